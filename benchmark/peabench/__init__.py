@@ -1,0 +1,6 @@
+"""Peabench: ground-truth interpretability tasks, certified and scored."""
+
+from peabench.errors import InvalidAnswer, PeabenchError
+from peabench.scorers import Scorer
+
+__all__ = ["InvalidAnswer", "PeabenchError", "Scorer"]

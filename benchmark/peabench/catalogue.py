@@ -1,0 +1,124 @@
+"""The installed tasks, listed from their `task.json` files alone, without torch."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from peabench.errors import PeabenchError
+from peabench.registry import families, suggestion
+
+RECORD = "task.json"
+OUTSIDE_THE_HASH = frozenset({"README.md", "certificate.json"})
+
+
+@dataclass(frozen=True)
+class TaskSummary:
+    """What a listing shows of a task."""
+
+    id: str
+    family: str
+    variant: str
+    size: str
+    seed: int
+    provenance: str
+    tracks: tuple[str, ...]
+    domain_size: int
+    difficulty: str
+    """Why the task is hard; empty for a clean one."""
+    description: str
+    folder: Path
+
+    def listing(self) -> dict[str, Any]:
+        """The fields that `peabench tasks --json` prints."""
+        names = ("id", "family", "variant", "size", "seed", "provenance", "domain_size", "difficulty")
+        return {name: getattr(self, name) for name in names} | {"tracks": list(self.tracks)}
+
+
+def summarise(folder: Path) -> TaskSummary:
+    """Read what a listing needs from a task folder.
+
+    Raises:
+        PeabenchError: `task.json` is missing, is not JSON, or lacks a field or has one of another type.
+    """
+    file = folder / RECORD
+    try:
+        record = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise PeabenchError(f"{file} must be a readable JSON file: {error}.") from error
+    if not isinstance(record, dict):
+        raise PeabenchError(f"{file} must hold a JSON object, but holds a {type(record).__name__}.")
+
+    def field(name: str, kind: type) -> Any:
+        if name not in record:
+            raise PeabenchError(f"{file} lacks the field {name!r}.")
+        value = record[name]
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            raise PeabenchError(f"{file}: field {name!r} must be of type {kind.__name__}, but is {value!r}.")
+        return value
+
+    tracks = field("tracks", list)
+    if not all(isinstance(track, str) for track in tracks):
+        raise PeabenchError(f"{file}: field 'tracks' must be a list of names, but is {tracks!r}.")
+    return TaskSummary(
+        **{name: field(name, str) for name in ("id", "family", "variant", "size")},
+        **{name: field(name, str) for name in ("provenance", "difficulty", "description")},
+        **{name: field(name, int) for name in ("seed", "domain_size")},
+        tracks=tuple(tracks),
+        folder=folder,
+    )
+
+
+def installed_tasks() -> list[TaskSummary]:
+    """Every task of every installed family, ordered by id.
+
+    Raises:
+        PeabenchError: a task's file is malformed, or its id is not `family/folder`.
+    """
+    tasks = []
+    for family in families().values():
+        for file in sorted(family.checkpoints.glob(f"*/{RECORD}")):
+            task = summarise(file.parent)
+            expected = f"{family.name}/{file.parent.name}"
+            if task.id != expected:
+                raise PeabenchError(f"{file}: field 'id' must be {expected!r} after its folder, but is {task.id!r}.")
+            tasks.append(task)
+    return sorted(tasks, key=lambda task: task.id)
+
+
+def select(tasks: Sequence[TaskSummary], patterns: Iterable[str]) -> list[TaskSummary]:
+    """The tasks whose id matches any of the patterns (shell globs, `boolean/tree-*`), in their own order.
+
+    Raises:
+        PeabenchError: a pattern matches none.
+    """
+    chosen: set[str] = set()
+    for pattern in patterns:
+        matched = {task.id for task in tasks if fnmatchcase(task.id, pattern)}
+        if not matched:
+            raise PeabenchError(f"No task matches {pattern!r}; {suggestion(pattern, (task.id for task in tasks))}")
+        chosen |= matched
+    return [task for task in tasks if task.id in chosen]
+
+
+def content_hash(folder: Path) -> str:
+    """SHA-256 of what a task says and is: its files' relative names and bytes, in the order of their names.
+
+    The card (`README.md`) and the certificate are outside it: they are written about the content. So are hidden files.
+    """
+    digest = hashlib.sha256()
+    names = sorted(
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
+    for name in names:
+        if name in OUTSIDE_THE_HASH:
+            continue
+        content = (folder / name).read_bytes()
+        digest.update(f"{name}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()

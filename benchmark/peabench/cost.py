@@ -1,0 +1,88 @@
+"""What a scorer spends: example-passes counted by the network itself, wall seconds, peak memory."""
+
+import resource
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+STATM = Path("/proc/self/statm")
+SAMPLE_SECONDS = 0.01
+
+
+@dataclass
+class Meter:
+    """Counts forward and backward example-passes: one is one example through the whole network once.
+
+    The network adds to its own meter, a part of a pass as its share of the whole; the harness resets the meter before a
+    scorer runs and reads it after, so that the count does not depend on the machine.
+
+    >>> meter = Meter()
+    >>> meter.count_forward(64)
+    >>> meter.count_backward(0.5)
+    >>> meter
+    Meter(forward=64.0, backward=0.5)
+    """
+
+    forward: float = 0.0
+    backward: float = 0.0
+
+    def count_forward(self, example_passes: float) -> None:
+        """Add example-passes run forward."""
+        self.forward += example_passes
+
+    def count_backward(self, example_passes: float) -> None:
+        """Add example-passes run backward."""
+        self.backward += example_passes
+
+    def reset(self) -> None:
+        """Start again from 0."""
+        self.forward = self.backward = 0.0
+
+
+@dataclass
+class Usage:
+    """Wall seconds and peak resident memory of a stretch of code, filled in when it ends."""
+
+    wall_seconds: float = 0.0
+    peak_memory_bytes: int = 0
+    """The most resident memory of the process above what it held at the start."""
+
+
+def resident_bytes() -> int:
+    """Resident memory of this process; on systems without `/proc`, the most that it ever was."""
+    if STATM.exists():
+        return int(STATM.read_text().split()[1]) * resource.getpagesize()
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+@contextmanager
+def measured() -> Iterator[Usage]:
+    """Measure the block: wall seconds, and its peak of resident memory sampled every 10 ms by a thread.
+
+    Sampling sees torch's memory too, which tracing of Python's allocator would miss; a peak shorter than one sample can
+    escape it. Accelerator memory is not counted.
+    """
+    usage = Usage()
+    start_bytes = peak_bytes = resident_bytes()
+    ended = threading.Event()
+
+    def sample() -> None:
+        nonlocal peak_bytes
+        while not ended.wait(SAMPLE_SECONDS):
+            peak_bytes = max(peak_bytes, resident_bytes())
+
+    sampler = threading.Thread(target=sample, name="peabench-memory", daemon=True)
+    sampler.start()
+    started = time.perf_counter()
+    try:
+        yield usage
+    finally:
+        usage.wall_seconds = time.perf_counter() - started
+        ended.set()
+        sampler.join()
+        usage.peak_memory_bytes = max(peak_bytes, resident_bytes()) - start_bytes

@@ -1,0 +1,276 @@
+"""Finding scorers: a track's own references, installed plug-ins, dotted names, and files."""
+
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Literal
+
+from peabench.errors import PeabenchError
+from peabench.registry import SCORERS, load, registered, suggestion
+from peabench.scorers import Role, Scorer
+
+if TYPE_CHECKING:
+    from peabench.tracks import Reference
+
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+
+Origin = Literal["track", "plug-in", "dotted name", "file"]
+
+
+@dataclass(frozen=True)
+class ScorerEntry:
+    """A scorer that can be run: what its class declares, and where to load it again in another process."""
+
+    name: str
+    track: str
+    version: str
+    reference: str
+    role: Role
+    deterministic: bool
+    needs_gradients: bool
+    supervision: str
+    origin: Origin
+    location: str
+    """`module:Class`, the path of a file, or the track whose reference it is."""
+    class_name: str
+    source_hash: str = ""
+    """SHA-256 of the source of a scorer under development (a file or a dotted name); released ones have a version."""
+
+    def create(self) -> "Scorer[Any, Any] | Reference":
+        """A fresh scorer.
+
+        Raises:
+            PeabenchError: its file has changed since it was found.
+        """
+        if self.origin == "track":
+            return _reference(self.track, self.name)
+        if self.origin == "file":
+            module, source_hash = _module_from_file(Path(self.location))
+            if source_hash != self.source_hash:
+                raise PeabenchError(f"{self.location} changed while the run was going on; start the run again.")
+            return _instance(getattr(module, self.class_name), self.location)
+        module_name, _, path = self.location.partition(":")
+        return _instance(_attribute(importlib.import_module(module_name), path), self.location)
+
+
+def references() -> list[ScorerEntry]:
+    """The oracles and nulls that every track brings with it."""
+    from peabench import tracks
+
+    return [
+        ScorerEntry(
+            name=reference.name,
+            track=track,
+            version=reference.version,
+            reference=reference.reference,
+            role=reference.role,
+            deterministic=reference.deterministic,
+            needs_gradients=False,
+            supervision="truth" if reference.role == "oracle" else "none",
+            origin="track",
+            location=track,
+            class_name=type(reference).__name__,
+        )
+        for track in tracks.names()
+        for reference in tracks.get(track).references
+    ]
+
+
+def plug_ins() -> tuple[list[ScorerEntry], list[str]]:
+    """Scorers of installed packages, and one sentence for each entry point that cannot be used."""
+    entries, problems = [], []
+    for point in registered(SCORERS):
+        try:
+            entries.append(_entry(load(point), "plug-in", point.value))
+        except PeabenchError as error:
+            problems.append(str(error))
+    return entries, problems
+
+
+def known_scorers() -> tuple[list[ScorerEntry], list[str]]:
+    """References and plug-ins ordered by track and name, and one sentence for each plug-in that cannot be used.
+
+    Raises:
+        PeabenchError: two of them share a name on one track.
+    """
+    entries, problems = plug_ins()
+    entries = sorted([*references(), *entries], key=lambda entry: (entry.track, entry.name))
+    _refuse_clashes(entries)
+    return entries, problems
+
+
+def find_scorers(names: Sequence[str], track: str | None = None) -> tuple[list[ScorerEntry], list[str]]:
+    """The scorers asked for: each by name or glob, as `package.module:Class`, or as the path of a `.py` file.
+
+    No names means all known ones. With a track, those of other tracks are left out.
+
+    Returns:
+        The entries in the order of their tracks and names, and one sentence for each plug-in that could not be loaded.
+
+    Raises:
+        PeabenchError: a name is unknown, a file or class is no scorer, two scorers share a name, or none is left.
+    """
+    from peabench import tracks
+
+    if track is not None and track not in tracks.names():
+        raise PeabenchError(f"There is no track {track!r}; {suggestion(track, tracks.names())}")
+    known, problems = known_scorers()
+    chosen: dict[tuple[str, str], ScorerEntry] = {}
+    for name in names or ["*"]:
+        if name.endswith(".py"):
+            found = scorers_in_file(Path(name))
+        elif ":" in name:
+            found = [scorer_at(name)]
+        else:
+            found = [entry for entry in known if fnmatchcase(entry.name, name)]
+            if not found:
+                hint = suggestion(name, (entry.name for entry in known))
+                raise PeabenchError(f"There is no scorer {name!r}; {hint} {' '.join(problems)}".rstrip())
+        _refuse_clashes([*known, *(entry for entry in found if entry not in known)])
+        chosen |= {(entry.track, entry.name): entry for entry in found}
+    entries = [entry for entry in chosen.values() if track in (None, entry.track)]
+    if not entries:
+        raise PeabenchError(f"None of the scorers asked for answers the track {track!r}; `peabench scorers` lists them.")
+    return sorted(entries, key=lambda entry: (entry.track, entry.name)), problems
+
+
+def scorers_in_file(path: Path) -> list[ScorerEntry]:
+    """Every concrete `Scorer` that a Python file defines. The file must stand alone: its folder is not importable.
+
+    Raises:
+        PeabenchError: the file is missing, fails to import, or defines no complete scorer.
+    """
+    module, source_hash = _module_from_file(path)
+    found = [
+        _entry(value, "file", str(path.resolve()), source_hash)
+        for value in vars(module).values()
+        if inspect.isclass(value)
+        and value.__module__ == module.__name__
+        and issubclass(value, Scorer)
+        and not inspect.isabstract(value)
+    ]
+    if not found:
+        raise PeabenchError(f"{path} defines no scorer: expected a subclass of peabench.Scorer with a `score` method.")
+    _refuse_clashes(found)
+    return found
+
+
+def scorer_at(dotted: str) -> ScorerEntry:
+    """The scorer named `package.module:Class`.
+
+    Raises:
+        PeabenchError: there is no such module or class, or it is no complete scorer.
+    """
+    module_name, _, path = dotted.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:
+        raise PeabenchError(f"{module_name!r} could not be imported: {_brief(error)}.") from error
+    source = inspect.getsourcefile(module)
+    source_hash = hashlib.sha256(Path(source).read_bytes()).hexdigest() if source else ""
+    return _entry(_attribute(module, path), "dotted name", dotted, source_hash)
+
+
+def _entry(scorer: object, origin: Origin, location: str, source_hash: str = "") -> ScorerEntry:
+    """The entry of a scorer class, once it is known to fulfil the contract."""
+    from peabench import tracks
+
+    if not (inspect.isclass(scorer) and issubclass(scorer, Scorer)):
+        raise PeabenchError(f"{location} must name a subclass of peabench.Scorer, but is a {type(scorer).__name__}.")
+    label = f"{scorer.__name__} in {location}" if origin == "file" else location
+    if inspect.isabstract(scorer):
+        raise PeabenchError(f"The scorer {label} lacks the method {', '.join(sorted(scorer.__abstractmethods__))}.")
+    for attribute in ("name", "track", "reference", "version"):
+        value = getattr(scorer, attribute, None)
+        if not isinstance(value, str) or not value:
+            came = "lacks it" if value is None else f"has {value!r}"
+            raise PeabenchError(f"The scorer {label} must declare `{attribute}` as a text, but {came}.")
+    if not NAME.fullmatch(scorer.name):
+        raise PeabenchError(
+            f"The scorer {label} is named {scorer.name!r}; use lower-case letters, digits, '.', '_' and '-' only."
+        )
+    if scorer.track not in tracks.names():
+        hint = suggestion(scorer.track, tracks.names())
+        raise PeabenchError(f"The scorer {label} is of the unknown track {scorer.track!r}; {hint}")
+    return ScorerEntry(
+        name=scorer.name,
+        track=scorer.track,
+        version=scorer.version,
+        reference=scorer.reference,
+        role=scorer.role,
+        deterministic=scorer.deterministic,
+        needs_gradients=scorer.needs_gradients,
+        supervision=scorer.supervision,
+        origin=origin,
+        location=location,
+        class_name=scorer.__name__,
+        source_hash=source_hash,
+    )
+
+
+def _module_from_file(path: Path) -> tuple[ModuleType, str]:
+    """A file as a module named after its content, and the SHA-256 of that content."""
+    try:
+        source = path.read_bytes()
+    except OSError as error:
+        raise PeabenchError(f"{path} could not be read ({error.strerror}); give the path of a scorer's file.") from error
+    source_hash = hashlib.sha256(source).hexdigest()
+    name = f"peabench_scorer_file_{source_hash[:16]}"
+    if name in sys.modules:
+        return sys.modules[name], source_hash
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise PeabenchError(f"{path} is not a Python file; give the path of a scorer's `.py` file.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses and pickle look a class's module up there
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise PeabenchError(f"{path} could not be imported: {_brief(error)}.") from error
+    return module, source_hash
+
+
+def _attribute(module: ModuleType, path: str) -> object:
+    value: object = module
+    for part in path.split("."):
+        if not hasattr(value, part):
+            known = (name for name, item in vars(module).items() if inspect.isclass(item))
+            raise PeabenchError(f"{module.__name__} has no {path!r}; {suggestion(path, known)}")
+        value = getattr(value, part)
+    return value
+
+
+def _instance(scorer: object, location: str) -> Scorer[Any, Any]:
+    if not (inspect.isclass(scorer) and issubclass(scorer, Scorer)):
+        raise PeabenchError(f"{location} no longer names a scorer; start the run again.")
+    return scorer()
+
+
+def _reference(track: str, name: str) -> "Reference":
+    from peabench import tracks
+
+    return next(reference for reference in tracks.get(track).references if reference.name == name)
+
+
+def _refuse_clashes(entries: Iterable[ScorerEntry]) -> None:
+    seen: dict[tuple[str, str], ScorerEntry] = {}
+    for entry in entries:
+        other = seen.setdefault((entry.track, entry.name), entry)
+        if other is not entry:
+            raise PeabenchError(
+                f"Two scorers of the track {entry.track} are named {entry.name!r} "
+                f"({other.origin} {other.location} and {entry.origin} {entry.location}); rename one of them."
+            )
+
+
+def _brief(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0].rstrip(".")

@@ -1,0 +1,88 @@
+"""What installed packages plug into Peabench through entry points; the core names none of them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+
+from peabench.errors import PeabenchError
+
+FAMILIES = "peabench.families"
+SUITES = "peabench.suites"
+SCORERS = "peabench.scorers"
+COMMANDS = "peabench.commands"
+
+SHORT_LIST = 12
+
+
+@dataclass(frozen=True)
+class Family:
+    """A generator of tasks as the harness sees it. The module that defines it must not import torch."""
+
+    name: str
+    """First part of its tasks' ids: `boolean` in `boolean/tree-s-0`."""
+    description: str
+    checkpoints: Path
+    """Folder of its task folders, each named by the second part of the task's id."""
+    train: str
+    """`module:function`, imported only to train; called as
+    `train(out: Path, only: str | None, seed: int, progress: Callable[[str, float], None]) -> None`."""
+
+
+def registered(group: str) -> list[EntryPoint]:
+    """Entry points of a group, ordered by name; an installed package that is found twice counts once."""
+    found = {(point.name, point.value): point for point in entry_points(group=group)}
+    return sorted(found.values(), key=lambda point: (point.name, point.value))
+
+
+def load(point: EntryPoint) -> object:
+    """What an entry point names.
+
+    Raises:
+        PeabenchError: its module cannot be imported or has no such attribute.
+    """
+    try:
+        return point.load()
+    except Exception as error:
+        raise PeabenchError(
+            f"The plug-in {point.name!r} of {point.group} ({point.value}) could not be loaded: "
+            f"{type(error).__name__}: {error}; repair or uninstall the package that registers it."
+        ) from error
+
+
+def families() -> dict[str, Family]:
+    """All installed families by name.
+
+    Raises:
+        PeabenchError: an entry point does not name a `Family`, or two families share a name.
+    """
+    result: dict[str, Family] = {}
+    for point in registered(FAMILIES):
+        family = load(point)
+        if not isinstance(family, Family):
+            raise PeabenchError(
+                f"The entry point {point.name!r} of {FAMILIES} must name a peabench.registry.Family, "
+                f"but {point.value} is a {type(family).__name__}."
+            )
+        if family.name in result:
+            raise PeabenchError(f"Two installed packages bring a family {family.name!r}; uninstall one of them.")
+        result[family.name] = family
+    return result
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown name: the nearest known ones, or all of them where they are few.
+
+    >>> suggestion("bolean", ["boolean", "modular"])
+    'did you mean boolean?'
+    >>> suggestion("ioi", ["boolean", "modular"])
+    'known are boolean, modular.'
+    """
+    names = sorted(set(known))
+    near = get_close_matches(name, names, n=3, cutoff=0.5)
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    if not names:
+        return "none is installed."
+    return f"known are {', '.join(names)}." if len(names) <= SHORT_LIST else f"none of the {len(names)} known is near it."

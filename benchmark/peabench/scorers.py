@@ -1,0 +1,51 @@
+"""The contract of a scorer: an interpretability method that answers one track's questions."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Generic, Literal, TypeVar
+
+QuestionT = TypeVar("QuestionT")
+AnswerT = TypeVar("AnswerT")
+
+Role = Literal["method", "null", "oracle"]
+
+
+class Scorer(ABC, Generic[QuestionT, AnswerT]):
+    """An interpretability method. Subclass it, name it and its track, and write `score`.
+
+    The harness makes a fresh instance without arguments for every cell (scorer x task), so an instance carries nothing
+    from one network to the next. All randomness comes from `question.generator`. The network must be left as it was found.
+
+    >>> class Constant(Scorer[object, list[float]]):
+    ...     name = "constant"
+    ...     track = "circuits"
+    ...     reference = "doctest"
+    ...
+    ...     def score(self, question: object) -> list[float]:
+    ...         return [0.0]
+    >>> Constant().score(question=None)
+    [0.0]
+    """
+
+    name: ClassVar[str]
+    """As it stands on the board: lower-case letters, digits, `.`, `_` and `-`."""
+    track: ClassVar[str]
+    """The one track whose questions it answers."""
+    reference: ClassVar[str]
+    """The paper or page that describes the method."""
+    version: ClassVar[str] = "1"
+    """Raise it whenever answers may change: finished results of another version are not reused."""
+    deterministic: ClassVar[bool] = True
+    """Whether the same question with the same generator state gives the same answer."""
+    needs_gradients: ClassVar[bool] = False
+    """Whether it runs backward passes."""
+    supervision: ClassVar[str] = "none"
+    """What it learns from beside the network, in a few words."""
+    role: ClassVar[Role] = "method"
+
+    def applicable(self, question: QuestionT) -> str | None:
+        """The reason why this method declines the question, or None where it answers it."""
+        return None
+
+    @abstractmethod
+    def score(self, question: QuestionT) -> AnswerT:
+        """Answer the question with data only: arrays, numbers and names."""

@@ -1,0 +1,113 @@
+"""Suites: frozen, versioned lists of tasks, each task pinned to the hash of its content."""
+
+import importlib.util
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+
+from peabench.catalogue import TaskSummary, content_hash, installed_tasks
+from peabench.errors import PeabenchError
+from peabench.registry import SUITES, registered, suggestion
+
+EVERYTHING = "all"
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Suite(BaseModel):
+    """A frozen list of tasks."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    schema_version: Literal[1] = 1
+    name: str
+    version: int
+    description: str
+    tasks: dict[str, Sha256]
+    """Content hash of every task by id."""
+
+
+def frozen(name: str, version: int, description: str, tasks: Iterable[TaskSummary]) -> Suite:
+    """A suite of these tasks as they are now."""
+    hashes = {task.id: content_hash(task.folder) for task in sorted(tasks, key=lambda task: task.id)}
+    return Suite(name=name, version=version, description=description, tasks=hashes)
+
+
+def read_suite(file: Path) -> Suite:
+    """The suite in a JSON file.
+
+    Raises:
+        PeabenchError: the file cannot be read or a field of it is wrong.
+    """
+    try:
+        return Suite.model_validate_json(file.read_bytes())
+    except OSError as error:
+        raise PeabenchError(f"The suite {file} could not be read: {error.strerror}.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise PeabenchError(f"The suite {file} is malformed: {where}: {first['msg']}.") from error
+
+
+def installed_suites() -> dict[str, Suite]:
+    """The suites of all installed packages by name.
+
+    Raises:
+        PeabenchError: one is malformed, or two share a name.
+    """
+    suites: dict[str, Suite] = {}
+    for point in registered(SUITES):
+        spec = importlib.util.find_spec(point.value)
+        if spec is None or not spec.submodule_search_locations:
+            raise PeabenchError(f"The entry point {point.name!r} of {SUITES} must name a package, not {point.value!r}.")
+        for folder in spec.submodule_search_locations:
+            for file in sorted(Path(folder).glob("*.json")):
+                suite = read_suite(file)
+                if suite.name in suites or suite.name == EVERYTHING:
+                    raise PeabenchError(f"{file}: the suite name {suite.name!r} is taken; rename it.")
+                suites[suite.name] = suite
+    return suites
+
+
+def get_suite(name: str) -> Suite:
+    """A suite by name; `all` is every installed task as it is now.
+
+    Raises:
+        PeabenchError: there is no such suite.
+    """
+    if name == EVERYTHING:
+        return frozen(EVERYTHING, 0, "Every installed task, as it is now.", installed_tasks())
+    suites = installed_suites()
+    if name not in suites:
+        raise PeabenchError(f"There is no suite {name!r}; {suggestion(name, [*suites, EVERYTHING])}")
+    return suites[name]
+
+
+def tasks_of(suite: Suite) -> list[TaskSummary]:
+    """The installed tasks of a suite.
+
+    Raises:
+        PeabenchError: one of them is not installed.
+    """
+    installed = {task.id: task for task in installed_tasks()}
+    missing = sorted(set(suite.tasks) - set(installed))
+    if missing:
+        raise PeabenchError(
+            f"The suite {suite.name} asks for {missing[0]!r}"
+            + (f" and {len(missing) - 1} more tasks" if len(missing) > 1 else "")
+            + ", which no installed package has; install the family that brings it."
+        )
+    return [installed[task] for task in sorted(suite.tasks)]
+
+
+def difference(suite: Suite, task: TaskSummary) -> str | None:
+    """Why a task is not the one that its suite froze, or None if it is."""
+    found, pinned = content_hash(task.folder), suite.tasks[task.id]
+    if found == pinned:
+        return None
+    return (
+        f"{task.id} is not the task that suite {suite.name} version {suite.version} froze "
+        f"(content {found[:12]}, frozen {pinned[:12]}); restore its folder or install the matching release."
+    )

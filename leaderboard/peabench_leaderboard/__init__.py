@@ -1,0 +1,1 @@
+"""Standings from stored results."""
