@@ -138,7 +138,9 @@ def find_scorers(names: Sequence[str], track: str | None = None) -> tuple[list[S
         chosen |= {(entry.track, entry.name): entry for entry in found}
     entries = [entry for entry in chosen.values() if track in (None, entry.track)]
     if not entries:
-        raise PeabenchError(f"None of the scorers asked for answers the track {track!r}; `peabench scorers` lists them.")
+        raise PeabenchError(
+            f"None of the scorers asked for answers the track {track!r}; `peabench scorers` lists them."
+        )
     return sorted(entries, key=lambda entry: (entry.track, entry.name)), problems
 
 
@@ -221,7 +223,9 @@ def _module_from_file(path: Path) -> tuple[ModuleType, str]:
     try:
         source = path.read_bytes()
     except OSError as error:
-        raise PeabenchError(f"{path} could not be read ({error.strerror}); give the path of a scorer's file.") from error
+        raise PeabenchError(
+            f"{path} could not be read ({error.strerror}); give the path of a scorer's file."
+        ) from error
     source_hash = hashlib.sha256(source).hexdigest()
     name = f"peabench_scorer_file_{source_hash[:16]}"
     if name in sys.modules:

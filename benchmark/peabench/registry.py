@@ -85,4 +85,6 @@ def suggestion(name: str, known: Iterable[str]) -> str:
         return f"did you mean {' or '.join(near)}?"
     if not names:
         return "none is installed."
-    return f"known are {', '.join(names)}." if len(names) <= SHORT_LIST else f"none of the {len(names)} known is near it."
+    if len(names) > SHORT_LIST:
+        return f"none of the {len(names)} known is near it."
+    return f"known are {', '.join(names)}."

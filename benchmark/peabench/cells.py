@@ -1,0 +1,265 @@
+"""Running one cell, scorer x task: seeded from its own identity, timed, isolated, graded."""
+
+import copy
+import hashlib
+import platform
+import random
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from peabench.cost import measured
+from peabench.discovery import ScorerEntry
+from peabench.errors import InvalidAnswer, PeabenchError
+from peabench.results import CellKey, CellResult, Cost, answer_hash, mean_metrics
+from peabench.scorers import Scorer
+
+if TYPE_CHECKING:
+    from peabench.tasks import Task
+
+REASON_LENGTH = 300
+PACKAGES = ("peabench", "torch", "numpy", "scipy", "scikit-learn")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a run, light enough to be sent to another process."""
+
+    key: CellKey
+    scorer: ScorerEntry
+    suite: str
+    folder: Path
+    others: tuple[Path, ...]
+    """Folders of the run's other tasks of the track, for its references."""
+    problem: str = ""
+    """Why the cell cannot be run at all."""
+
+
+class Declined(Exception):
+    """The scorer gave a reason not to answer."""
+
+
+class CellTimeout(BaseException):
+    """A cell ran out of time. No `Exception`, so that a scorer that catches those does not swallow it."""
+
+
+class OtherTasks(Sequence["Task"]):
+    """The other tasks of a run, each loaded when it is first looked at."""
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self.folders = folders
+
+    def __len__(self) -> int:
+        return len(self.folders)
+
+    @overload
+    def __getitem__(self, index: int) -> "Task": ...
+    @overload
+    def __getitem__(self, index: slice) -> "OtherTasks": ...
+    def __getitem__(self, index: int | slice) -> "Task | OtherTasks":
+        if isinstance(index, slice):
+            return OtherTasks(self.folders[index])
+        return _kept_task(self.folders[index])
+
+
+def run_cell(cell: Cell, timeout: float | None = None) -> CellResult:
+    """Run one cell. Whatever its scorer does short of killing the process becomes a recorded outcome.
+
+    The time limit needs the main thread of a POSIX process and strikes between Python instructions: a single call into
+    native code is not cut short.
+    """
+    try:
+        if cell.problem:
+            raise PeabenchError(cell.problem)
+        with _quiet(), _one_thread(), _time_limit(timeout):
+            return _answered(cell)
+    except Declined as declined:
+        return outcome(cell, "declined", reason=str(declined))
+    except (Exception, SystemExit, CellTimeout) as error:
+        trace = "" if cell.problem else traceback.format_exc()
+        return outcome(cell, "failed", reason=_reason(error), trace=trace)
+
+
+def outcome(cell: Cell, status: Any, reason: str = "", trace: str = "", **measurements: Any) -> CellResult:
+    """The result of a cell."""
+    return CellResult(
+        key=cell.key,
+        role=cell.scorer.role,
+        suite=cell.suite,
+        status=status,
+        reason=one_line(reason),
+        traceback=trace,
+        environment=environment(cell.key.device),
+        **measurements,
+    )
+
+
+def seed_of(*identity: object) -> int:
+    """A 63-bit seed from what something is, never from when it runs.
+
+    >>> seed_of("circuits", "boolean/tree-s-0", 0) == seed_of("circuits", "boolean/tree-s-0", 0)
+    True
+    """
+    text = "\0".join(str(part) for part in identity)
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+def one_line(text: str) -> str:
+    """A text cut to one line of at most 300 characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= REASON_LENGTH else line[: REASON_LENGTH - 1] + "…"
+
+
+@cache
+def environment(device: str) -> dict[str, str]:
+    """Versions and machine that a result was made with."""
+    found = {"python": platform.python_version(), "machine": platform.machine(), "system": platform.platform()}
+    found["device"] = torch.cuda.get_device_name() if device == "cuda" else "cpu"
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def _answered(cell: Cell) -> CellResult:
+    from peabench import tracks
+    from peabench.tasks import load_task
+
+    key = cell.key
+    track = tracks.get(key.track)
+    task = load_task(cell.folder)
+    questions = track.questions(task, seed_of("question", key.track, key.task, key.seed))
+    if not questions:
+        raise PeabenchError(f"The track {key.track} has no question for {key.task}.")
+    scorer = cell.scorer.create()
+    graded, answers = [], []
+    forward = backward = seconds = 0.0
+    peak = 0
+    for index, question in enumerate(questions):
+        seed = seed_of("scorer", key.scorer, key.scorer_version, key.track, key.task, key.seed, index)
+        _seed_global_generators(seed)
+        generator = torch.Generator(key.device).manual_seed(seed)
+        asked = replace(question if key.device == "cpu" else moved(question, key.device), generator=generator)
+        meter = asked.network.meter
+        if isinstance(scorer, Scorer):
+            reason = scorer.applicable(asked)
+            if reason is not None:
+                raise Declined(reason)
+            before = {name: value.clone() for name, value in asked.network.state_dict().items()}
+            meter.reset()
+            with measured() as usage:
+                answer = scorer.score(asked)
+            _refuse_changes(asked.network, before)
+        else:
+            meter.reset()
+            with measured() as usage:
+                answer = scorer.answer(asked, task, OtherTasks(cell.others))
+        forward += meter.forward
+        backward += meter.backward
+        seconds += usage.wall_seconds
+        peak = max(peak, usage.peak_memory_bytes)
+        answer = moved(answer, "cpu")
+        graded.append(dict(track.grade(task, index, question, answer)))
+        answers.append(answer)
+    return outcome(
+        cell,
+        "ok",
+        metrics=mean_metrics(graded),
+        questions=graded,
+        cost=Cost(forward_passes=forward, backward_passes=backward, wall_seconds=seconds, peak_memory_bytes=peak),
+        answer_hash=answer_hash(answers),
+    )
+
+
+def moved(value: Any, device: str) -> Any:
+    """A copy of data with its tensors and networks on another device."""
+    if isinstance(value, Tensor):
+        return value.detach().to(device)
+    if isinstance(value, nn.Module):
+        return copy.deepcopy(value).to(device)
+    if is_dataclass(value) and not isinstance(value, type):
+        initial = [field.name for field in fields(value) if field.init]
+        return replace(value, **{name: moved(getattr(value, name), device) for name in initial})
+    if isinstance(value, dict):
+        return {name: moved(item, device) for name, item in value.items()}
+    if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
+        return type(value)(moved(item, device) for item in value)
+    return value
+
+
+def _refuse_changes(network: nn.Module, before: dict[str, Tensor]) -> None:
+    after = network.state_dict()
+    for name, value in before.items():
+        if name not in after or not torch.equal(after[name], value):
+            raise InvalidAnswer(f"The scorer changed the network's {name}; it must leave the network as it was found.")
+
+
+@cache
+def _kept_task(folder: Path) -> "Task":
+    from peabench.tasks import load_task
+
+    return load_task(folder)
+
+
+def _seed_global_generators(seed: int) -> None:
+    """For methods whose libraries draw from global state."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - the legacy generator is the global one
+    torch.manual_seed(seed)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Standard output belongs to results: what a scorer prints goes to standard error."""
+    with redirect_stdout(sys.stderr):
+        yield
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """One torch thread, so that sums have one order and the cells of a pool do not fight for cores."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@contextmanager
+def _time_limit(seconds: float | None) -> Iterator[None]:
+    if not seconds or not hasattr(signal, "SIGALRM") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def strike(_number: int, _frame: FrameType | None) -> None:
+        raise CellTimeout(f"The cell took more than its {seconds:g} s; raise --timeout to give it more.")
+
+    previous = signal.signal(signal.SIGALRM, strike)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, PeabenchError | CellTimeout):
+        return str(error) or type(error).__name__
+    return f"{type(error).__name__}: {error}".rstrip(": ")

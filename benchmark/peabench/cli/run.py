@@ -1,0 +1,113 @@
+"""`peabench run`: run scorers on a suite and print the standings."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from peabench.cli.output import JsonOption, note
+
+if TYPE_CHECKING:
+    from peabench.cells import Cell
+    from peabench.results import CellResult
+
+FAILURES_SHOWN = 10
+
+
+class Device(StrEnum):
+    """Where networks run."""
+
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+def run(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[SCORER]...", help="Names or globs, package.module:Class, or .py files; all if none."),
+    ] = None,
+    track: Annotated[str | None, typer.Option(help="Only scorers of one track.")] = None,
+    suite: Annotated[str, typer.Option(help="The suite, or `all` for every installed task.")] = "core",
+    task: Annotated[str, typer.Option(metavar="GLOB", help="Only tasks of the suite that match.")] = "*",
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of results; finished ones in it are kept.")] = Path(
+        "peabench-results"
+    ),
+    seed: Annotated[int, typer.Option(help="Of the questions and the scorers.")] = 0,
+    device: Annotated[Device, typer.Option(help="Where networks run.")] = Device.cpu,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Processes; as many as cores if not given.")] = None,
+    timeout: Annotated[float | None, typer.Option(min=0, metavar="S", help="Seconds that a cell may take.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Run scorers on the tasks of a suite and print the standings of each track.
+
+    A run that is stopped continues where it was when the same command is given again.
+    """
+    from peabench.cli.standings import print_standings
+    from peabench.discovery import find_scorers
+    from peabench.runner import done_already, plan
+    from peabench.standings import standings
+    from peabench.suites import get_suite
+
+    _refuse_missing_device(device)
+    entries, problems = find_scorers(names or [], track)
+    for problem in problems:
+        note(f"Warning: {problem}")
+    cells = plan(entries, get_suite(suite), tasks=task, seed=seed, device=device.value)
+    done = done_already(cells, out)
+    if done:
+        note(f"{done} of {len(cells)} cells are finished in {out} already.")
+    try:
+        results = _with_progress(cells, out, jobs, timeout)
+    except KeyboardInterrupt:
+        note(f"Stopped. What is finished stands in {out}; the same command continues from there.")
+        raise typer.Exit(130) from None
+    print_standings(standings(results), json)
+    _report_unanswered(results, out)
+
+
+def _with_progress(cells: "list[Cell]", out: Path, jobs: int | None, timeout: float | None) -> "list[CellResult]":
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    from peabench.runner import run as run_cells
+
+    columns = (
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+    )
+    results = []
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task("", total=len(cells))
+        for result in run_cells(cells, out, jobs, timeout):
+            results.append(result)
+            progress.update(bar, advance=1, description=f"{result.key.scorer} {result.key.task}")
+    return results
+
+
+def _report_unanswered(results: "list[CellResult]", out: Path) -> None:
+    unanswered = [result for result in results if result.status != "ok"]
+    for result in unanswered[:FAILURES_SHOWN]:
+        note(f"{result.status}: {result.key.track} {result.key.scorer} {result.key.task}: {result.reason}")
+    if len(unanswered) > FAILURES_SHOWN:
+        note(f"... and {len(unanswered) - FAILURES_SHOWN} more unanswered cells; their files in {out} say why.")
+
+
+def _refuse_missing_device(device: Device) -> None:
+    from peabench.errors import PeabenchError
+
+    if device is Device.cuda:
+        import torch
+
+        if not torch.cuda.is_available():
+            raise PeabenchError("torch sees no CUDA device here; use --device cpu.")

@@ -1,0 +1,69 @@
+"""Standings as a table per track or as JSON, for every command that prints them."""
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from peabench.cli.output import console, print_json, table
+from peabench.standings import Standing
+
+COLUMNS = [
+    ("Rank", "left"),
+    ("Scorer", "fold"),
+    ("Score", "right"),
+    ("95% interval", "left"),
+    ("Coverage", "right"),
+    ("Forward", "right"),
+    ("Backward", "right"),
+    ("Seconds", "right"),
+]
+
+
+def print_standings(rows: Sequence[Standing], as_json: bool) -> None:
+    """Print standings on standard output.
+
+    Costs are medians over the answered cells. A scorer that did not answer every cell is not ranked.
+    """
+    if as_json:
+        print_json([row.listing() for row in rows])
+        return
+    for (track, version), group in groupby(rows, key=lambda row: (row.track, row.track_version)):
+        found = list(group)
+        title = f"{track} (version {version}), {found[0].asked} tasks"
+        console().print(table(title, COLUMNS, [_cells(row) for row in found]))
+
+
+def _cells(row: Standing) -> tuple[str, ...]:
+    return (
+        _rank(row),
+        row.scorer,
+        "-" if row.score is None else f"{row.score:.3f}",
+        "-" if row.interval is None else f"{row.interval[0]:.3f} to {row.interval[1]:.3f}",
+        f"{row.answered}/{row.asked}",
+        _count(row.forward_passes),
+        _count(row.backward_passes),
+        "-" if row.wall_seconds is None else f"{row.wall_seconds:.2f}",
+    )
+
+
+def _rank(row: Standing) -> str:
+    if row.role != "method":
+        return row.role
+    if row.rank is None:
+        return "none"
+    if row.rank_interval is None or row.rank_interval[0] == row.rank_interval[1]:
+        return str(row.rank)
+    return f"{row.rank} ({row.rank_interval[0]}-{row.rank_interval[1]})"
+
+
+def _count(passes: float | None) -> str:
+    """A number of passes in at most five characters.
+
+    >>> _count(153_600.0), _count(12.5), _count(0.0)
+    ('154k', '12.5', '0')
+    """
+    if passes is None:
+        return "-"
+    for unit, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if passes >= unit:
+            return f"{passes / unit:.3g}{letter}"
+    return f"{passes:.3g}"

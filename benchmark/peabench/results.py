@@ -1,0 +1,224 @@
+"""Results: what one cell (scorer x task) gave, stored as one JSON file that says what it was made from."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import fields, is_dataclass
+from math import isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError, model_validator
+
+from peabench.errors import InvalidAnswer, PeabenchError
+from peabench.scorers import Role
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Status = Literal["ok", "declined", "failed"]
+
+SCORE = "score"
+"""The metric that standings are made from: chance is 0, the truth itself is 1."""
+
+
+class CellKey(BaseModel):
+    """All that a cell's outcome depends on. A stored result is reused only if every field agrees."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    track: str
+    track_version: int
+    scorer: str
+    scorer_version: str
+    source_hash: str
+    """Of a scorer under development; empty for a released one."""
+    task: str
+    content_hash: str
+    others_hash: str
+    """Of the run's other tasks, for the track's references, which may learn from them; empty for a scorer."""
+    seed: int
+    device: str
+
+    @property
+    def family(self) -> str:
+        """The task's family."""
+        return self.task.partition("/")[0]
+
+    @property
+    def file(self) -> Path:
+        """Where the result stands in its folder; a run with another key takes the same place."""
+        return Path(self.track) / self.scorer / f"{self.task.replace('/', '--')}.json"
+
+
+class Cost(BaseModel):
+    """What answering a cell's questions took; grading is not in it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    forward_passes: FiniteFloat
+    """Example-passes, counted by the network."""
+    backward_passes: FiniteFloat
+    wall_seconds: FiniteFloat
+    peak_memory_bytes: int
+    """Above what the process held when the scorer began."""
+
+
+class CellResult(BaseModel):
+    """The outcome of one cell."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    schema_version: Literal[1] = 1
+    key: CellKey
+    role: Role
+    suite: str
+    status: Status
+    reason: str = ""
+    """Why the cell was declined or failed, in one line."""
+    traceback: str = ""
+    metrics: dict[str, FiniteFloat] = {}
+    """Means over the task's questions."""
+    questions: list[dict[str, FiniteFloat]] = []
+    """The metrics of each question."""
+    cost: Cost | None = None
+    answer_hash: str = ""
+    environment: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.status == "ok" and (SCORE not in self.metrics or self.cost is None):
+            raise ValueError("a result with status 'ok' must have metrics.score and cost")
+        if self.status != "ok" and not self.reason:
+            raise ValueError(f"a result with status {self.status!r} must have a reason")
+        return self
+
+
+def save(result: CellResult, folder: Path) -> Path:
+    """Write a result to its place in one step: a reader sees the old file or the new one, never a part of it."""
+    file = folder / result.key.file
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+    part.write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    part.replace(file)
+    return file
+
+
+def read(file: Path) -> CellResult:
+    """One stored result.
+
+    Raises:
+        PeabenchError: the file cannot be read, a field of it is wrong, or it stands in the place of another cell.
+    """
+    try:
+        result = CellResult.model_validate_json(file.read_bytes())
+    except OSError as error:
+        raise PeabenchError(f"The result {file} could not be read: {error.strerror}.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise PeabenchError(f"The result {file} is malformed: {where}: {first['msg']}.") from error
+    if file.parts[-3:] != result.key.file.parts:
+        raise PeabenchError(f"The result {file} says that it belongs at {result.key.file}; move it there or delete it.")
+    return result
+
+
+def read_all(folder: Path) -> tuple[list[CellResult], list[str]]:
+    """Every stored result of a folder, and one sentence for each file that is none.
+
+    A bad file does not hide the others; its cell is missing from its scorer's coverage.
+
+    Raises:
+        PeabenchError: there is no such folder.
+    """
+    if not folder.is_dir():
+        raise PeabenchError(f"There is no folder of results {folder}; `peabench run --out {folder}` makes one.")
+    results, problems = [], []
+    for file in sorted(folder.glob("*/*/*.json")):
+        if file.name.startswith("."):
+            continue
+        try:
+            results.append(read(file))
+        except PeabenchError as error:
+            problems.append(str(error))
+    return results, problems
+
+
+def finished(key: CellKey, folder: Path) -> CellResult | None:
+    """The stored result of exactly this key, if it was answered or declined; failures are tried again."""
+    try:
+        result = read(folder / key.file)
+    except PeabenchError:
+        return None
+    return result if result.key == key and result.status != "failed" else None
+
+
+def mean_metrics(questions: Iterable[dict[str, float]]) -> dict[str, float]:
+    """The mean of each metric over the questions that have it.
+
+    Raises:
+        InvalidAnswer: a metric is not finite, or a question lacks the score.
+    """
+    values: dict[str, list[float]] = {}
+    for metrics in questions:
+        if SCORE not in metrics:
+            raise InvalidAnswer("The track's grade lacks the metric 'score'.")
+        for name, value in metrics.items():
+            if not isfinite(value):
+                raise InvalidAnswer(f"The track's grade has {name} = {value}; every metric must be finite.")
+            values.setdefault(name, []).append(float(value))
+    return {name: sum(found) / len(found) for name, found in values.items()}
+
+
+def answer_hash(answer: object) -> str:
+    """SHA-256 of an answer's canonical bytes: the same data gives the same hash on every machine.
+
+    An answer is made of tensors, arrays, numbers, texts and None, in dataclasses, pydantic models, lists and mappings.
+
+    >>> answer_hash({"a": 1, "b": [0.5]}) == answer_hash({"b": [0.5], "a": 1})
+    True
+
+    Raises:
+        InvalidAnswer: it holds anything else.
+    """
+    digest = hashlib.sha256()
+    for chunk in _canonical(answer):
+        digest.update(f"{len(chunk)}:".encode())
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _canonical(value: Any) -> Iterable[bytes]:
+    if value is None or isinstance(value, bool | int | float | str):
+        yield type(value).__name__.encode()
+        yield json.dumps(value).encode()
+    elif isinstance(value, BaseModel):
+        yield from _canonical({name: getattr(value, name) for name in type(value).model_fields})
+    elif is_dataclass(value) and not isinstance(value, type):
+        yield from _canonical({field.name: getattr(value, field.name) for field in fields(value)})
+    elif isinstance(value, list | tuple):
+        yield f"list {len(value)}".encode()
+        for item in value:
+            yield from _canonical(item)
+    elif isinstance(value, dict):
+        yield f"map {len(value)}".encode()
+        for name in sorted(value, key=str):
+            yield from _canonical(str(name))
+            yield from _canonical(value[name])
+    else:
+        array = _as_array(value)
+        yield f"array {array.dtype.kind}{array.dtype.itemsize} {array.shape}".encode()
+        yield array.astype(array.dtype.newbyteorder("<"), order="C").tobytes()
+
+
+def _as_array(value: Any) -> "np.ndarray[Any, Any]":
+    import numpy as np
+
+    if hasattr(value, "detach"):
+        value = value.detach().cpu().resolve_conj().numpy()
+    if isinstance(value, np.generic):
+        value = np.asarray(value)
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in "biufc":
+        raise InvalidAnswer(f"An answer must be data (arrays, numbers, texts), but holds a {type(value).__name__}.")
+    return value

@@ -1,0 +1,60 @@
+"""A toy laboratory in place of the installed families, tracks and scorers, for the tests of the harness."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+TOY = Path(__file__).parent / "fakes"
+
+
+@pytest.fixture
+def points() -> dict[str, list[str]]:
+    """The entry points of the toy laboratory, by group; a test may change them."""
+    return {
+        "peabench.families": ["toy = toy_laboratory:FAMILY"],
+        "peabench.scorers": ["noise = toy_laboratory:Noise", "moody = toy_laboratory:Moody"],
+    }
+
+
+@pytest.fixture
+def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, points: dict[str, list[str]]) -> ModuleType:
+    """The toy laboratory, installed: four tasks `toy/a-0`, `toy/a-1`, `toy/b-0`, `toy/b-1`, and no suite."""
+    monkeypatch.syspath_prepend(TOY)
+    import toy_laboratory
+
+    checkpoints = tmp_path / "checkpoints"
+    for i, name in enumerate(("a-0", "a-1", "b-0")):
+        toy_laboratory.write_task(checkpoints / name, [0.1 * i, 0.2, 0.3])
+    toy_laboratory.write_task(checkpoints / "b-1", [1.0, 0.2, 0.3])
+    monkeypatch.setattr(toy_laboratory, "FAMILY", replace(toy_laboratory.FAMILY, checkpoints=checkpoints))
+
+    def installed(group: str) -> list[EntryPoint]:
+        lines = (line.partition(" = ") for line in points.get(group, []))
+        return [EntryPoint(name, value, group) for name, _, value in lines]
+
+    monkeypatch.setattr("peabench.registry.entry_points", installed)
+    monkeypatch.setitem(sys.modules, "peabench.tracks", toy_laboratory.tracks)
+    monkeypatch.setitem(sys.modules, "peabench.tasks", toy_laboratory.tasks)
+    import peabench
+
+    monkeypatch.setattr(peabench, "tracks", toy_laboratory.tracks, raising=False)
+    return toy_laboratory
+
+
+@pytest.fixture
+def invoke(toy: ModuleType) -> Callable[..., Any]:
+    """Call the command line in the toy laboratory: `invoke("tasks", "--json")` gives typer's result."""
+    from typer.testing import CliRunner
+
+    from peabench.cli.app import build_app
+
+    def call(*arguments: str) -> Any:
+        return CliRunner().invoke(build_app(), list(arguments))
+
+    return call

@@ -1,0 +1,33 @@
+"""What the harness measures of a scorer."""
+
+import time
+
+import pytest
+import torch
+
+from peabench.cost import Meter, measured
+
+
+def test_the_meter_adds_up_and_starts_again() -> None:
+    meter = Meter()
+    meter.count_forward(8)
+    meter.count_forward(0.5)
+    meter.count_backward(4)
+    assert (meter.forward, meter.backward) == (8.5, 4)
+    meter.reset()
+    assert (meter.forward, meter.backward) == (0, 0)
+
+
+def test_memory_that_was_held_and_given_back_is_in_the_peak() -> None:
+    with measured() as usage:
+        held = torch.ones(16_000_000)
+        time.sleep(0.2)  # some twenty samples
+        del held
+    assert usage.peak_memory_bytes > 32_000_000
+    assert usage.wall_seconds > 0
+
+
+def test_a_block_that_fails_is_measured_too() -> None:
+    with pytest.raises(ZeroDivisionError), measured() as usage:
+        raise ZeroDivisionError
+    assert usage.wall_seconds > 0

@@ -1,0 +1,100 @@
+"""Standings: means over families, intervals like SciPy's, coverage never hidden."""
+
+import numpy as np
+import pytest
+from scipy.stats import bootstrap
+
+from peabench.results import CellKey, CellResult, Cost
+from peabench.standings import Standing, bootstrap_means, family_mean, standings
+
+
+def cell(scorer: str, task: str, score: float | None, role: str = "method", **key: object) -> CellResult:
+    names = {"track": "circuits", "track_version": 1, "scorer_version": "1", "source_hash": "", "others_hash": ""}
+    ids = names | {"scorer": scorer, "task": task, "content_hash": task, "seed": 0, "device": "cpu"} | key
+    return CellResult(
+        key=CellKey.model_validate(ids),
+        role=role,  # type: ignore[arg-type]
+        suite="core 1",
+        status="failed" if score is None else "ok",
+        reason="broken" if score is None else "",
+        metrics={} if score is None else {"score": score},
+        cost=Cost(forward_passes=10, backward_passes=2, wall_seconds=0.5, peak_memory_bytes=1000),
+    )
+
+
+def by_name(rows: list[Standing]) -> dict[str, Standing]:
+    return {row.scorer: row for row in rows}
+
+
+def test_one_family_has_the_interval_of_scipys_bootstrap() -> None:
+    scores = np.random.default_rng(3).beta(2, 3, size=24)
+    ours = np.quantile(bootstrap_means(scores[None], ["a"] * 24, 50_000, seed=0)[0], [0.025, 0.975])
+    theirs = bootstrap((scores,), np.mean, n_resamples=50_000, method="percentile", rng=np.random.default_rng(5))
+    np.testing.assert_allclose(ours, theirs.confidence_interval, atol=0.003)
+
+
+def test_two_families_are_resampled_apart_and_weigh_the_same() -> None:
+    generator = np.random.default_rng(4)
+    small, large = generator.normal(0.2, 0.1, size=6), generator.normal(0.8, 0.2, size=40)
+    families = ["small"] * 6 + ["large"] * 40
+    ours = np.quantile(
+        bootstrap_means(np.concatenate([small, large])[None], families, 50_000, seed=0)[0], [0.025, 0.975]
+    )
+
+    def mean_of_means(a: np.ndarray, b: np.ndarray, axis: int) -> np.ndarray:  # type: ignore[type-arg]
+        return (a.mean(axis) + b.mean(axis)) / 2  # type: ignore[no-any-return]
+
+    theirs = bootstrap(
+        (small, large), mean_of_means, n_resamples=50_000, method="percentile", rng=np.random.default_rng(5)
+    )
+    np.testing.assert_allclose(ours, theirs.confidence_interval, atol=0.003)
+    assert family_mean([*small, *large], families) == pytest.approx((small.mean() + large.mean()) / 2)
+
+
+def test_a_failed_cell_lowers_coverage_and_takes_the_rank() -> None:
+    tasks = [f"f/{i}" for i in range(4)]
+    results = [cell("whole", task, 0.5) for task in tasks]
+    results += [cell("holed", task, None if task == "f/0" else 0.9) for task in tasks]
+    rows = by_name(standings(results, resamples=200))
+    assert (rows["holed"].coverage, rows["holed"].rank, rows["holed"].failed) == (0.75, None, 1)
+    assert rows["holed"].score == pytest.approx(0.9)
+    assert (rows["whole"].coverage, rows["whole"].rank) == (1.0, 1)
+
+
+def test_a_missing_file_lowers_coverage_like_a_failure() -> None:
+    results = [cell("whole", f"f/{i}", 0.5) for i in range(4)] + [cell("short", f"f/{i}", 0.9) for i in range(3)]
+    assert by_name(standings(results, resamples=200))["short"].coverage == 0.75
+
+
+def test_a_scorer_without_any_answer_has_no_score() -> None:
+    row = standings([cell("broken", "f/0", None), cell("broken", "f/1", None)])[0]
+    assert (row.score, row.interval, row.rank, row.coverage, row.forward_passes) == (None, None, None, 0.0, None)
+
+
+def test_results_of_another_version_seed_or_content_do_not_mix() -> None:
+    results = [cell("a", "f/0", 0.1), cell("a", "f/1", 0.2, scorer_version="2"), cell("a", "f/2", 0.3, seed=1)]
+    assert [row.coverage for row in standings(results)] == [pytest.approx(1 / 3)] * 3
+    changed = [cell("a", "f/0", 0.1), cell("b", "f/0", 0.2, content_hash="new")]
+    assert [row.coverage for row in standings(changed)] == [0.5, 0.5]
+
+
+def test_ranks_leave_out_references_and_share_ties() -> None:
+    scores = {"best": [0.9, 0.8, 0.85], "twin": [0.8, 0.9, 0.85], "worst": [0.1, 0.2, 0.1]}
+    results = [cell(name, f"f/{i}", score) for name, found in scores.items() for i, score in enumerate(found)]
+    results += [cell("oracle", f"f/{i}", 1.0, role="oracle") for i in range(3)]
+    rows = by_name(standings(results))
+    assert {name: row.rank for name, row in rows.items()} == {"oracle": None, "best": 1, "twin": 1, "worst": 3}
+    assert rows["best"].rank_interval == (1, 2)
+    assert rows["worst"].rank_interval == (3, 3)
+
+
+def test_a_family_with_one_task_has_no_interval() -> None:
+    row = standings([cell("a", "f/0", 0.4), cell("a", "f/1", 0.6), cell("a", "g/0", 1.0)])[0]
+    assert row.score == pytest.approx(0.75)
+    assert row.interval is None
+    assert row.rank == 1
+
+
+def test_the_same_results_give_the_same_standings() -> None:
+    results = [cell("a", f"f/{i}", i / 10) for i in range(8)]
+    assert standings(results) == standings(results[::-1])
