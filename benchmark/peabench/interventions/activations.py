@@ -1,0 +1,40 @@
+"""One plain run of a network, kept: node outputs, residual streams, logits."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from peabench.networks import Network
+
+
+@dataclass(frozen=True)
+class Activations:
+    """What a network computed on a batch of inputs."""
+
+    inputs: Int[Tensor, "batch column"]
+    nodes: Float[Tensor, "node batch position d_model"]
+    """Output of every node, in the order of `graph.nodes`."""
+    stage_inputs: Float[Tensor, "stage batch position d_model"]
+    """The residual stream before each stage; the last entry is what `output` reads."""
+    logits: Float[Tensor, "batch position output"]
+
+    def select(self, index: Int[Tensor, " row"]) -> "Activations":
+        """The activations of some of the inputs, in the order asked for."""
+        return Activations(
+            self.inputs[index], self.nodes[:, index], self.stage_inputs[:, index], self.logits[index]
+        )
+
+
+def run_with_cache(network: Network, inputs: Int[Tensor, "batch column"]) -> Activations:
+    """Run a network once and keep everything that interventions are made from."""
+    outputs = [network.embedding_nodes(inputs)]
+    resid = network.start(outputs[0])
+    stage_inputs = []
+    for stage in range(len(network.graph.stages)):
+        stage_inputs.append(resid)
+        outputs.append(network.stage(stage, resid[None]))
+        resid = network.advance(stage, resid, outputs[-1])
+    stage_inputs.append(resid)
+    return Activations(inputs, torch.cat(outputs), torch.stack(stage_inputs), network.unembed(resid))

@@ -1,0 +1,97 @@
+"""The engine's core: rerun a network with edges and subspaces taken from other runs, many hypotheses at once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from peabench.interventions.activations import Activations
+from peabench.networks import Network
+
+
+@dataclass(frozen=True)
+class EdgePatch:
+    """Edges whose reader sees what the node wrote in another run.
+
+    `mask` is 1 where `reader <- node` is taken from `source` and 0 where it is left alone; values between interpolate,
+    and gradients flow through them (edge attribution patching is the gradient at 0).
+    """
+
+    mask: Float[Tensor, "hypothesis reader node"]
+    source: Float[Tensor, "node #hypothesis batch position d_model"]
+
+
+@dataclass(frozen=True)
+class SubspacePatch:
+    """Coordinates of the residual stream before a stage, set to given values: x + ((values - x Q) * select) Q^T."""
+
+    stage: int
+    basis: Float[Tensor, "#hypothesis d_model k"]
+    """Orthonormal columns."""
+    values: Float[Tensor, "#hypothesis batch #position k"]
+    select: Float[Tensor, "#hypothesis #batch #position k"] | None = None
+    """1 where a coordinate is set, 0 where it keeps its own value; None sets all."""
+
+    def apply(self, resid: Float[Tensor, "hypothesis batch position d_model"]) -> Tensor:
+        """The residual stream with the coordinates set."""
+        basis = self.basis[:, None]
+        change = self.values - resid @ basis
+        if self.select is not None:
+            change = change * self.select
+        return resid + change @ basis.transpose(-1, -2)
+
+
+def run_patched(
+    network: Network,
+    base: Activations,
+    edges: Sequence[EdgePatch] = (),
+    subspaces: Sequence[SubspacePatch] = (),
+    *,
+    hypotheses: int = 1,
+    start: int = 0,
+) -> Float[Tensor, "hypothesis batch position output"]:
+    """Logits of the base inputs under interventions, all hypotheses in one pass.
+
+    Each reader reads the residual stream of its own run plus, for every patched edge, the difference between what the
+    node wrote in the source run and what it writes now (the residual stream is a sum, so an edge is an addend).
+
+    Args:
+        network: the network.
+        base: its activations on the base inputs.
+        edges: edge patches, all applied together.
+        subspaces: residual-stream coordinates to set, all applied together.
+        hypotheses: length of the hypothesis axis of the result.
+        start: first stage that any intervention touches; stages before it are taken from `base`.
+    """
+    graph = network.graph
+    shape = (hypotheses, *base.stage_inputs.shape[1:])
+    resid = base.stage_inputs[start].expand(shape)
+    written = graph.stages[start].nodes.start if start < len(graph.stages) else len(graph.nodes)
+    differences = [[patch.source[:written] - base.nodes[:written, None]] for patch in edges]
+    for index in range(start, len(graph.stages) + 1):
+        for subspace in subspaces:
+            if subspace.stage == index:
+                resid = subspace.apply(resid)
+        last = index == len(graph.stages)
+        readers = slice(graph.output_reader, None) if last else _slice(graph.stages[index].readers)
+        reads = resid[None]
+        for patch, chunks in zip(edges, differences, strict=True):
+            at = 0
+            for chunk in chunks:
+                mask = patch.mask[:, readers, at : at + chunk.shape[0]]
+                at += chunk.shape[0]
+                reads = reads + torch.einsum("hrn,nhbpd->rhbpd", mask.expand(hypotheses, -1, -1), chunk.expand(-1, *shape))
+        if last:
+            return network.unembed(reads[0])
+        outputs = network.stage(index, reads)
+        resid = network.advance(index, resid, outputs)
+        nodes = _slice(graph.stages[index].nodes)
+        for patch, chunks in zip(edges, differences, strict=True):
+            chunks.append(patch.source[nodes] - outputs)
+    raise AssertionError("unreachable: the loop returns at the output reader")
+
+
+def _slice(indices: range) -> slice:
+    return slice(indices.start, indices.stop)

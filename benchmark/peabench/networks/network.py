@@ -1,0 +1,98 @@
+"""The interface that every toy network offers to the engine: stages of readers and nodes on a residual stream."""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from peabench.cost import Meter
+from peabench.networks.graph import Graph
+
+
+class Network(nn.Module, ABC):
+    """A residual-stream network whose parts have addresses.
+
+    `forward` runs it as an ordinary `nn.Module`: every node passes through the submodule of its own address
+    (`network.get_submodule("block1.unit2")`) and every `resid.<block>` through one of that name, so ordinary forward
+    hooks read and change them. The other methods compute the same function stage by stage for the engine.
+    """
+
+    graph: Graph
+    config: Any
+    meter: Meter
+
+    def __init__(self, graph: Graph) -> None:
+        super().__init__()
+        self.graph = graph
+        self.meter = Meter()
+        self.resid = nn.ModuleList(nn.Identity() for _ in range(graph.n_blocks + 1))
+
+    @property
+    @abstractmethod
+    def constant(self) -> Float[Tensor, " d_model"] | None:
+        """What the residual stream holds beside the embedding nodes."""
+
+    @abstractmethod
+    def embedding_nodes(self, inputs: Int[Tensor, "batch column"]) -> Float[Tensor, "node batch position d_model"]:
+        """Outputs of the embedding nodes."""
+
+    @abstractmethod
+    def stage_bias(self, stage: int) -> Float[Tensor, " d_model"] | None:
+        """A constant that a stage adds to the residual stream beside its nodes."""
+
+    @abstractmethod
+    def stage(
+        self, stage: int, reads: Float[Tensor, "reader *row position d_model"]
+    ) -> Float[Tensor, "node *row position d_model"]:
+        """Outputs of a stage's nodes, each reader with a residual stream of its own.
+
+        A leading axis of size 1 stands for readers that all read the same.
+        """
+
+    @abstractmethod
+    def unembed(self, read: Float[Tensor, "*row position d_model"]) -> Float[Tensor, "*row position output"]:
+        """Logits from what `output` reads."""
+
+    @abstractmethod
+    def stage_cost(self, stage: int) -> float:
+        """Multiplications of one example in this stage, for the share of a pass that it is."""
+
+    def start(self, nodes: Float[Tensor, "node *row position d_model"]) -> Float[Tensor, "*row position d_model"]:
+        """`resid.0`: the sum of the embedding nodes and the constant."""
+        total = nodes[: self.graph.n_embedding_nodes].sum(0)
+        return total if self.constant is None else total + self.constant
+
+    def advance(
+        self, stage: int, resid: Float[Tensor, "*row position d_model"], nodes: Float[Tensor, "node *row position d_model"]
+    ) -> Float[Tensor, "*row position d_model"]:
+        """The residual stream after a stage has written its nodes."""
+        resid = resid + nodes.sum(0)
+        bias = self.stage_bias(stage)
+        return resid if bias is None else resid + bias
+
+    def forward(self, inputs: Int[Tensor, "batch column"]) -> Float[Tensor, "batch position output"]:
+        """Logits, with every node and residual stream passing through its addressed submodule."""
+        embedded = self.embedding_nodes(inputs)
+        named = [self.get_submodule(name)(value) for name, value in zip(self.graph.nodes, embedded, strict=False)]
+        resid = self.start(torch.stack(named))
+        for index, stage in enumerate(self.graph.stages):
+            if index == self.graph.first_stage_of_block(stage.block):
+                resid = self.resid[stage.block](resid)
+            outputs = self.stage(index, resid[None])
+            named = [self.get_submodule(self.graph.nodes[n])(outputs[i]) for i, n in enumerate(stage.nodes)]
+            resid = self.advance(index, resid, torch.stack(named))
+        return self.unembed(self.resid[self.graph.n_blocks](resid))
+
+    def count(self, stage: int, rows: Float[Tensor, "*any"], examples: float) -> None:
+        """Tell the meter that a stage ran for so many examples, and to count its backward pass if one follows."""
+        share = examples * self.stage_cost(stage) / self.pass_cost
+        self.meter.count_forward(share)
+        if rows.requires_grad and torch.is_grad_enabled():
+            rows.register_hook(lambda _: self.meter.count_backward(share))
+
+    @property
+    def pass_cost(self) -> float:
+        """Multiplications of one whole forward pass of one example."""
+        return sum(self.stage_cost(i) for i in range(len(self.graph.stages)))

@@ -1,0 +1,80 @@
+"""A residual MLP whose blocks hold parallel units, so that a circuit has nodes to choose among."""
+
+import math
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from peabench.networks.config import ResidualMLPConfig
+from peabench.networks.graph import residual_mlp_graph
+from peabench.networks.network import Network
+
+
+class UnitBlock(nn.Module):
+    """Parallel units relu(x W_in + b_in) W_out, stacked; the children `unit0`, `unit1`, ... are places for hooks."""
+
+    def __init__(self, config: ResidualMLPConfig, generator: torch.Generator | None) -> None:
+        super().__init__()
+        shape = (config.n_units, config.d_model, config.d_hidden)
+        self.w_in = nn.Parameter(torch.randn(shape, generator=generator) / math.sqrt(config.d_model))
+        self.b_in = nn.Parameter(torch.zeros(config.n_units, config.d_hidden))
+        self.w_out = nn.Parameter(
+            torch.randn(shape[0], shape[2], shape[1], generator=generator) / math.sqrt(config.d_hidden)
+        )
+        for unit in range(config.n_units):
+            self.add_module(f"unit{unit}", nn.Identity())
+
+
+class ResidualMLP(Network):
+    """Input columns 0/1, embedded as -1/+1 times one direction each; blocks of parallel units; a linear output."""
+
+    config: ResidualMLPConfig
+
+    def __init__(self, config: ResidualMLPConfig, generator: torch.Generator | None = None) -> None:
+        super().__init__(residual_mlp_graph(config))
+        self.config = config
+        self.w_embed = nn.Parameter(
+            torch.randn(config.n_inputs, config.d_model, generator=generator) / math.sqrt(config.d_model)
+        )
+        self.b_embed = nn.Parameter(torch.zeros(config.d_model))
+        for column in range(config.n_inputs):
+            self.add_module(f"input{column}", nn.Identity())
+        for block in range(config.n_blocks):
+            self.add_module(f"block{block}", UnitBlock(config, generator))
+        self.w_output = nn.Parameter(
+            torch.randn(config.d_model, config.d_output, generator=generator) / math.sqrt(config.d_model)
+        )
+        self.b_output = nn.Parameter(torch.zeros(config.d_output))
+
+    def block(self, index: int) -> UnitBlock:
+        """The block's parameters."""
+        block = self.get_submodule(f"block{index}")
+        return block  # type: ignore[return-value]  # add_module loses the type
+
+    @property
+    def constant(self) -> Float[Tensor, " d_model"]:
+        return self.b_embed
+
+    def embedding_nodes(self, inputs: Int[Tensor, "batch column"]) -> Float[Tensor, "node batch 1 d_model"]:
+        signs = inputs.to(self.w_embed.dtype) * 2 - 1
+        return (signs.T[:, :, None] * self.w_embed[:, None, :])[:, :, None, :]
+
+    def stage_bias(self, stage: int) -> None:
+        return None
+
+    def stage(
+        self, stage: int, reads: Float[Tensor, "reader *row position d_model"]
+    ) -> Float[Tensor, "node *row position d_model"]:
+        block = self.block(stage)
+        rows = reads.shape[1:-1]
+        flat = reads.reshape(reads.shape[0], -1, reads.shape[-1])
+        self.count(stage, flat, flat.shape[1])
+        hidden = torch.relu(torch.matmul(flat, block.w_in) + block.b_in[:, None])
+        return torch.bmm(hidden, block.w_out).reshape(block.w_out.shape[0], *rows, -1)
+
+    def unembed(self, read: Float[Tensor, "*row position d_model"]) -> Float[Tensor, "*row position output"]:
+        return read @ self.w_output + self.b_output
+
+    def stage_cost(self, stage: int) -> float:
+        return 2.0 * self.config.n_units * self.config.d_model * self.config.d_hidden

@@ -1,0 +1,158 @@
+"""A small transformer: heads with separate q, k and v readers, optional MLP, optional norm, learned positions."""
+
+import math
+
+import torch
+import torch.nn.functional as F  # noqa: N812  # the name everyone knows
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from peabench.networks.config import TransformerConfig
+from peabench.networks.graph import transformer_graph
+from peabench.networks.network import Network
+
+
+class Norm(nn.Module):
+    """Root-mean-square or layer normalisation with a gain (and, for `layer`, a shift), or nothing at all."""
+
+    def __init__(self, kind: str, d_model: int) -> None:
+        super().__init__()
+        self.kind = kind
+        if kind != "none":
+            self.gain = nn.Parameter(torch.ones(d_model))
+        if kind == "layer":
+            self.shift = nn.Parameter(torch.zeros(d_model))
+
+    def forward(self, x: Float[Tensor, "*row d_model"]) -> Float[Tensor, "*row d_model"]:
+        if self.kind == "none":
+            return x
+        if self.kind == "layer":
+            return F.layer_norm(x, x.shape[-1:], self.gain, self.shift, 1e-5)
+        return F.rms_norm(x, x.shape[-1:], self.gain, 1e-5)
+
+
+class Attention(nn.Module):
+    """Parameters of one attention layer, stacked over heads."""
+
+    def __init__(self, config: TransformerConfig, generator: torch.Generator | None) -> None:
+        super().__init__()
+        heads, d_model, d_head = config.n_heads, config.d_model, config.d_head
+        scale = 1 / math.sqrt(d_model)
+        self.w_qkv = nn.Parameter(torch.randn(heads, 3, d_model, d_head, generator=generator) * scale)
+        self.b_qkv = nn.Parameter(torch.zeros(heads, 3, d_head))
+        self.w_o = nn.Parameter(torch.randn(heads, d_head, d_model, generator=generator) / math.sqrt(d_head * heads))
+        self.b_o = nn.Parameter(torch.zeros(d_model))
+
+
+class MLP(nn.Module):
+    """Parameters of one MLP; called, it is the place where hooks see its output."""
+
+    def __init__(self, config: TransformerConfig, generator: torch.Generator | None) -> None:
+        super().__init__()
+        self.w_in = nn.Parameter(
+            torch.randn(config.d_model, config.d_mlp, generator=generator) / math.sqrt(config.d_model)
+        )
+        self.b_in = nn.Parameter(torch.zeros(config.d_mlp))
+        self.w_out = nn.Parameter(
+            torch.randn(config.d_mlp, config.d_model, generator=generator) / math.sqrt(config.d_mlp)
+        )
+        self.b_out = nn.Parameter(torch.zeros(config.d_model))
+
+    def forward(self, output: Float[Tensor, "*row d_model"]) -> Float[Tensor, "*row d_model"]:
+        return output
+
+
+class Block(nn.Module):
+    """Attention, then (optionally) an MLP; the children `head0`, `head1`, ... and `mlp` are places for hooks."""
+
+    def __init__(self, config: TransformerConfig, generator: torch.Generator | None) -> None:
+        super().__init__()
+        self.norm_attention = Norm(config.norm, config.d_model)
+        self.attention = Attention(config, generator)
+        for head in range(config.n_heads):
+            self.add_module(f"head{head}", nn.Identity())
+        if config.d_mlp:
+            self.norm_mlp = Norm(config.norm, config.d_model)
+            self.mlp = MLP(config, generator)
+
+
+class Transformer(Network):
+    """Tokens in, one row of logits per position out."""
+
+    config: TransformerConfig
+    mask: Tensor
+
+    def __init__(self, config: TransformerConfig, generator: torch.Generator | None = None) -> None:
+        super().__init__(transformer_graph(config))
+        self.config = config
+        self.w_embed = nn.Parameter(torch.randn(config.d_vocabulary, config.d_model, generator=generator) * 0.5)
+        self.w_position = nn.Parameter(torch.randn(config.n_positions, config.d_model, generator=generator) * 0.5)
+        self.add_module("embed", nn.Identity())
+        for block in range(config.n_blocks):
+            self.add_module(f"block{block}", Block(config, generator))
+        self.norm_output = Norm(config.norm, config.d_model)
+        self.w_output = nn.Parameter(
+            torch.randn(config.d_model, config.d_output, generator=generator) / math.sqrt(config.d_model)
+        )
+        self.b_output = nn.Parameter(torch.zeros(config.d_output))
+        blocked = torch.ones(config.n_positions, config.n_positions, dtype=torch.bool).triu(1)
+        hidden = torch.zeros(config.n_positions, config.n_positions)
+        self.register_buffer("mask", hidden.masked_fill(blocked, -torch.inf) if config.causal else hidden, False)
+
+    def block(self, index: int) -> Block:
+        """The block's parameters."""
+        block = self.get_submodule(f"block{index}")
+        return block  # type: ignore[return-value]  # add_module loses the type
+
+    @property
+    def constant(self) -> None:
+        return None
+
+    def embedding_nodes(self, inputs: Int[Tensor, "batch position"]) -> Float[Tensor, "1 batch position d_model"]:
+        return (self.w_embed[inputs] + self.w_position[: inputs.shape[1]])[None]
+
+    def stage_bias(self, stage: int) -> Float[Tensor, " d_model"] | None:
+        at = self.graph.stages[stage]
+        return self.block(at.block).attention.b_o if at.kind == "attention" else None
+
+    def stage(
+        self, stage: int, reads: Float[Tensor, "reader *row position d_model"]
+    ) -> Float[Tensor, "node *row position d_model"]:
+        at = self.graph.stages[stage]
+        block = self.block(at.block)
+        rows = reads.shape[1:-2]
+        flat = reads.reshape(reads.shape[0], -1, *reads.shape[-2:])
+        self.count(stage, flat, flat.shape[1])
+        if at.kind == "mlp":
+            out = self.mlp(block, block.norm_mlp(flat))
+        else:
+            out = self.attention(block, block.norm_attention(flat))
+        return out.reshape(out.shape[0], *rows, *out.shape[-2:])
+
+    def mlp(self, block: Block, x: Float[Tensor, "*row d_model"]) -> Float[Tensor, "*row d_model"]:
+        """The MLP's output on normalised reads."""
+        activation = torch.relu if self.config.activation == "relu" else F.gelu
+        return activation(x @ block.mlp.w_in + block.mlp.b_in) @ block.mlp.w_out + block.mlp.b_out
+
+    def attention(
+        self, block: Block, x: Float[Tensor, "reader row position d_model"]
+    ) -> Float[Tensor, "head row position d_model"]:
+        """Each head's output on normalised reads: one per (head, q/k/v), or one for all."""
+        weights = block.attention
+        heads = self.config.n_heads
+        length = x.shape[-2]
+        split = x.reshape(heads, 3, *x.shape[1:]) if x.shape[0] == 3 * heads else x[None]
+        qkv = torch.einsum("hcrpd,hcde->hcrpe", split.expand(heads, 3, *x.shape[1:]), weights.w_qkv)
+        q, k, v = (qkv + weights.b_qkv[:, :, None, None]).unbind(1)
+        scores = q @ k.transpose(-1, -2) / math.sqrt(self.config.d_head) + self.mask[:length, :length]
+        return (scores.softmax(-1) @ v) @ weights.w_o[:, None]
+
+    def unembed(self, read: Float[Tensor, "*row position d_model"]) -> Float[Tensor, "*row position output"]:
+        return self.norm_output(read) @ self.w_output + self.b_output
+
+    def stage_cost(self, stage: int) -> float:
+        config = self.config
+        if self.graph.stages[stage].kind == "mlp":
+            return 2.0 * config.n_positions * config.d_model * config.d_mlp
+        projections = 4.0 * config.n_heads * config.n_positions * config.d_model * config.d_head
+        return projections + 2.0 * config.n_heads * config.n_positions**2 * config.d_head

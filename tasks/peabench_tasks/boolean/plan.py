@@ -1,0 +1,96 @@
+"""Where a formula goes in a network: which unit computes which gate, and in which direction it writes."""
+
+from dataclasses import dataclass
+from random import Random
+
+from peabench.networks.config import ResidualMLPConfig
+from peabench_tasks.boolean.formulas import Formula
+
+
+@dataclass(frozen=True)
+class Decoy:
+    """A unit that writes a strong copy of a variable which nobody reads; wrong where all of `spoilers` are true."""
+
+    variable: str
+    unit: tuple[int, int]
+    spoilers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A formula placed in a network of a given shape."""
+
+    formula: Formula
+    config: ResidualMLPConfig
+    units: dict[str, tuple[int, int]]
+    """(block, unit) of each gate."""
+    decoys: tuple[Decoy, ...] = ()
+
+    def node(self, name: str) -> str:
+        """Address of the node that writes an input or a gate."""
+        if name in self.units:
+            block, unit = self.units[name]
+            return f"block{block}.unit{unit}"
+        return f"input{name[1:]}"
+
+    def node_number(self, name: str) -> int:
+        """Index of that node in the network's graph."""
+        if name in self.units:
+            block, unit = self.units[name]
+            return self.config.n_inputs + block * self.config.n_units + unit
+        return int(name[1:])
+
+    def readers(self, name: str) -> list[int]:
+        """Blocks that read an input or a gate, ascending; the output counts as a block after the last."""
+        formula = self.formula
+        blocks = [self.units[g.name][0] for g in formula.gates if name in formula.read[g.name]]
+        if name == formula.gates[-1].name:
+            blocks.append(self.config.n_blocks)
+        return sorted(blocks)
+
+    def written(self, name: str) -> int:
+        """First `resid` index that holds the variable."""
+        return self.units[name][0] + 1 if name in self.units else 0
+
+    def sites(self, name: str) -> range:
+        """`resid` indices at which all of the variable's readers still lie ahead."""
+        return range(self.written(name), self.readers(name)[0] + 1)
+
+    def live(self, name: str) -> range:
+        """`resid` indices at which some reader of the variable still lies ahead."""
+        return range(self.written(name), self.readers(name)[-1] + 1)
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Inputs and gates that have a direction of their own, in the order of the planted basis."""
+        return (*self.formula.used_inputs, *(g.name for g in self.formula.gates))
+
+
+def draw_plan(formula: Formula, config: ResidualMLPConfig, seed: int, decoys: int = 0) -> Plan:
+    """Place each gate in a random free unit of a random block that lies after its parents and before its readers."""
+    rng = Random(f"plan/{seed}/{formula.gates}")
+    last = {formula.gates[-1].name: config.n_blocks - 1}
+    for gate in reversed(formula.gates):
+        for parent in formula.read[gate.name]:
+            last[parent] = min(last.get(parent, config.n_blocks), last[gate.name] - 1)
+    units: dict[str, tuple[int, int]] = {}
+    free = {block: list(range(config.n_units)) for block in range(config.n_blocks)}
+    for block in free.values():
+        rng.shuffle(block)
+    for gate in formula.gates:
+        first = 1 + max((units[p][0] for p in formula.read[gate.name] if p in units), default=-1)
+        blocks = [b for b in range(first, last[gate.name] + 1) if free[b]]
+        if not blocks:
+            raise RuntimeError(f"no free unit for {gate.name}")
+        block = rng.choice(blocks)
+        units[gate.name] = (block, free[block].pop())
+    plan = Plan(formula, config, units)
+    chosen: list[Decoy] = []
+    candidates = [g.name for g in formula.gates[:-1]]
+    rng.shuffle(candidates)
+    for name in candidates:
+        block = units[name][0]
+        if len(chosen) < decoys and free[block]:
+            spoilers = tuple(rng.sample(formula.inputs, 3))
+            chosen.append(Decoy(name, (block, free[block].pop()), spoilers))
+    return Plan(formula, config, plan.units, tuple(chosen))

@@ -1,0 +1,273 @@
+"""The edge-level planting recipe (design, section 4), for many networks at once.
+
+Each step asks of random rows: the task itself; the causal model's counterfactual after single and joint interchanges
+on planted subspaces; no change when all but the live subspaces are swapped (isolation); the counterfactual of a single
+patched edge, alone and with the complement of the circuit resampled; no change under joint resampling of all, or of a
+random part, of the complement. Decoys are written, strongly, where nobody reads.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from peabench.networks import ResidualMLP, build_network
+from peabench.training.stacked import StackedResidualMLP, orthonormal
+from peabench_tasks.boolean.plan import Plan
+from peabench_tasks.boolean.tables import Tables, variable_numbers
+
+DECOY_STRENGTH = 3.0
+
+
+@dataclass
+class Targets:
+    """What the plans demand, as padded tensors with a network axis."""
+
+    basis: Float[Tensor, "network d_model d_model"]
+    """Column v is variable v's direction (inputs first, then gates), then the decoys', then the rest."""
+    planted: Bool[Tensor, "network variable"]
+    sites: Bool[Tensor, "network variable boundary"]
+    """Where a variable may be interchanged."""
+    live: Bool[Tensor, "network variable boundary"]
+    """Where it must survive the swap of everything else."""
+    circuit: Float[Tensor, "network reader node"]
+    edges: Int[Tensor, "network edge 4"]
+    """(reader, node, gate, slot); repeated cyclically to one length."""
+    decoys: list[list[tuple[int, int, int, list[int]]]]
+    """Per network: (node, basis column, variable, spoilers)."""
+
+    @classmethod
+    def from_plans(cls, plans: list[Plan], seeds: list[int]) -> "Targets":
+        config = plans[0].config
+        tables = Tables.from_plans(plans)
+        graph = build_network(config).graph
+        n_variables, boundaries, d_model = tables.n_variables, config.n_blocks + 1, config.d_model
+        sites = torch.zeros(len(plans), n_variables, boundaries, dtype=torch.bool)
+        live = sites.clone()
+        planted = sites[..., 0].clone()
+        circuit = torch.zeros(len(plans), *graph.exists.shape)
+        bases, edges, decoys = [], [], []
+        for k, plan in enumerate(plans):
+            number = variable_numbers(plan)
+            for name in plan.variables:
+                v = number[name]
+                planted[k, v] = True
+                sites[k, v, plan.sites(name).start : plan.sites(name).stop] = True
+                live[k, v, plan.live(name).start : plan.live(name).stop] = True
+            mine: list[tuple[int, int, int, int]] = []
+            for g, gate in enumerate(plan.formula.gates):
+                block, unit = plan.units[gate.name]
+                for slot, parent in enumerate(plan.formula.read[gate.name]):
+                    mine.append((block * config.n_units + unit, plan.node_number(parent), g, slot))
+            root = plan.node_number(plan.formula.gates[-1].name)
+            mine.append((graph.output_reader, root, tables.parents.shape[1] - 1, 0))
+            for reader, node, _, _ in mine:
+                circuit[k, reader, node] = 1
+            edges.append(torch.tensor(mine))
+            column = n_variables
+            decoys.append([])
+            for decoy in plan.decoys:
+                node = config.n_inputs + decoy.unit[0] * config.n_units + decoy.unit[1]
+                spoilers = [number[name] for name in decoy.spoilers]
+                decoys[k].append((node, column, number[decoy.variable], spoilers))
+                column += 1
+            if column > d_model:
+                raise RuntimeError(f"{column} directions do not fit d_model {d_model}")
+            bases.append(orthonormal((d_model, d_model), torch.Generator().manual_seed(seeds[k])))
+        longest = max(len(e) for e in edges)
+        padded = torch.stack([e[torch.arange(longest) % len(e)] for e in edges])
+        return cls(torch.stack(bases), planted, sites, live, circuit, padded, decoys)
+
+    def subset(self, index: list[int]) -> "Targets":
+        """The targets of some of the networks."""
+        return Targets(
+            *(getattr(self, f)[index] for f in ("basis", "planted", "sites", "live", "circuit", "edges")),
+            [self.decoys[i] for i in index],
+        )
+
+
+def initial_network(plan: Plan, basis: Float[Tensor, "d_model d_model"], seed: int) -> ResidualMLP:
+    """A random network whose inputs and gates already write in their planted directions, nothing else planted."""
+    generator = torch.Generator().manual_seed(seed)
+    network = ResidualMLP(plan.config, generator)
+    number = variable_numbers(plan)
+    with torch.no_grad():
+        for name in plan.formula.inputs:
+            network.w_embed[number[name]] = basis[:, number[name]]
+        for gate in plan.formula.gates:
+            block, unit = plan.units[gate.name]
+            weight = network.block(block).w_out
+            weight[unit] = torch.outer(weight[unit].norm(dim=1), basis[:, number[gate.name]]) * torch.sign(
+                torch.randn(weight.shape[1], 1, generator=generator)
+            )
+    return network
+
+
+@dataclass
+class Batch:
+    """Logits and what they should be, in groups; rows of one network."""
+
+    logits: Float[Tensor, "network row"]
+    target: Bool[Tensor, "network row"]
+    weight: float
+
+
+@dataclass
+class Planter:
+    """Networks under training with what is demanded of them."""
+
+    stack: StackedResidualMLP
+    tables: Tables
+    targets: Targets
+    generator: torch.Generator
+
+    def subset(self, index: list[int]) -> "Planter":
+        """Some of the networks, copied."""
+        return Planter(self.stack.subset(index), self.tables.subset(index), self.targets.subset(index), self.generator)
+
+    def random(self, *shape: int) -> Float[Tensor, "..."]:
+        """Uniform numbers from the planter's generator."""
+        return torch.rand(shape, generator=self.generator)
+
+    def losses(self, pool: Bool[Tensor, "network row input"], edge_groups: int = 4) -> tuple[list[Batch], Tensor]:
+        """All demands on one pool of inputs, which serve one another as sources; and the decoys' loss."""
+        networks, rows, _ = pool.shape
+        config = self.stack.config
+        values = self.tables.run(pool)
+        signs = pool.float() * 2 - 1
+        boundaries = [self.stack.embed(signs)]
+        unit_outputs = []
+        for block in range(config.n_blocks):
+            outputs = self.stack.units(block, boundaries[-1][:, None].expand(-1, config.n_units, -1, -1))
+            unit_outputs.append(outputs)
+            boundaries.append(boundaries[-1] + outputs.sum(1))
+        clean = self.stack.unembed(boundaries[-1])[..., 0]
+        batches = [Batch(clean, values[..., -1], 1.0)]
+        shifts = torch.randint(1, rows, (2,), generator=self.generator).tolist()
+        batches += self._subspaces(values, boundaries, shifts)
+        batches += self._edges(values, signs, boundaries, unit_outputs, edge_groups)
+        return batches, self._decoys(values, unit_outputs)
+
+    def _subspaces(self, values: Tensor, boundaries: list[Tensor], shifts: list[int]) -> list[Batch]:
+        """Interchange on planted subspaces (single, joint) and isolation, one third of the rows each."""
+        targets = self.targets
+        networks, rows, n_variables = values.shape
+        d_model, n_boundaries = boundaries[0].shape[-1], len(boundaries)
+        kinds = 3
+        total = kinds * rows
+        allowed = targets.sites
+        noise = self.random(networks, total, n_variables) + targets.planted[:, None]
+        ranks = noise.argsort(-1, descending=True).argsort(-1)
+        kind = torch.arange(total) // rows
+        many = torch.randint(2, 5, (networks, total, 1), generator=self.generator)
+        everything = self.random(networks, total, 1) < 0.15
+        count = torch.where(kind[None, :, None] == 0, torch.ones_like(many), torch.where(everything, n_variables, many))
+        chosen = (ranks < count) & targets.planted[:, None] & (kind != 2)[None, :, None]
+        where = (self.random(networks, total, n_variables, n_boundaries) * allowed[:, None]).argmax(-1)
+        second = self.random(networks, total, n_variables) < 0.5
+        select = torch.zeros(n_boundaries, networks, total, d_model)
+        for b in range(n_boundaries):
+            select[b, ..., :n_variables] = (chosen & (where == b)).float()
+        boundary = torch.randint(0, n_boundaries, (rows,), generator=self.generator)
+        isolated = 1.0 - torch.nn.functional.pad(targets.live.float(), (0, 0, 0, d_model - n_variables))
+        for b in range(n_boundaries):
+            select[b, :, 2 * rows :] = isolated[:, None, :, b] * (boundary == b).float()[None, :, None]
+        from_second = torch.nn.functional.pad(second, (0, d_model - n_variables))
+        resid = boundaries[0].repeat(1, kinds, 1)
+        for b in range(n_boundaries):
+            one, two = (boundaries[b].roll(s, 1).repeat(1, kinds, 1) for s in shifts)
+            change = torch.bmm(torch.cat([one - resid, two - resid], 1), targets.basis)
+            change = torch.where(from_second, change[:, total:], change[:, :total]) * select[b]
+            resid = torch.baddbmm(resid, change, targets.basis.transpose(1, 2))
+            if b < n_boundaries - 1:
+                resid = resid + self.stack.block(b, resid)
+        logits = self.stack.unembed(resid)[..., 0]
+        sources = torch.where(second, *(values.roll(s, 1).repeat(1, kinds, 1) for s in reversed(shifts)))
+        inputs = values[..., : self.tables.n_inputs].repeat(1, kinds, 1)
+        truth = self.tables.run(inputs, override=(chosen, sources))[..., -1]
+        return [Batch(logits, truth, float(kinds))]
+
+    def _edges(
+        self, values: Tensor, signs: Tensor, boundaries: list[Tensor], unit_outputs: list[Tensor], groups: int
+    ) -> list[Batch]:
+        """Groups of rows with one edge patched (the first half alone), and the complement resampled (the rest)."""
+        targets, stack, config = self.targets, self.stack, self.stack.config
+        networks, rows, n_variables = values.shape
+        n_readers, n_nodes = targets.circuit.shape[1:]
+        groups = 3 * (groups // 2)
+        third = groups // 3
+        pick = torch.randint(0, targets.edges.shape[1], (networks, groups), generator=self.generator)
+        edge = targets.edges.gather(1, pick[..., None].expand(-1, -1, 4))
+        with_edge = (torch.arange(groups) < 2 * third).float()
+        with_complement = (torch.arange(groups) >= third).float()
+        net, group = torch.arange(networks)[:, None], torch.arange(groups)
+        single = torch.zeros(networks, groups, n_readers, n_nodes)
+        single[net, group, edge[..., 0], edge[..., 1]] = 1.0
+        single = single * with_edge[None, :, None, None]
+        part = (self.random(networks, groups, n_readers, n_nodes) < self.random(networks, groups, 1, 1)).float()
+        part = torch.where(self.random(networks, groups, 1, 1) < 0.6, torch.ones_like(part), part)
+        complement = (1 - targets.circuit)[:, None] * part * with_complement[None, :, None, None]
+        shift_one, shift_two = torch.randint(1, rows, (2,), generator=self.generator).tolist()
+        stacked = networks * groups
+
+        def spread(x: Tensor) -> Tensor:
+            return x[:, None].expand(-1, groups, *x.shape[1:]).reshape(stacked, *x.shape[1:])
+
+        masks = torch.cat([single, complement], -1).reshape(stacked, n_readers, 2 * n_nodes)
+        embed = stack.parameters["w_embed"]
+        resid = spread(boundaries[0])
+        chunks: list[tuple[int, Tensor]] = []
+        input_steps = torch.stack([signs.roll(s, 1) - signs for s in (shift_one, shift_two)])
+        input_change = [torch.einsum("kbn,knd->knbd", step, embed) for step in input_steps]
+        chunks.append((0, spread(torch.cat(input_change, 1)).flatten(2)))
+        d_model = config.d_model
+        for block in range(config.n_blocks + 1):
+            last = block == config.n_blocks
+            readers = slice(n_readers - 1, n_readers) if last else slice(block * config.n_units, (block + 1) * config.n_units)
+            n_here = readers.stop - readers.start
+            reads = resid[:, None].expand(-1, n_here, -1, -1)
+            for at, chunk in chunks:
+                n = chunk.shape[1] // 2
+                mask = torch.cat([masks[:, readers, at : at + n], masks[:, readers, n_nodes + at : n_nodes + at + n]], -1)
+                reads = reads + torch.bmm(mask, chunk).view(stacked, n_here, rows, d_model)
+            if last:
+                logits = stack.unembed(reads[:, 0])[..., 0]
+                break
+            outputs = stack.units(block, reads)
+            resid = resid + outputs.sum(1)
+            there = [spread(unit_outputs[block].roll(s, 2)) - outputs for s in (shift_one, shift_two)]
+            chunks.append((config.n_inputs + block * config.n_units, torch.cat(there, 1).flatten(2)))
+        slots = torch.zeros(networks, groups, *self.tables.parents.shape[1:], dtype=torch.bool)
+        slots[net, group, edge[..., 2], edge[..., 3]] = True
+        slots &= with_edge.bool()[None, :, None, None]
+        slots = slots[:, :, None].expand(-1, -1, rows, -1, -1).reshape(networks, groups * rows, *slots.shape[2:])
+        inputs = values[..., : self.tables.n_inputs].repeat(1, groups, 1)
+        truth = self.tables.run(inputs, slots=(slots, values.roll(shift_one, 1).repeat(1, groups, 1)))[..., -1]
+        return [Batch(logits.reshape(networks, groups * rows), truth, float(groups))]
+
+    def _decoys(self, values: Tensor, unit_outputs: list[Tensor]) -> Tensor:
+        """Mean squared distance of the decoys' coordinate from plus or minus `DECOY_STRENGTH`."""
+        config = self.stack.config
+        loss = torch.zeros(())
+        for k, decoys in enumerate(self.targets.decoys):
+            for node, column, variable, spoilers in decoys:
+                block, unit = divmod(node - config.n_inputs, config.n_units)
+                copy = values[k, :, variable] ^ values[k][:, spoilers].all(-1)
+                written = unit_outputs[block][k, unit] @ self.targets.basis[k, :, column]
+                loss = loss + (written - DECOY_STRENGTH * (copy.float() * 2 - 1)).square().mean()
+        return loss
+
+    def errors(self, batches: list[Batch]) -> Int[Tensor, " network"]:
+        """Rows of each network on which the sign of the logit is wrong."""
+        return torch.stack([((b.logits > 0) != b.target).sum(1) for b in batches]).sum(0)
+
+
+def step_loss(batches: list[Batch]) -> Tensor:
+    """Sum over networks of the weighted mean cross-entropies."""
+    total = torch.zeros(())
+    for batch in batches:
+        each = binary_cross_entropy_with_logits(batch.logits, batch.target.float(), reduction="none")
+        total = total + batch.weight * each.mean(1).sum()
+    return total
