@@ -1,0 +1,208 @@
+"""The mechanism: everything that is known to be true of a network, as data that loads and saves itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import pydantic_core
+from jaxtyping import Shaped
+from pydantic import PrivateAttr, ValidationError, model_validator
+from torch import Tensor
+
+from peabench.mechanism.alignments import Alignment, check_orthonormal
+from peabench.mechanism.causal_model import CausalModel
+from peabench.mechanism.circuits import Circuit
+from peabench.mechanism.defects import Backdoor, Defect, formulas
+from peabench.mechanism.errors import MechanismError, explain, in_file, quote
+from peabench.mechanism.expressions import Expression
+from peabench.mechanism.features import Feature, check_direction, check_hierarchy
+from peabench.mechanism.files import read_file, write_files
+from peabench.mechanism.gauge import Gauge
+from peabench.mechanism.hypotheses import AlgorithmClaim
+from peabench.mechanism.inference import infer
+from peabench.mechanism.kinds import Boolean, Category, Kind, Real, describe
+from peabench.mechanism.records import Record
+from peabench.mechanism.tensors import (
+    LARGEST_FILE,
+    TENSORS_FILE,
+    TensorReference,
+    Tensors,
+    check_tensors,
+    read_tensors,
+    write_tensors,
+)
+
+SCHEMA_VERSION = 1
+MECHANISM_FILE = "mechanism.json"
+LARGEST_DOCUMENT = 16 * 2**20
+"""Bytes of the largest `mechanism.json` that is read."""
+
+Provenance = Literal["constructed", "planted", "derived"]
+"""Weights written down; trained under interchange constraints; trained freely, then explained and verified."""
+
+
+class Mechanism(Record):
+    """What is true of a network. Its tensors are attached by `with_tensors` or by `load`."""
+
+    schema_version: Literal[1] = 1
+    provenance: Provenance
+    causal_model: CausalModel
+    alignments: tuple[Alignment, ...] = ()
+    circuit: Circuit | None = None
+    features: tuple[Feature, ...] = ()
+    algorithm: AlgorithmClaim | None = None
+    defects: tuple[Defect, ...] = ()
+    gauge: Gauge = Gauge()
+
+    _tensors: Tensors = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        self._check_alignments()
+        self._check_circuit()
+        try:
+            check_hierarchy(self.features)
+        except MechanismError as error:
+            raise MechanismError(error.message, f"features.{error.field}") from None
+        for i, feature in enumerate(self.features):
+            kind = self._kind(feature.activation, f"features.{i}.activation")
+            if isinstance(kind, Category) or (isinstance(kind, Real) and kind.dimension is not None):
+                raise MechanismError(
+                    f"expected a boolean or a number, got {describe(kind)}; say when and how strongly it fires",
+                    f"features.{i}.activation",
+                )
+        for i, hypothesis in enumerate(self.algorithm.hypotheses if self.algorithm else ()):
+            if hypothesis.formula is not None:
+                self._kind(hypothesis.formula, f"algorithm.hypotheses.{i}.formula")
+        for i, defect in enumerate(self.defects):
+            for name, formula in formulas(defect).items():
+                kind = self._kind(formula, f"defects.{i}.{name}")
+                if isinstance(defect, Backdoor) and name == "trigger" and not isinstance(kind, Boolean):
+                    raise MechanismError(
+                        f"expected a boolean, got {describe(kind)}; say when the trigger is present",
+                        f"defects.{i}.trigger",
+                    )
+        return self
+
+    @classmethod
+    def load(cls, folder: Path, largest_tensors: int = LARGEST_FILE) -> Self:
+        """The mechanism of a task folder, from `mechanism.json` and `mechanism.safetensors`.
+
+        Args:
+            folder: the task folder.
+            largest_tensors: bytes of the largest tensors file that is read.
+
+        Raises:
+            MechanismError: one line that names the file and the field, for whatever is wrong with either file.
+        """
+        path = folder / MECHANISM_FILE
+        data = read_file(folder, MECHANISM_FILE, LARGEST_DOCUMENT)
+        try:
+            document: Any = pydantic_core.from_json(data, allow_inf_nan=False)
+        except ValueError as error:
+            raise in_file(path, "", f"expected valid JSON, got '{error}'; correct the file") from None
+        version = document.get("schema_version") if isinstance(document, dict) else SCHEMA_VERSION
+        if version is not None and not (type(version) is int and version == SCHEMA_VERSION):
+            raise in_file(
+                path, "schema_version", f"expected {SCHEMA_VERSION}, got {quote(version)}; use a matching Peabench"
+            )
+        try:
+            mechanism = cls.model_validate_json(data, strict=True)
+        except ValidationError as error:
+            raise explain(path, error, document) from None
+        if version is None:
+            raise in_file(path, "schema_version", f"expected {SCHEMA_VERSION}, got none; add the field")
+        tensors = read_tensors(folder, list(mechanism.places()), largest_tensors)
+        try:
+            return mechanism.with_tensors(tensors)
+        except MechanismError as error:
+            raise in_file(folder / TENSORS_FILE, error.field, error.message) from None
+
+    def save(self, folder: Path) -> None:
+        """Write both files into `folder`, neither of them ever half-written; equal mechanisms give equal bytes.
+
+        Raises:
+            MechanismError: the tensors are not attached; nothing is written.
+        """
+        check_tensors(self._tensors, list(self.places()))
+        document = self.model_dump_json(indent=1, exclude_none=True).encode() + b"\n"
+        write_files(folder, {TENSORS_FILE: write_tensors(self._tensors), MECHANISM_FILE: document})
+
+    def with_tensors(self, tensors: Mapping[str, Shaped[Tensor, "..."]]) -> Self:
+        """A copy of this mechanism with the tensors that it refers to.
+
+        Raises:
+            MechanismError: missing or unused tensors, a wrong shape or type, NaN, a basis that is not orthonormal.
+        """
+        check_tensors(tensors, list(self.places()))
+        for i, alignment in enumerate(self.alignments):
+            for place, reference in alignment.places():
+                check_orthonormal(tensors[reference.name], f"alignments.{i}.{place}")
+        for i, feature in enumerate(self.features):
+            check_direction(tensors[feature.direction.name], f"features.{i}.direction")
+        copy = self.model_copy()
+        copy._tensors = dict(tensors)
+        return copy
+
+    def tensor(self, reference: TensorReference) -> Shaped[Tensor, "..."]:
+        """The tensor that a reference of this mechanism names. Do not write to it."""
+        if reference.name not in self._tensors:
+            raise MechanismError(
+                f"expected the tensor {reference.name!r} to be attached, got none; use load or with_tensors"
+            )
+        return self._tensors[reference.name]
+
+    def alignment(self, variable: str) -> Alignment:
+        """The alignment of a variable; a MechanismError if it has none."""
+        for alignment in self.alignments:
+            if alignment.variable == variable:
+                return alignment
+        raise MechanismError(f"expected an aligned variable, got {variable!r}; see the alignments of the mechanism")
+
+    def places(self) -> Iterator[tuple[str, TensorReference]]:
+        """All tensor references, each with the path of its field."""
+        for i, alignment in enumerate(self.alignments):
+            for place, reference in alignment.places():
+                yield f"alignments.{i}.{place}", reference
+        for i, feature in enumerate(self.features):
+            yield f"features.{i}.direction", feature.direction
+
+    def _kind(self, expression: Expression, field: str) -> Kind:
+        try:
+            return infer(expression, self.causal_model.kinds)
+        except MechanismError as error:
+            raise MechanismError(error.message, field) from None
+
+    def _check_alignments(self) -> None:
+        names = [alignment.variable for alignment in self.alignments]
+        for i, name in enumerate(names):
+            if name not in self.causal_model.kinds:
+                raise MechanismError(
+                    f"expected a variable of the causal model, got {name!r}; use one of "
+                    f"{', '.join(self.causal_model.kinds)}",
+                    f"alignments.{i}.variable",
+                )
+            if name in names[:i]:
+                raise MechanismError(
+                    f"expected one alignment per variable, got a second of {name!r}; list it as an alternative",
+                    f"alignments.{i}.variable",
+                )
+
+    def _check_circuit(self) -> None:
+        known = set(self.causal_model.edges) | {(name, name) for name in self.causal_model.kinds}
+        for i, item in enumerate(self.circuit.edges if self.circuit else ()):
+            for j, carried in enumerate(item.carries):
+                if carried not in known:
+                    raise MechanismError(
+                        f"expected an edge (parent, child) of the causal model, got {list(carried)}; see its parents",
+                        f"circuit.edges.{i}.carries.{j}",
+                    )
+
+
+def json_schema() -> str:
+    """The JSON Schema of `mechanism.json`, as the text of the published file."""
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Mechanism.model_json_schema()}
+    return json.dumps(schema, indent=2, sort_keys=True, ensure_ascii=False) + "\n"

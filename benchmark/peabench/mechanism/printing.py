@@ -1,0 +1,122 @@
+"""Expressions as readable text: `(a ∧ ¬b) ⊕ maj(c, d, e)`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from peabench.mechanism.errors import MechanismError
+from peabench.mechanism.expressions import (
+    Add,
+    And,
+    Compare,
+    Constant,
+    Count,
+    Expression,
+    Gather,
+    Implies,
+    Majority,
+    Modulo,
+    Multiply,
+    Negate,
+    Not,
+    Or,
+    Select,
+    Subtract,
+    Table,
+    VariableReference,
+    Xor,
+)
+
+LONGEST_TEXT = 100_000
+"""Characters of the longest text that is printed for one formula."""
+SHOWN_ENTRIES = 16
+"""Entries of a table or a constant sequence that are printed; the rest is counted."""
+
+_INFIX = {"and": " ∧ ", "or": " ∨ ", "xor": " ⊕ ", "add": " + ", "multiply": " · "}  # noqa: RUF001 - the signs of logic are meant
+_RELATIONS = {"eq": "=", "ne": "≠", "lt": "<", "le": "≤", "gt": ">", "ge": "≥"}
+
+
+@dataclass(frozen=True)
+class Text:
+    """A printed expression and whether it stands without brackets inside another."""
+
+    text: str
+    closed: bool = True
+
+    @property
+    def operand(self) -> str:
+        """The text as part of a larger formula."""
+        return self.text if self.closed else f"({self.text})"
+
+
+def to_text(expression: Expression) -> str:
+    """An expression as readable text.
+
+    >>> to_text(And(arguments=(VariableReference(name="a"), Not(argument=VariableReference(name="b")))))
+    'a ∧ ¬b'
+    """
+    return render(expression, {}).text
+
+
+def render(expression: Expression, definitions: Mapping[str, Text]) -> Text:
+    """Printed form of an expression, with the variables of `definitions` written out as given there.
+
+    Raises:
+        MechanismError: where the text would pass `LONGEST_TEXT` characters.
+    """
+    result = _render(expression, definitions)
+    if len(result.text) > LONGEST_TEXT:
+        raise MechanismError(
+            f"expected a formula of at most {LONGEST_TEXT} characters, got {len(result.text)}; print it per variable"
+        )
+    return result
+
+
+def _render(expression: Expression, definitions: Mapping[str, Text]) -> Text:
+    def inner(child: Expression) -> Text:
+        return render(child, definitions)
+
+    match expression:
+        case VariableReference(name=name):
+            return definitions.get(name, Text(name))
+        case Constant(value=value):
+            return Text(_listed(value) if isinstance(value, tuple) else _literal(value))
+        case Not(argument=argument):
+            return Text(f"¬{inner(argument).operand}")
+        case And() | Or() | Xor() | Add() | Multiply():
+            operands = [inner(argument).operand for argument in expression.arguments]
+            return Text(_INFIX[expression.op].join(operands), closed=False)
+        case Implies(premise=premise, conclusion=conclusion):
+            return Text(f"{inner(premise).operand} → {inner(conclusion).operand}", closed=False)
+        case Majority(arguments=arguments):
+            return Text(f"maj({', '.join(inner(argument).text for argument in arguments)})")
+        case Subtract(left=left, right=right):
+            return Text(f"{inner(left).operand} - {inner(right).operand}", closed=False)
+        case Negate(argument=argument):
+            return Text(f"-{inner(argument).operand}", closed=False)
+        case Modulo(argument=argument, modulus=modulus):
+            return Text(f"{inner(argument).operand} mod {modulus}", closed=False)
+        case Compare(relation=relation, left=left, right=right):
+            return Text(f"{inner(left).operand} {_RELATIONS[relation]} {inner(right).operand}", closed=False)
+        case Select(condition=condition, then=then, otherwise=otherwise):
+            return Text(
+                f"if {inner(condition).operand} then {inner(then).operand} else {inner(otherwise).operand}",
+                closed=False,
+            )
+        case Gather(sequence=sequence, index=index):
+            return Text(f"{inner(sequence).operand}[{inner(index).text}]")
+        case Count(sequence=sequence):
+            return Text(f"count({inner(sequence).text})")
+        case Table(arguments=arguments, values=values):
+            return Text(f"table{_listed(values)}[{', '.join(inner(argument).text for argument in arguments)}]")
+
+
+def _literal(value: bool | int | float) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _listed(values: Sequence[bool] | Sequence[int] | Sequence[float]) -> str:
+    shown = [_literal(value) for value in values[:SHOWN_ENTRIES]]
+    rest = len(values) - len(shown)
+    return f"({', '.join(shown)}{f', … {rest} more' if rest else ''})"
