@@ -1,0 +1,92 @@
+"""What a certificate holds: checks with their cases, errors, exact upper bounds and nulls."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from scipy.stats import beta
+
+Count = Annotated[int, Field(ge=0)]
+
+
+class NullCheck(BaseModel):
+    """The same check where the claim is false, to show that it can fail."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    description: str
+    cases: Count
+    errors: Count
+
+
+class Check(BaseModel):
+    """One claim about a network, tested."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    claim: str
+    cases: Count
+    errors: Count
+    exhaustive: bool
+    """Whether the cases are all there are."""
+    upper_bound: Annotated[float, Field(ge=0, le=1)]
+    """Clopper-Pearson 95% upper bound of the error rate; the rate itself where exhaustive."""
+    null: NullCheck | None = None
+    passed: bool
+    recorded: dict[str, float] = {}
+    """Figures that are recorded and not judged, such as how often each dropped edge breaks the output."""
+
+
+class Certificate(BaseModel):
+    """All checks of one task, made on these very files."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    schema_version: Literal[1] = 1
+    content_hash: str
+    """Of the task folder that was certified."""
+    checks: tuple[Check, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check passed."""
+        return all(check.passed for check in self.checks)
+
+
+def upper_bound(errors: int, cases: int, exhaustive: bool) -> float:
+    """The error rate where all cases were tried, else its exact one-sided 95% Clopper-Pearson upper bound.
+
+    >>> round(upper_bound(0, 100, exhaustive=False), 4)
+    0.0295
+    """
+    if cases == 0:
+        return 1.0
+    if exhaustive or errors == cases:
+        return errors / cases
+    return float(beta.ppf(0.95, errors + 1, cases - errors))
+
+
+def judged(
+    name: str,
+    claim: str,
+    errors: int,
+    cases: int,
+    *,
+    exhaustive: bool,
+    null: NullCheck | None,
+    recorded: dict[str, float] | None = None,
+) -> Check:
+    """A check that passes where there are cases, no errors among them, and errors on its null."""
+    passed = cases > 0 and errors == 0 and (null is None or null.errors > 0)
+    bound = upper_bound(errors, cases, exhaustive)
+    return Check(
+        name=name,
+        claim=claim,
+        cases=cases,
+        errors=errors,
+        exhaustive=exhaustive,
+        upper_bound=bound,
+        null=null,
+        passed=passed,
+        recorded=recorded or {},
+    )

@@ -1,0 +1,167 @@
+"""A task: a trained network, its domain, its mechanism and its certificate, loaded from a folder of plain data."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from peabench.certification.checks import Certificate
+from peabench.domain import ProductDomain
+from peabench.errors import PeabenchError
+from peabench.mechanism import Mechanism
+from peabench.networks import Network, NetworkConfig, build_network
+
+LARGEST_CHECKPOINT_BYTES = 1 << 30
+
+
+class Twin(BaseModel):
+    """A control network of the same shape beside the task's own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
+    provenance: Literal["free", "random_init"]
+    """`free`: trained on the same behaviour, no mechanism claimed; `random_init`: never trained."""
+    file: Annotated[str, Field(pattern=r"^[a-z0-9-]+\.safetensors$")] | None = None
+    """Its weights, beside the task's; a `random_init` twin is drawn anew from `seed` instead."""
+    seed: int | None = None
+
+
+class TaskRecord(BaseModel):
+    """What `task.json` says."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    schema_version: Literal[1] = 1
+    id: Annotated[str, Field(pattern=r"^[a-z0-9_]+/[a-z0-9_]+-[a-z0-9]+-[0-9]+$")]
+    family: str
+    variant: str
+    size: str
+    seed: int
+    provenance: Literal["constructed", "planted", "derived"]
+    tracks: tuple[str, ...]
+    network: NetworkConfig
+    domain: ProductDomain
+    domain_size: int
+    examples: Annotated[int, Field(ge=2)]
+    """How many examples (base-source pairs) a scorer receives."""
+    focus: tuple[str, ...] = ()
+    """Variables that make the task hard; they are always asked about."""
+    difficulty: str = ""
+    """Why the task is hard, in words; empty where it is not."""
+    description: str = ""
+    twins: tuple[Twin, ...] = ()
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task in a folder; its parts are read when they are asked for."""
+
+    folder: Path
+    record: TaskRecord
+
+    def network(self) -> Network:
+        """A fresh copy of the trained network, in evaluation mode, its parameters not requiring gradients."""
+        return self._weights("model.safetensors")
+
+    def twin(self, provenance: str) -> Network | None:
+        """A fresh copy of the first twin of a provenance, or None where the task has none."""
+        for twin in self.record.twins:
+            if twin.provenance == provenance:
+                if twin.file is not None:
+                    return self._weights(twin.file)
+                generator = torch.Generator().manual_seed(twin.seed or 0)
+                return frozen(build_network(self.record.network, generator))
+        return None
+
+    @cached_property
+    def mechanism(self) -> Mechanism:
+        """The truth. A `MechanismError` if its files are damaged."""
+        return Mechanism.load(self.folder)
+
+    @property
+    def certificate(self) -> Certificate:
+        """The stored certificate.
+
+        Raises:
+            PeabenchError: there is none, or it does not fit the schema.
+        """
+        return Certificate.model_validate(_read_json(self.folder / "certificate.json"))
+
+    def _weights(self, file: str) -> Network:
+        path = self.folder / file
+        network = build_network(self.record.network)
+        try:
+            if path.stat().st_size > LARGEST_CHECKPOINT_BYTES:
+                raise PeabenchError(f"{path}: expected at most {LARGEST_CHECKPOINT_BYTES} bytes, got more.")
+            state = load_file(path)
+        except (OSError, SafetensorError) as error:
+            raise PeabenchError(f"{path}: expected a safetensors file of weights, got {error}; restore it.") from error
+        expected = network.state_dict()
+        for name, value in expected.items():
+            if name not in state:
+                raise PeabenchError(f"{path}: expected a tensor {name!r}, got none; restore the file.")
+            if state[name].shape != value.shape or state[name].dtype != torch.float32:
+                raise PeabenchError(
+                    f"{path}: expected {name!r} to be float32 {list(value.shape)}, "
+                    f"got {state[name].dtype} {list(state[name].shape)}; restore the file."
+                )
+            if not bool(state[name].isfinite().all()):
+                raise PeabenchError(f"{path}: expected finite numbers in {name!r}, got NaN or infinity; restore the file.")
+        for name in state:
+            if name not in expected:
+                raise PeabenchError(f"{path}: expected only this network's tensors, got {name!r}; restore the file.")
+        network.load_state_dict(state)
+        return frozen(network)
+
+
+def frozen(network: Network) -> Network:
+    """The network in evaluation mode, its parameters not requiring gradients."""
+    return network.eval().requires_grad_(False)
+
+
+def load_task(folder: Path) -> Task:
+    """Read a task's record.
+
+    Raises:
+        PeabenchError: `task.json` is missing, is no JSON or does not fit the schema; the message names file and field.
+    """
+    path = folder / "task.json"
+    data = _read_json(path)
+    if isinstance(data, dict) and data.get("schema_version") != 1:
+        raise PeabenchError(
+            f"{path}: field schema_version: expected 1, got {data.get('schema_version')!r}; "
+            "update peabench or the task."
+        )
+    try:
+        record = TaskRecord.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "(whole file)"
+        raise PeabenchError(f"{path}: field {field}: {first['msg']}; restore the file.") from error
+    return Task(folder, record)
+
+
+def save_task(
+    folder: Path, record: TaskRecord, network: Network, mechanism: Mechanism, twins: dict[str, Network]
+) -> None:
+    """Write a task's record, weights, mechanism and stored twins (by file name); the certificate is written apart."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "task.json").write_text(record.model_dump_json(indent=1) + "\n")
+    save_file({k: v.contiguous() for k, v in network.state_dict().items()}, folder / "model.safetensors")
+    for file, twin in twins.items():
+        save_file({k: v.contiguous() for k, v in twin.state_dict().items()}, folder / file)
+    mechanism.save(folder)
+
+
+def _read_json(path: Path) -> object:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise PeabenchError(f"{path}: expected a JSON file, got {error}; restore it.") from error
