@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-TOY = Path(__file__).parent / "fakes"
 
 
 @pytest.fixture
@@ -25,7 +24,6 @@ def points() -> dict[str, list[str]]:
 @pytest.fixture
 def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, points: dict[str, list[str]]) -> ModuleType:
     """The toy laboratory, installed: four tasks `toy/a-0`, `toy/a-1`, `toy/b-0`, `toy/b-1`, and no suite."""
-    monkeypatch.syspath_prepend(TOY)
     import toy_laboratory
 
     checkpoints = tmp_path / "checkpoints"

@@ -13,7 +13,7 @@ def cell(scorer: str, task: str, score: float | None, role: str = "method", **ke
     ids = names | {"scorer": scorer, "task": task, "content_hash": task, "seed": 0, "device": "cpu"} | key
     return CellResult(
         key=CellKey.model_validate(ids),
-        role=role,  # type: ignore[arg-type]
+        role=role,
         suite="core 1",
         status="failed" if score is None else "ok",
         reason="broken" if score is None else "",
@@ -42,7 +42,7 @@ def test_two_families_are_resampled_apart_and_weigh_the_same() -> None:
     )
 
     def mean_of_means(a: np.ndarray, b: np.ndarray, axis: int) -> np.ndarray:  # type: ignore[type-arg]
-        return (a.mean(axis) + b.mean(axis)) / 2  # type: ignore[no-any-return]
+        return (a.mean(axis) + b.mean(axis)) / 2
 
     theirs = bootstrap(
         (small, large), mean_of_means, n_resamples=50_000, method="percentile", rng=np.random.default_rng(5)

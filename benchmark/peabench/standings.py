@@ -130,7 +130,8 @@ def _draws(cells: Cells, resamples: int, seed: int) -> Float[Array, " resample"]
     if not tasks or min(families.count(family) for family in set(families)) < 2:
         return None
     scores = np.array([[cells[task].metrics[SCORE] for task in tasks]])
-    return bootstrap_means(scores, families, resamples, seed)[0]
+    draws: Float[Array, " resample"] = bootstrap_means(scores, families, resamples, seed)[0]
+    return draws
 
 
 def _interval(draws: Float[Array, " resample"]) -> tuple[float, float]:

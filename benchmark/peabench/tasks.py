@@ -7,16 +7,17 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from peabench.certification.checks import Certificate
+from peabench.certification.checks import Check
 from peabench.domain import ProductDomain
 from peabench.errors import PeabenchError
 from peabench.mechanism import Mechanism
 from peabench.networks import Network, NetworkConfig, build_network
 
+CERTIFICATE_FILE = "certificate.json"
 LARGEST_CHECKPOINT_BYTES = 1 << 30
 
 
@@ -86,13 +87,17 @@ class Task:
         return Mechanism.load(self.folder)
 
     @property
-    def certificate(self) -> Certificate:
-        """The stored certificate.
+    def certificate(self) -> tuple[Check, ...]:
+        """The stored checks.
 
         Raises:
-            PeabenchError: there is none, or it does not fit the schema.
+            PeabenchError: there are none, or they do not fit the schema.
         """
-        return Certificate.model_validate(_read_json(self.folder / "certificate.json"))
+        path = self.folder / CERTIFICATE_FILE
+        try:
+            return TypeAdapter(tuple[Check, ...]).validate_python(_read_json(path))
+        except ValidationError as error:
+            raise PeabenchError(f"{path}: expected a list of checks, got {error.errors()[0]['msg']}.") from error
 
     def _weights(self, file: str) -> Network:
         path = self.folder / file

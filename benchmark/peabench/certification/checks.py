@@ -1,6 +1,6 @@
 """What a certificate holds: checks with their cases, errors, exact upper bounds and nulls."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.stats import beta
@@ -35,22 +35,6 @@ class Check(BaseModel):
     passed: bool
     recorded: dict[str, float] = {}
     """Figures that are recorded and not judged, such as how often each dropped edge breaks the output."""
-
-
-class Certificate(BaseModel):
-    """All checks of one task, made on these very files."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    schema_version: Literal[1] = 1
-    content_hash: str
-    """Of the task folder that was certified."""
-    checks: tuple[Check, ...]
-
-    @property
-    def passed(self) -> bool:
-        """Whether every check passed."""
-        return all(check.passed for check in self.checks)
 
 
 def upper_bound(errors: int, cases: int, exhaustive: bool) -> float:

@@ -28,7 +28,11 @@ class MechanismError(PeabenchError, ValueError):
 
 def quote(value: object) -> str:
     """`value` as it came, on one line and cut to a readable length."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):
+        # Integers of thousands of digits and very deep values have no repr.
+        text = f"a value of type {type(value).__name__}"
     return text if len(text) <= LONGEST_QUOTE else text[: LONGEST_QUOTE - 1] + "…"
 
 

@@ -59,6 +59,12 @@ class Network(nn.Module, ABC):
     def stage_cost(self, stage: int) -> float:
         """Multiplications of one example in this stage, for the share of a pass that it is."""
 
+    def stage_sum(
+        self, stage: int, resid: Float[Tensor, "*row position d_model"]
+    ) -> Float[Tensor, "*row position d_model"]:
+        """The residual stream after a stage in which every reader read the same; no node is kept apart."""
+        return self.advance(stage, resid, self.stage(stage, resid[None]))
+
     def start(self, nodes: Float[Tensor, "node *row position d_model"]) -> Float[Tensor, "*row position d_model"]:
         """`resid.0`: the sum of the embedding nodes and the constant."""
         total = nodes[: self.graph.n_embedding_nodes].sum(0)

@@ -73,6 +73,16 @@ class ResidualMLP(Network):
         hidden = torch.relu(torch.matmul(flat, block.w_in) + block.b_in[:, None])
         return torch.bmm(hidden, block.w_out).reshape(block.w_out.shape[0], *rows, -1)
 
+    def stage_sum(
+        self, stage: int, resid: Float[Tensor, "*row position d_model"]
+    ) -> Float[Tensor, "*row position d_model"]:
+        block = self.block(stage)
+        flat = resid.reshape(-1, resid.shape[-1])
+        self.count(stage, flat, flat.shape[0])
+        wide = block.w_in.transpose(0, 1).reshape(flat.shape[1], -1)
+        hidden = torch.addmm(block.b_in.flatten(), flat, wide).relu()
+        return torch.addmm(flat, hidden, block.w_out.flatten(0, 1)).view(resid.shape)
+
     def unembed(self, read: Float[Tensor, "*row position d_model"]) -> Float[Tensor, "*row position output"]:
         return read @ self.w_output + self.b_output
 
