@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 
-
 @pytest.fixture
 def points() -> dict[str, list[str]]:
     """The entry points of the toy laboratory, by group; a test may change them."""

@@ -7,8 +7,9 @@ from types import ModuleType
 import pytest
 
 from peabench.catalogue import content_hash, installed_tasks, select, summarise
+from peabench.documents import read_document
 from peabench.errors import PeabenchError
-from peabench.suites import difference, frozen, get_suite, read_suite, tasks_of
+from peabench.suites import Suite, difference, frozen, get_suite, tasks_of
 
 
 def test_tasks_are_listed_by_id_and_chosen_by_glob(toy: ModuleType) -> None:
@@ -72,7 +73,7 @@ def test_a_suite_knows_when_a_task_is_not_the_one_it_froze(toy: ModuleType, tmp_
     suite = frozen("small", 2, "Two tasks.", select(installed_tasks(), ["toy/a-*"]))
     file = tmp_path / "small.json"
     file.write_text(suite.model_dump_json())
-    assert read_suite(file) == suite
+    assert read_document(file, Suite, "suite") == suite
     first, second = tasks_of(suite)
     (first.folder / "task.json").write_text((first.folder / "task.json").read_text() + " ")
     assert "not the task that suite small version 2 froze" in (difference(suite, first) or "")
@@ -88,7 +89,7 @@ def test_a_suite_whose_task_is_not_installed_or_whose_file_is_malformed(toy: Mod
     for text, field in (("{", "the file"), ('{"name": "a"}', "version"), ('{"name": 1, "version": 1}', "name")):
         file.write_text(text)
         with pytest.raises(PeabenchError, match=rf"bad\.json is malformed: {field}"):
-            read_suite(file)
+            read_document(file, Suite, "suite")
     with pytest.raises(PeabenchError, match="no suite 'core'; known are all"):
         get_suite("core")
 

@@ -9,8 +9,9 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, FiniteFloat, model_validator
 
+from peabench.documents import read_document
 from peabench.errors import InvalidAnswer, PeabenchError
 from peabench.scorers import Role
 
@@ -111,14 +112,7 @@ def read(file: Path) -> CellResult:
     Raises:
         PeabenchError: the file cannot be read, a field of it is wrong, or it stands in the place of another cell.
     """
-    try:
-        result = CellResult.model_validate_json(file.read_bytes())
-    except OSError as error:
-        raise PeabenchError(f"The result {file} could not be read: {error.strerror}.") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise PeabenchError(f"The result {file} is malformed: {where}: {first['msg']}.") from error
+    result = read_document(file, CellResult, "result")
     if file.parts[-3:] != result.key.file.parts:
         raise PeabenchError(f"The result {file} says that it belongs at {result.key.file}; move it there or delete it.")
     return result

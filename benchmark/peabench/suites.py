@@ -5,9 +5,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from peabench.catalogue import TaskSummary, content_hash, installed_tasks
+from peabench.documents import read_document
 from peabench.errors import PeabenchError
 from peabench.registry import SUITES, registered, suggestion
 
@@ -35,22 +36,6 @@ def frozen(name: str, version: int, description: str, tasks: Iterable[TaskSummar
     return Suite(name=name, version=version, description=description, tasks=hashes)
 
 
-def read_suite(file: Path) -> Suite:
-    """The suite in a JSON file.
-
-    Raises:
-        PeabenchError: the file cannot be read or a field of it is wrong.
-    """
-    try:
-        return Suite.model_validate_json(file.read_bytes())
-    except OSError as error:
-        raise PeabenchError(f"The suite {file} could not be read: {error.strerror}.") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise PeabenchError(f"The suite {file} is malformed: {where}: {first['msg']}.") from error
-
-
 def installed_suites() -> dict[str, Suite]:
     """The suites of all installed packages by name.
 
@@ -64,7 +49,7 @@ def installed_suites() -> dict[str, Suite]:
             raise PeabenchError(f"The entry point {point.name!r} of {SUITES} must name a package, not {point.value!r}.")
         for folder in spec.submodule_search_locations:
             for file in sorted(Path(folder).glob("*.json")):
-                suite = read_suite(file)
+                suite = read_document(file, Suite, "suite")
                 if suite.name in suites or suite.name == EVERYTHING:
                     raise PeabenchError(f"{file}: the suite name {suite.name!r} is taken; rename it.")
                 suites[suite.name] = suite

@@ -13,8 +13,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from peabench.certification.checks import Check
 from peabench.cost import Meter
 from peabench.errors import InvalidAnswer
+from peabench.mechanism import Mechanism
 from peabench.registry import Family
 from peabench.scorers import Scorer
 
@@ -69,6 +71,15 @@ class ToyTask:
 
     def network(self) -> ToyNetwork:
         return ToyNetwork(self.record["truth"])
+
+    @property
+    def mechanism(self) -> Mechanism:
+        return Mechanism.load(self.folder)
+
+    @property
+    def certificate(self) -> tuple[Check, ...]:
+        checks = json.loads((self.folder / "certificate.json").read_text())
+        return tuple(Check.model_validate(check) for check in checks)
 
 
 @dataclass(frozen=True)

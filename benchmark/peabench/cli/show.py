@@ -1,0 +1,167 @@
+"""`peabench show`: the card of one task, with its formula, its causal model and its circuit drawn in the terminal."""
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from peabench.catalogue import TaskSummary, content_hash, installed_tasks, select
+from peabench.cli.output import JsonOption, console, print_json, table
+from peabench.errors import PeabenchError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.tree import Tree
+
+    from peabench.certification.checks import Check
+    from peabench.mechanism import CausalModel, Circuit, Mechanism
+
+
+def show(
+    name: Annotated[str, typer.Argument(metavar="TASK", help="Id of the task, or a glob that only it matches.")],
+    json: JsonOption = False,
+) -> None:
+    """Show a task: what it computes, where in the network, and how that was checked."""
+    task = _only_match(name)
+    from peabench.tasks import load_task
+
+    loaded = load_task(task.folder)
+    mechanism, certificate = loaded.mechanism, loaded.certificate
+    if json:
+        formula = mechanism.causal_model.expanded_text(mechanism.causal_model.output)
+        print_json(
+            task.listing()
+            | {"description": task.description, "content_hash": content_hash(task.folder), "formula": formula}
+            | {"mechanism": mechanism.model_dump(mode="json", exclude_none=True)}
+            | {"certificate": [check.model_dump(mode="json") for check in certificate]}
+        )
+        return
+    _print_card(task, mechanism, certificate)
+
+
+def _only_match(name: str) -> TaskSummary:
+    found = select(installed_tasks(), [name])
+    if len(found) > 1:
+        some = ", ".join(task.id for task in found[:3])
+        raise PeabenchError(f"{name!r} matches {len(found)} tasks ({some}, ...); name one of them.")
+    return found[0]
+
+
+def _print_card(task: TaskSummary, mechanism: "Mechanism", certificate: "tuple[Check, ...]") -> None:
+    from rich.text import Text
+
+    model = mechanism.causal_model
+    out = console()
+    out.print(Text(task.id, style="bold"))
+    if task.description:
+        out.print(Text(task.description))
+    facts = {
+        "Made": task.provenance,
+        "Tracks": ", ".join(task.tracks),
+        "Inputs": f"{task.domain_size:,}",
+        "Hard because": task.difficulty or "nothing was made hard",
+        "Content": content_hash(task.folder)[:16],
+    }
+    for label, value in facts.items():
+        out.print(Text(f"{label}: {value}"))
+    out.print(Text(f"\n{model.output} = {model.expanded_text(model.output)}\n"))
+    places = {
+        alignment.variable: " or ".join(f"{place.site} ({place.dimension}d)" for place in alignment.locations)
+        for alignment in mechanism.alignments
+    }
+    out.print(causal_tree(model, places))
+    if mechanism.circuit is not None:
+        out.print()
+        out.print(circuit_tree(mechanism.circuit))
+    out.print()
+    out.print(_checks_table(certificate))
+
+
+def causal_tree(model: "CausalModel", places: dict[str, str]) -> "Tree":
+    """A causal model from its output down to the inputs; a variable with several children is opened up once."""
+    from rich.text import Text
+    from rich.tree import Tree
+
+    from peabench.mechanism import to_text
+
+    opened: set[str] = set()
+
+    def label(name: str) -> Text:
+        function = model.variable(name).function
+        text = Text(name, style="bold")
+        if function is not None:
+            text.append(f" = {to_text(function)}", style="not bold")
+        if name in places:
+            text.append(f"  at {places[name]}", style="not bold dim")
+        if name in opened and function is not None:
+            text.append("  (opened above)", style="not bold dim")
+        return text
+
+    def grow(tree: Tree, name: str) -> None:
+        if name in opened:
+            return
+        opened.add(name)
+        for parent in model.variable(name).parents:
+            grow(tree.add(label(parent)), parent)
+
+    root = Tree(label(model.output))
+    grow(root, model.output)
+    return root
+
+
+def circuit_tree(circuit: "Circuit") -> "Tree":
+    """A circuit from the output back to the embeddings, with what each edge carries; a node is opened up once."""
+    from rich.text import Text
+    from rich.tree import Tree
+
+    from peabench.mechanism import EdgeAddress
+
+    incoming = defaultdict(list)
+    for item in circuit.edges:
+        address = EdgeAddress.parse(item.edge)
+        incoming[str(address.reader.node)].append((address, item))
+    opened: set[str] = set()
+
+    def grow(tree: Tree, node: str) -> None:
+        if node in opened:
+            return
+        opened.add(node)
+        for address, item in incoming[node]:
+            source = str(address.source)
+            text = Text(f"{address.reader.port} <- " if address.reader.port else "<- ").append(source, style="bold")
+            carried = ", ".join(
+                parent if parent == child else f"{parent} for {child}" for parent, child in item.carries
+            )
+            text.append(f"  {carried}" if carried else "", style="dim")
+            text.append("  optional" if item.status == "optional" else "", style="italic")
+            text.append("  (opened above)" if source in opened and incoming.get(source) else "", style="dim")
+            grow(tree.add(text), source)
+
+    root = Tree(Text("output", style="bold"))
+    grow(root, "output")
+    return root
+
+
+def _checks_table(certificate: "tuple[Check, ...]") -> "Table":
+    columns = [
+        ("Check", "fold"),
+        ("Cases", "right"),
+        ("Errors", "right"),
+        ("All", "left"),
+        ("Bound", "right"),
+        ("On null", "right"),
+        ("Passed", "left"),
+    ]
+    rows = [
+        (
+            check.name,
+            f"{check.cases:,}",
+            f"{check.errors:,}",
+            "yes" if check.exhaustive else "no",
+            f"{check.upper_bound:.1e}" if check.upper_bound else "0",
+            f"{check.null.errors / max(check.null.cases, 1):.1%}" if check.null else "-",
+            "yes" if check.passed else "NO",
+        )
+        for check in certificate
+    ]
+    return table("Certificate", columns, rows)
