@@ -256,7 +256,7 @@ def batched(batch: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
     }
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(any_tree(), st.lists(examples(), min_size=1, max_size=4))
 def test_random_trees_agree_with_a_plain_python_interpreter(tree: Any, batch: list[dict[str, Any]]) -> None:
     complaint = ""
