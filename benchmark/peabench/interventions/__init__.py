@@ -1,6 +1,31 @@
 """The engine: interchange, ablation and edge patching, many hypotheses in one pass."""
 
 from peabench.interventions.activations import Activations, run_with_cache
+from peabench.interventions.attribution import edge_attributions
+from peabench.interventions.chunks import MEMORY_BYTES, Progress
+from peabench.interventions.das import DASResult, train_das
+from peabench.interventions.edges import patch_hypotheses, replacement_nodes, sweep_edges
+from peabench.interventions.metrics import LinearMetric, Metric
 from peabench.interventions.patching import EdgePatch, SubspacePatch, run_patched
+from peabench.interventions.sites import interchange, site_values, sweep_sites
 
-__all__ = ["Activations", "EdgePatch", "SubspacePatch", "run_patched", "run_with_cache"]
+__all__ = [
+    "MEMORY_BYTES",
+    "Activations",
+    "DASResult",
+    "EdgePatch",
+    "LinearMetric",
+    "Metric",
+    "Progress",
+    "SubspacePatch",
+    "edge_attributions",
+    "interchange",
+    "patch_hypotheses",
+    "replacement_nodes",
+    "run_patched",
+    "run_with_cache",
+    "site_values",
+    "sweep_edges",
+    "sweep_sites",
+    "train_das",
+]

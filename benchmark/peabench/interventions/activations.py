@@ -1,5 +1,7 @@
 """One plain run of a network, kept: node outputs, residual streams, logits."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -22,19 +24,41 @@ class Activations:
 
     def select(self, index: Int[Tensor, " row"]) -> "Activations":
         """The activations of some of the inputs, in the order asked for."""
-        return Activations(
-            self.inputs[index], self.nodes[:, index], self.stage_inputs[:, index], self.logits[index]
-        )
+        return Activations(self.inputs[index], self.nodes[:, index], self.stage_inputs[:, index], self.logits[index])
 
 
-def run_with_cache(network: Network, inputs: Int[Tensor, "batch column"]) -> Activations:
-    """Run a network once and keep everything that interventions are made from."""
-    outputs = [network.embedding_nodes(inputs)]
-    resid = network.start(outputs[0])
-    stage_inputs = []
-    for stage in range(len(network.graph.stages)):
+def run_with_cache(
+    network: Network,
+    inputs: Int[Tensor, "batch column"],
+    embedded: Float[Tensor, "node batch position d_model"] | None = None,
+) -> Activations:
+    """Run a network once and keep everything that interventions are made from.
+
+    Args:
+        network: the network; its parameters get no gradient.
+        inputs: rows of integer columns.
+        embedded: embedding nodes to run from in place of those of the inputs.
+    """
+    with frozen(network):
+        outputs = [network.embedding_nodes(inputs) if embedded is None else embedded]
+        resid = network.start(outputs[0])
+        stage_inputs = []
+        for stage in range(len(network.graph.stages)):
+            stage_inputs.append(resid)
+            outputs.append(network.stage(stage, resid[None]))
+            resid = network.advance(stage, resid, outputs[-1])
         stage_inputs.append(resid)
-        outputs.append(network.stage(stage, resid[None]))
-        resid = network.advance(stage, resid, outputs[-1])
-    stage_inputs.append(resid)
-    return Activations(inputs, torch.cat(outputs), torch.stack(stage_inputs), network.unembed(resid))
+        return Activations(inputs, torch.cat(outputs), torch.stack(stage_inputs), network.unembed(resid))
+
+
+@contextmanager
+def frozen(network: Network) -> Iterator[None]:
+    """Keep the network's parameters out of every gradient inside the block."""
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    for parameter in trained:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in trained:
+            parameter.requires_grad_(True)

@@ -82,7 +82,9 @@ def run_patched(
             for chunk in chunks:
                 mask = patch.mask[:, readers, at : at + chunk.shape[0]]
                 at += chunk.shape[0]
-                reads = reads + torch.einsum("hrn,nhbpd->rhbpd", mask.expand(hypotheses, -1, -1), chunk.expand(-1, *shape))
+                reads = reads + torch.einsum(
+                    "hrn,nhbpd->rhbpd", mask.expand(hypotheses, -1, -1), chunk.expand(-1, *shape)
+                )
         if last:
             return network.unembed(reads[0])
         outputs = network.stage(index, reads)

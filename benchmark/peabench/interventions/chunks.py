@@ -1,0 +1,39 @@
+"""Cutting an axis into pieces that fit a memory budget, and telling how far a sweep has come."""
+
+from collections.abc import Callable, Iterator
+
+import torch
+
+from peabench.errors import PeabenchError
+
+MEMORY_BYTES = 256 * 2**20
+"""Default budget of a sweep: what it may hold at once beside its arguments and its result."""
+
+Progress = Callable[[float], None]
+"""Called with the share of a sweep that is done, 0 to 1."""
+
+
+def pieces(
+    length: int, bytes_each: float, memory_bytes: int, progress: Progress | None = None, most: int | None = None
+) -> Iterator[slice]:
+    """Slices of an axis, each of entries that fit the budget together, and at most `most` entries.
+
+    Raises:
+        PeabenchError: one entry alone exceeds the budget.
+    """
+    fit = int(memory_bytes // bytes_each)
+    if length and fit < 1:
+        raise PeabenchError(
+            f"expected a memory budget of at least {int(bytes_each) + 1} bytes for this network and batch, "
+            f"got {memory_bytes}; raise `memory_bytes` or give a smaller batch"
+        )
+    size = fit if most is None else max(1, min(fit, most))
+    for start in range(0, length, size):
+        yield slice(start, min(length, start + size))
+        if progress is not None:
+            progress(min(1.0, (start + size) / length))
+
+
+def keep_graph(*tensors: torch.Tensor) -> bool:
+    """Whether gradients are asked for: a tensor requires them and gradient mode is on."""
+    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)

@@ -1,0 +1,49 @@
+"""What an intervention is judged by: any function of the logits, or a linear one that the engine can fold."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+Metric = Callable[[Float[Tensor, "*any batch position output"]], Float[Tensor, "*any batch"]]
+"""From logits to one number for each example; leading axes, such as one of hypotheses, are kept."""
+
+
+@dataclass(frozen=True)
+class LinearMetric:
+    """A weighted sum of logits at some positions: sum over look, output of weights * logits[look, output].
+
+    The engine computes only what these positions depend on, and multiplies the weights into the unembedding.
+
+    >>> metric = LinearMetric.logit_difference(torch.tensor([1]), torch.tensor([0]), outputs=2)
+    >>> metric(torch.tensor([[[5.0, 5.0], [1.0, 4.0]]]))
+    tensor([3.])
+    """
+
+    weights: Float[Tensor, "#batch look output"]
+    positions: tuple[int, ...]
+    """Positions looked at, one for each entry of the axis `look`; negative ones count from the end."""
+
+    @classmethod
+    def logit_difference(
+        cls,
+        right: Int[Tensor, " batch"],
+        wrong: Int[Tensor, " batch"] | None,
+        outputs: int,
+        positions: tuple[int, ...] = (-1,),
+    ) -> "LinearMetric":
+        """Logit of `right` minus logit of `wrong` (of `right` alone where None), averaged over the positions."""
+        weights = torch.nn.functional.one_hot(right, outputs).float()
+        if wrong is not None:
+            weights = weights - torch.nn.functional.one_hot(wrong, outputs)
+        return cls((weights / len(positions))[:, None].expand(-1, len(positions), -1), positions)
+
+    def __call__(self, logits: Float[Tensor, "*any batch position output"]) -> Float[Tensor, "*any batch"]:
+        """The metric on whole logits."""
+        return (logits[..., list(self.positions), :] * self.weights).sum((-1, -2))
+
+    def select(self, rows: slice) -> "LinearMetric":
+        """The metric of some of the examples."""
+        return self if self.weights.shape[0] == 1 else LinearMetric(self.weights[rows], self.positions)
