@@ -94,3 +94,8 @@ def draw_plan(formula: Formula, config: ResidualMLPConfig, seed: int, decoys: in
             spoilers = tuple(rng.sample(formula.inputs, 3))
             chosen.append(Decoy(name, (block, free[block].pop()), spoilers))
     return Plan(formula, config, plan.units, tuple(chosen))
+
+
+def decoy_column(plan: Plan, index: int) -> int:
+    """Column of a decoy's direction in the planted basis: decoys are numbered from its end."""
+    return plan.config.d_model - 1 - index

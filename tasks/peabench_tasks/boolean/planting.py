@@ -15,7 +15,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from peabench.networks import ResidualMLP, build_network
 from peabench.training.stacked import StackedResidualMLP, orthonormal
-from peabench_tasks.boolean.plan import Plan
+from peabench_tasks.boolean.plan import Plan, decoy_column
 from peabench_tasks.boolean.tables import Tables, variable_numbers
 
 DECOY_STRENGTH = 3.0
@@ -26,7 +26,7 @@ class Targets:
     """What the plans demand, as padded tensors with a network axis."""
 
     basis: Float[Tensor, "network d_model d_model"]
-    """Column v is variable v's direction (inputs first, then gates), then the decoys', then the rest."""
+    """Column v is variable v's direction (inputs first, then gates); the last columns are the decoys'."""
     planted: Bool[Tensor, "network variable"]
     sites: Bool[Tensor, "network variable boundary"]
     """Where a variable may be interchanged."""
@@ -66,15 +66,13 @@ class Targets:
             for reader, node, _, _ in mine:
                 circuit[k, reader, node] = 1
             edges.append(torch.tensor(mine))
-            column = n_variables
             decoys.append([])
-            for decoy in plan.decoys:
+            for i, decoy in enumerate(plan.decoys):
                 node = config.n_inputs + decoy.unit[0] * config.n_units + decoy.unit[1]
                 spoilers = [number[name] for name in decoy.spoilers]
-                decoys[k].append((node, column, number[decoy.variable], spoilers))
-                column += 1
-            if column > d_model:
-                raise RuntimeError(f"{column} directions do not fit d_model {d_model}")
+                decoys[k].append((node, decoy_column(plan, i), number[decoy.variable], spoilers))
+            if n_variables + len(plan.decoys) > d_model:
+                raise RuntimeError(f"{n_variables + len(plan.decoys)} directions do not fit d_model {d_model}")
             bases.append(orthonormal((d_model, d_model), torch.Generator().manual_seed(seeds[k])))
         longest = max(len(e) for e in edges)
         padded = torch.stack([e[torch.arange(longest) % len(e)] for e in edges])

@@ -1,0 +1,77 @@
+"""Checks of what the network computes, and of what it holds and does not use."""
+
+import torch
+
+from peabench.certification.checks import Check, NullCheck, judged
+from peabench.certification.runs import interchanged
+from peabench.certification.subject import CHUNK_ROWS, Subject
+from peabench.mechanism import evaluate
+from peabench.networks import Network
+
+
+def behaviour_check(subject: Subject, twin: Network | None) -> Check:
+    """The network's output is the causal model's output, on every input where they can be listed."""
+    errors, cases = _wrong(subject, subject.network)
+    null = None
+    if twin is not None:
+        wrong, tried = _wrong(subject, twin)
+        null = NullCheck(description="the random-init twin", cases=tried, errors=wrong)
+    return judged(
+        "behaviour",
+        "the network's output is the causal model's output",
+        errors,
+        cases,
+        exhaustive=subject.domain.size <= 1 << 20,
+        null=null,
+    )
+
+
+def _wrong(subject: Subject, network: Network) -> tuple[int, int]:
+    whole = subject.domain.size <= 1 << 20
+    rows = subject.domain.all() if whole else subject.rows
+    errors = 0
+    for chunk in rows.split(CHUNK_ROWS):
+        truth = subject.model.run(subject.model.read_inputs(chunk))[subject.model.output].long()
+        errors += int((subject.classes(network(chunk)) != truth).sum())
+    return errors, len(rows)
+
+
+def decoy_check(subject: Subject) -> Check | None:
+    """Features that the mechanism lists as decoys are there, strongly, and swapping them changes nothing."""
+    decoys = [feature for feature in subject.mechanism.features if feature.name.startswith("decoy")]
+    if not decoys:
+        return None
+    errors = cases = null_errors = null_cases = 0
+    recorded: dict[str, float] = {}
+    directions = {}
+    for feature in decoys:
+        direction = subject.mechanism.tensor(feature.direction)
+        directions[feature.name] = direction[:, None] / direction.norm()
+        stream = subject.activations.stage_inputs[subject.stage_of(feature.site)][:, 0]
+        fires = evaluate(feature.activation, subject.values, subject.model.kinds)
+        along = stream @ directions[feature.name][:, 0]
+        middle = (along[fires].mean() + along[~fires].mean()) / 2
+        agrees = ((along > middle) == fires).float().mean()
+        recorded[f"{feature.name} decoded rightly"] = round(float(torch.maximum(agrees, 1 - agrees)), 5)
+        recorded[f"{feature.name} share of the variance"] = round(float(along.var() / stream.var(0).sum()), 5)
+        for pair in subject.pairs():
+            got = interchanged(subject, feature.site, directions[feature.name], pair)
+            errors += int((got != subject.truth[pair[0]]).sum())
+            cases += len(pair[0])
+    for alignment in subject.mechanism.alignments:
+        location = alignment.location
+        if location.basis is not None and location.site == decoys[0].site:
+            pair = subject.some_pairs()
+            got = interchanged(subject, location.site, subject.mechanism.tensor(location.basis), pair)
+            null_errors += int((got != subject.truth[pair[0]]).sum())
+            null_cases += len(pair[0])
+    weak = sum(value < 0.95 for name, value in recorded.items() if name.endswith("rightly"))
+    return judged(
+        "decoys",
+        "swapping a decoy changes nothing, though it is decodable (recorded)",
+        errors + weak,
+        cases,
+        exhaustive=subject.exhaustive,
+        null=NullCheck(description="the variables that are used, at that site", cases=null_cases, errors=null_errors),
+        recorded=recorded,
+    )

@@ -1,0 +1,82 @@
+"""A certificate: every check that applies to a task, made from its files alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import torch
+
+from peabench.certification.behaviour import behaviour_check, decoy_check
+from peabench.certification.checks import Check
+from peabench.certification.edges import (
+    alternatives_check,
+    edges_check,
+    edges_with_complement_check,
+    necessity_check,
+    sufficiency_check,
+)
+from peabench.certification.subject import Subject, examine
+from peabench.certification.subspaces import (
+    alignment_check,
+    isolation_check,
+    joint_alignment_check,
+    minimal_basis_check,
+)
+from peabench.domain import ProductDomain
+from peabench.mechanism import Mechanism
+from peabench.networks import Network
+
+if TYPE_CHECKING:
+    from peabench.tasks import Task
+
+
+def certify(task: Task, progress: Callable[[str, float], None] | None = None) -> list[Check]:
+    """Measure all checks that apply to a task, from its files.
+
+    Args:
+        task: the task.
+        progress: told the name of each check and the share of checks done before it.
+
+    Raises:
+        PeabenchError: a file of the task is damaged.
+    """
+    return certify_network(
+        task.network(), task.mechanism, task.record.domain, task.twin("random_init"), progress=progress
+    )
+
+
+@torch.inference_mode()
+def certify_network(
+    network: Network,
+    mechanism: Mechanism,
+    domain: ProductDomain,
+    twin: Network | None,
+    *,
+    seed: int = 0,
+    progress: Callable[[str, float], None] | None = None,
+) -> list[Check]:
+    """Measure all checks that apply to a network and the mechanism claimed for it."""
+    subject = examine(network, mechanism, domain, seed)
+    checks: list[Callable[[Subject], Check | None]] = [lambda s: behaviour_check(s, twin)]
+    if mechanism.alignments:
+        checks += [alignment_check, joint_alignment_check, minimal_basis_check]
+    if mechanism.circuit is not None:
+        checks += [
+            edges_check,
+            edges_with_complement_check,
+            sufficiency_check,
+            necessity_check,
+            alternatives_check,
+        ]
+    if mechanism.alignments and mechanism.circuit is not None:
+        checks.append(isolation_check)
+    checks.append(decoy_check)
+    done: list[Check] = []
+    for i, check in enumerate(checks):
+        if progress is not None:
+            progress(getattr(check, "__name__", "behaviour_check"), i / len(checks))
+        result = check(subject)
+        if result is not None:
+            done.append(result)
+    return done

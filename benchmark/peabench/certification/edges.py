@@ -1,0 +1,173 @@
+"""Checks of the circuit: what every edge means, sufficiency, necessity, alternatives."""
+
+import torch
+
+from peabench.certification.checks import Check, NullCheck, judged
+from peabench.certification.runs import circuit_only, edge_patched
+from peabench.certification.subject import Counterfactuals, Subject
+from peabench.interventions import EdgePatch, run_patched
+from peabench.mechanism import Circuit, CircuitEdge
+
+COMPLEMENT_ROWS = 4096
+
+
+def _circuit(subject: Subject) -> Circuit:
+    circuit = subject.mechanism.circuit
+    if circuit is None:
+        raise ValueError("the mechanism claims no circuit")
+    return circuit
+
+
+def _expected(subject: Subject, edge: CircuitEdge) -> Counterfactuals:
+    """Counterfactuals of an edge: each child it serves, and no other, sees the parent's other value."""
+    parents = list(dict.fromkeys(parent for parent, _ in edge.carries))
+    inner = [(parent, child) for parent, child in edge.carries if parent != child]
+    return subject.outputs_when_set(parents, inner) if inner else subject.outputs_when_set(parents)
+
+
+def edges_check(subject: Subject) -> Check:
+    """Patching one circuit edge alone gives the counterfactual in which its reader, and only it, sees the other value.
+
+    What an embedding node writes depends on its input column alone, so one source for each vector that a node ever
+    writes stands for all sources: bases x distinct source values are then all pairs.
+    """
+    errors = cases = null_errors = null_cases = 0
+    edges = _circuit(subject).edges
+    graph = subject.network.graph
+    for i, edge in enumerate(edges):
+        expected = _expected(subject, edge)
+        written = subject.activations.nodes[graph.edge_index(edge.edge)[1]]
+        for pair in subject.pairs(_representatives(written) if subject.exhaustive else None):
+            errors += int((edge_patched(subject, edge.edge, pair) != expected.of(pair)).sum())
+            cases += len(pair[0])
+        pair = subject.some_pairs()
+        other = _expected(subject, edges[(i + 1) % len(edges)])
+        null_errors += int((edge_patched(subject, edge.edge, pair) != other.of(pair)).sum())
+        null_cases += len(pair[0])
+    return judged(
+        "edges alone",
+        "patching one circuit edge alone gives the counterfactual in which only its reader sees the other value",
+        errors,
+        cases,
+        exhaustive=subject.exhaustive,
+        null=NullCheck(description="the meaning of another edge of the circuit", cases=null_cases, errors=null_errors),
+    )
+
+
+def _representatives(written: torch.Tensor) -> torch.Tensor:
+    """One row for each distinct vector that a node writes."""
+    _, inverse = written.flatten(1).unique(dim=0, return_inverse=True)
+    first = torch.full((int(inverse.max()) + 1,), len(inverse), dtype=torch.long)
+    return first.scatter_reduce(0, inverse, torch.arange(len(inverse)), "amin")
+
+
+def edges_with_complement_check(subject: Subject) -> Check:
+    """The same with the whole complement of the circuit resampled from a third input."""
+    circuit = _circuit(subject)
+    graph, network = subject.network.graph, subject.network
+    count = len(subject.rows)
+    off = graph.exists.float()
+    for edge in circuit.edges:
+        off[graph.edge_index(edge.edge)] = 0
+    errors = cases = null_errors = 0
+    chunk = 1024
+    for start in range(0, COMPLEMENT_ROWS, chunk):
+        rows = torch.randint(0, count, (3, chunk), generator=subject.generator)
+        base, source, third = (subject.activations.select(r) for r in rows)
+        for i, edge in enumerate(circuit.edges):
+            single = torch.zeros_like(off)
+            single[graph.edge_index(edge.edge)] = 1
+            patches = [EdgePatch(single[None], source.nodes[:, None]), EdgePatch(off[None], third.nodes[:, None])]
+            got = subject.classes(run_patched(network, base, patches)[0])
+            errors += int((got != _expected(subject, edge).of((rows[0], rows[1]))).sum())
+            cases += chunk
+            other = circuit.edges[(i + 1) % len(circuit.edges)]
+            null_errors += int((got != _expected(subject, other).of((rows[0], rows[1]))).sum())
+    return judged(
+        "edges with complement",
+        "patching one circuit edge, with all edges off the circuit resampled from a third input, has the same meaning",
+        errors,
+        cases,
+        exhaustive=False,
+        null=NullCheck(description="the meaning of another edge of the circuit", cases=cases, errors=null_errors),
+    )
+
+
+def sufficiency_check(subject: Subject) -> Check:
+    """With all edges off a minimal circuit resampled jointly, the output stays right."""
+    errors = cases = null_errors = null_cases = 0
+    for edges in _circuit(subject).sufficient:
+        ordered = sorted(edges)
+        for pair in subject.pairs():
+            errors += int((circuit_only(subject, ordered, pair) != subject.truth[pair[0]]).sum())
+            cases += len(pair[0])
+        pair = subject.some_pairs()
+        drawn = torch.randperm(len(subject.network.graph.edges), generator=subject.generator)[: len(ordered)]
+        random = [subject.network.graph.edges[i] for i in drawn.tolist()]
+        null_errors += int((circuit_only(subject, random, pair) != subject.truth[pair[0]]).sum())
+        null_cases += len(pair[0])
+    return judged(
+        "sufficiency",
+        "with all edges off the circuit resampled jointly from another input, the output stays right",
+        errors,
+        cases,
+        exhaustive=subject.exhaustive,
+        null=NullCheck(description="random circuits of the same size", cases=null_cases, errors=null_errors),
+    )
+
+
+def necessity_check(subject: Subject) -> Check:
+    """Each edge of each minimal circuit is needed: without it, and the complement resampled, the output breaks."""
+    needless = cases = 0
+    recorded: dict[str, float] = {}
+    pair = subject.some_pairs(8192)
+    truth = subject.truth[pair[0]]
+    for edges in _circuit(subject).sufficient:
+        for edge in sorted(edges):
+            broken = float((circuit_only(subject, sorted(edges - {edge}), pair) != truth).float().mean())
+            intact = float((edge_patched(subject, edge, pair) != truth).float().mean())
+            recorded[f"{edge} with the complement resampled"] = round(broken, 5)
+            recorded[f"{edge} in the intact network"] = round(intact, 5)
+            needless += broken == 0
+            cases += 1
+    padded, null_needless = sorted(_circuit(subject).sufficient[0]), 0
+    listed = {edge.edge for edge in _circuit(subject).edges}
+    absent = [edge for edge in subject.network.graph.edges if edge not in listed]
+    for spare in absent[:: max(1, len(absent) // 8)][:8]:
+        null_needless += bool((circuit_only(subject, padded, pair) == truth).all()) and spare not in padded
+    return judged(
+        "necessity",
+        "dropping an edge while the complement is resampled breaks the output (errors are edges without which it holds)",
+        needless,
+        cases,
+        exhaustive=False,
+        null=NullCheck(description="absent edges added to the circuit, then dropped", cases=8, errors=null_needless),
+        recorded=recorded,
+    )
+
+
+def alternatives_check(subject: Subject) -> Check:
+    """A listed edge that the intact network does not miss lies outside some listed minimal circuit."""
+    circuit = _circuit(subject)
+    unexplained = 0
+    spared = 0
+    for edge in circuit.edges:
+        broken = any(
+            bool((edge_patched(subject, edge.edge, pair) != subject.truth[pair[0]]).any()) for pair in subject.pairs()
+        )
+        spared += not broken
+        unexplained += not broken and all(edge.edge in edges for edges in circuit.sufficient)
+    listed = {edge.edge for edge in circuit.edges}
+    absent = [edge for edge in subject.network.graph.edges if edge not in listed]
+    absent = absent[:: max(1, len(absent) // 8)][:8]
+    pair = subject.some_pairs()
+    null = sum(bool((edge_patched(subject, edge, pair) == subject.truth[pair[0]]).all()) for edge in absent)
+    return judged(
+        "alternatives",
+        "every circuit edge that the intact network does not miss is outside some listed minimal circuit",
+        unexplained,
+        len(circuit.edges),
+        exhaustive=subject.exhaustive,
+        null=NullCheck(description="absent edges claimed as required", cases=len(absent), errors=null),
+        recorded={"edges not missed": float(spared), "minimal circuits": float(len(circuit.sufficient))},
+    )

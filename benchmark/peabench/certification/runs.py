@@ -1,0 +1,70 @@
+"""Patched runs that certificates are made of, each over many pairs of inputs."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from peabench.certification.subject import PairIndex, Subject
+
+
+def interchanged(
+    subject: Subject, site: str, basis: Float[Tensor, "d_model k"], pair: PairIndex, *, complement: bool = False
+) -> Int[Tensor, " pair"]:
+    """Output classes when a subspace at a site (or everything at that site but it) is taken from the source."""
+    stage, at = subject.stage_of(site), subject.position_of(site)
+    stream = subject.activations.stage_inputs[stage]
+    base, source = stream[pair[0]], stream[pair[1]]
+    taken, kept = (base, source) if complement else (source, base)
+    patched = kept.clone()
+    patched[:, at] += (taken[:, at] - kept[:, at]) @ basis @ basis.T
+    if complement and at != slice(None):
+        others = torch.ones(patched.shape[1], dtype=torch.bool)
+        others[at] = False
+        patched[:, others] = base[:, others]
+    return subject.finish(stage, patched)
+
+
+def edge_patched(subject: Subject, edge: str, pair: PairIndex) -> Int[Tensor, " pair"]:
+    """Output classes when one reader sees what one node wrote for the source."""
+    graph, network = subject.network.graph, subject.network
+    reader, node = graph.edge_index(edge)
+    written = subject.activations.nodes[node]
+    change = written[pair[1]] - written[pair[0]]
+    if reader == graph.output_reader:
+        return subject.classes(network.unembed(subject.activations.stage_inputs[-1][pair[0]] + change))
+    stage = next(i for i, s in enumerate(graph.stages) if reader in s.readers)
+    resid = subject.activations.stage_inputs[stage][pair[0]]
+    readers = graph.stages[stage].readers
+    reads = resid[None].repeat(len(readers), 1, 1, 1)
+    reads[reader - readers.start] += change
+    return subject.finish(stage + 1, network.advance(stage, resid, network.stage(stage, reads)))
+
+
+def circuit_only(subject: Subject, edges: Sequence[str], pair: PairIndex) -> Int[Tensor, " pair"]:
+    """Output classes when every edge but the given ones carries what its node wrote for the source.
+
+    A reader then reads the source's residual stream plus, for each edge of the circuit, what the node writes now less
+    what it wrote for the source; nodes that no edge of the circuit leaves need not be computed.
+    """
+    network, graph, kept = subject.network, subject.network.graph, subject.activations
+    indices = [graph.edge_index(edge) for edge in edges]
+    carried = {node for _, node in indices}
+    change: dict[int, Tensor] = {
+        n: kept.nodes[n][pair[0]] - kept.nodes[n][pair[1]] for n in carried if n < graph.n_embedding_nodes
+    }
+
+    def read(reader: int, stage: int) -> Tensor:
+        stream = kept.stage_inputs[stage][pair[1]]
+        for r, node in indices:
+            if r == reader:
+                stream = stream + change[node]
+        return stream
+
+    for index, stage in enumerate(graph.stages):
+        wanted = [n for n in stage.nodes if n in carried]
+        if wanted:
+            outputs = network.stage(index, torch.stack([read(r, index) for r in stage.readers]))
+            change |= {n: outputs[n - stage.nodes.start] - kept.nodes[n][pair[1]] for n in wanted}
+    return subject.classes(network.unembed(read(graph.output_reader, len(graph.stages))))

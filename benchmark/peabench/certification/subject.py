@@ -1,0 +1,161 @@
+"""What a certificate examines: a network with its mechanism, the inputs looked at, and the pairs made of them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from peabench.domain import ProductDomain
+from peabench.errors import PeabenchError
+from peabench.interventions import Activations, run_with_cache
+from peabench.mechanism import CausalModel, Mechanism, SiteAddress
+from peabench.networks import Network
+
+LARGEST_EXHAUSTIVE_DOMAIN = 4096
+"""Domains up to this size (12 Boolean inputs) are certified on all pairs of inputs."""
+SAMPLED_PAIRS = 32_768
+"""Independent pairs drawn from larger domains."""
+CHUNK_ROWS = 16_384
+NULL_PAIRS = 2048
+
+PairIndex = tuple[Int[Tensor, " pair"], Int[Tensor, " pair"]]
+"""Row numbers of bases and of sources."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A network under examination. Rows are the whole domain where that is exhaustive, else base rows, then sources."""
+
+    network: Network
+    mechanism: Mechanism
+    domain: ProductDomain
+    activations: Activations
+    exhaustive: bool
+    generator: torch.Generator
+
+    @property
+    def model(self) -> CausalModel:
+        """The causal model."""
+        return self.mechanism.causal_model
+
+    @property
+    def rows(self) -> Int[Tensor, "row column"]:
+        """The inputs looked at."""
+        return self.activations.inputs
+
+    @cached_property
+    def inputs(self) -> dict[str, Tensor]:
+        """Values of the causal model's input variables on all rows."""
+        return self.model.read_inputs(self.rows)
+
+    @cached_property
+    def values(self) -> dict[str, Tensor]:
+        """Values of all variables on all rows."""
+        return self.model.run(self.inputs)
+
+    @cached_property
+    def truth(self) -> Int[Tensor, " row"]:
+        """Output class that the causal model gives each row."""
+        return self.values[self.model.output].long()
+
+    def pairs(self, sources: Int[Tensor, " source"] | None = None) -> Iterator[PairIndex]:
+        """Pairs of rows in chunks: every base with every source where exhaustive, else the drawn pairs.
+
+        Args:
+            sources: rows that stand for all sources, where others would give the very same patched runs.
+        """
+        count = len(self.rows)
+        if not self.exhaustive:
+            half = count // 2
+            for base in torch.arange(half).split(CHUNK_ROWS):
+                yield base, base + half
+            return
+        sources = torch.arange(count) if sources is None else sources
+        bases = torch.arange(count)
+        for some in sources.split(max(1, CHUNK_ROWS // count)):
+            yield bases.repeat(len(some)), some.repeat_interleave(count)
+
+    def some_pairs(self, count: int = NULL_PAIRS) -> PairIndex:
+        """A few independent pairs, for nulls and for what is recorded and not judged."""
+        if not self.exhaustive:
+            half = len(self.rows) // 2
+            base = torch.randint(0, half, (count,), generator=self.generator)
+            return base, base + half
+        base, source = torch.randint(0, len(self.rows), (2, count), generator=self.generator)
+        return base, source
+
+    def outputs_when_set(self, names: Sequence[str], edges: Sequence[tuple[str, str]] = ()) -> "Counterfactuals":
+        """Outputs of the causal model when variables (or what one child sees of a parent) take source values.
+
+        Args:
+            names: variables set together, or, where `edges` are given, their parents.
+            edges: (parent, child): only the child sees the parent's other value.
+        """
+        stacked = torch.stack([self.values[name].long() for name in names], -1)
+        levels, level = stacked.unique(dim=0, return_inverse=True)
+        outputs = []
+        for row in levels:
+            given = {
+                name: row[i].to(self.values[name].dtype).expand(len(self.rows)) for i, name in enumerate(names)
+            }
+            if edges:
+                run = self.model.run(self.inputs, edge_interventions={e: given[e[0]] for e in edges})
+            else:
+                run = self.model.run(self.inputs, given)
+            outputs.append(run[self.model.output].long())
+        return Counterfactuals(torch.stack(outputs), level)
+
+    def classes(self, logits: Float[Tensor, "*row position output"]) -> Int[Tensor, "*row"]:
+        """Predicted class: the sign of a single logit, else the largest logit, at the last position."""
+        last = logits[..., -1, :]
+        return (last[..., 0] > 0).long() if last.shape[-1] == 1 else last.argmax(-1)
+
+    def finish(
+        self, stage: int, resid: Float[Tensor, "row position d_model"]
+    ) -> Int[Tensor, " row"]:
+        """Classes when the run goes on from a residual stream before a stage."""
+        for index in range(stage, len(self.network.graph.stages)):
+            resid = self.network.stage_sum(index, resid)
+        return self.classes(self.network.unembed(resid))
+
+    def stage_of(self, site: str) -> int:
+        """Index of the first stage that reads the residual stream of a site.
+
+        Raises:
+            PeabenchError: the site is not one of the residual stream.
+        """
+        place = SiteAddress.parse(site).place
+        if not isinstance(place, int) or place > self.network.graph.n_blocks:
+            raise PeabenchError(f"expected a site of this network's residual stream such as 'resid.1@0', got {site!r}")
+        return self.network.graph.first_stage_of_block(place)
+
+    def position_of(self, site: str) -> int | slice:
+        """Position of a site; `*` is every position."""
+        position = SiteAddress.parse(site).position
+        return slice(None) if position == "*" else int(position)
+
+
+@dataclass(frozen=True)
+class Counterfactuals:
+    """Output class of each row for each value that a source may bring."""
+
+    outputs: Int[Tensor, "level row"]
+    level: Int[Tensor, " row"]
+    """Which value each row brings as a source."""
+
+    def of(self, pair: PairIndex) -> Int[Tensor, " pair"]:
+        """Output class of each pair."""
+        return self.outputs[self.level[pair[1]], pair[0]]
+
+
+def examine(
+    network: Network, mechanism: Mechanism, domain: ProductDomain, seed: int = 0
+) -> Subject:
+    """Run a network on the inputs that its certificate looks at."""
+    generator = torch.Generator().manual_seed(seed)
+    exhaustive = domain.size <= LARGEST_EXHAUSTIVE_DOMAIN
+    rows = domain.all() if exhaustive else domain.sample(2 * SAMPLED_PAIRS, generator)
+    return Subject(network, mechanism, domain, run_with_cache(network, rows), exhaustive, generator)

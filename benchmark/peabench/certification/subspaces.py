@@ -1,0 +1,224 @@
+"""Checks of where variables live: interchange, joint interchange, minimality of the basis, isolation."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from peabench.certification.checks import Check, NullCheck, judged
+from peabench.certification.runs import interchanged
+from peabench.certification.subject import Counterfactuals, Subject
+from peabench.interventions import SubspacePatch, run_patched
+
+JOINT_SETS = 64
+JOINT_ROWS = 512
+ANGLES = 24
+
+
+@dataclass(frozen=True)
+class Place:
+    """One certified location of a variable."""
+
+    variable: str
+    site: str
+    basis: Float[Tensor, "d_model k"]
+
+
+def places(subject: Subject) -> Iterator[Place]:
+    """Every location, alternatives included, of every aligned variable."""
+    for alignment in subject.mechanism.alignments:
+        for location in (alignment.location, *alignment.alternatives):
+            if location.basis is not None:
+                yield Place(alignment.variable, location.site, subject.mechanism.tensor(location.basis))
+
+
+def random_basis(subject: Subject, like: Float[Tensor, "d_model k"]) -> Float[Tensor, "d_model k"]:
+    """A random subspace of the same size: where the variable is not."""
+    return torch.linalg.qr(torch.randn(like.shape, generator=subject.generator))[0]
+
+
+def alignment_check(subject: Subject) -> Check:
+    """Interchange on each aligned variable gives the causal model's counterfactual."""
+    errors = cases = null_errors = null_cases = 0
+    counterfactuals: dict[str, Counterfactuals] = {}
+    for place in places(subject):
+        if place.variable not in counterfactuals:
+            counterfactuals[place.variable] = subject.outputs_when_set([place.variable])
+        expected = counterfactuals[place.variable]
+        for pair in subject.pairs():
+            errors += int((interchanged(subject, place.site, place.basis, pair) != expected.of(pair)).sum())
+            cases += len(pair[0])
+        pair = subject.some_pairs()
+        elsewhere = random_basis(subject, place.basis)
+        null_errors += int((interchanged(subject, place.site, elsewhere, pair) != expected.of(pair)).sum())
+        null_cases += len(pair[0])
+    return judged(
+        "alignment",
+        "interchange on each aligned variable, at each certified site, gives the causal model's counterfactual",
+        errors,
+        cases,
+        exhaustive=subject.exhaustive,
+        null=NullCheck(description="random subspaces of the same sizes", cases=null_cases, errors=null_errors),
+    )
+
+
+def joint_alignment_check(subject: Subject) -> Check:
+    """Random sets of variables, each from a source of its own, each at one of its sites."""
+    errors, cases = _joint(subject, shuffled=False)
+    null_errors, null_cases = _joint(subject, shuffled=True)
+    return judged(
+        "joint alignment",
+        "joint interchange on random sets of variables, each from its own source, gives the counterfactual",
+        errors,
+        cases,
+        exhaustive=False,
+        null=NullCheck(description="random subspaces of the same sizes", cases=null_cases, errors=null_errors),
+    )
+
+
+def _joint(subject: Subject, *, shuffled: bool) -> tuple[int, int]:
+    by_variable: dict[str, list[Place]] = {}
+    for place in places(subject):
+        by_variable.setdefault(place.variable, []).append(place)
+    names = [n for n in by_variable if subject.model.variable(n).function is not None] or list(by_variable)
+    errors = cases = 0
+    for _ in range(JOINT_SETS if not shuffled else 8):
+        size = int(torch.randint(2, 5, (), generator=subject.generator))
+        order = torch.randperm(len(names), generator=subject.generator).tolist()
+        chosen = [
+            by_variable[names[i]][int(torch.randint(0, len(by_variable[names[i]]), (), generator=subject.generator))]
+            for i in order[:size]
+        ]
+        chosen = _separate(subject, chosen)
+        rows = torch.randint(0, len(subject.rows), (len(chosen) + 1, JOINT_ROWS), generator=subject.generator)
+        base = subject.activations.select(rows[0])
+        patches, settings = [], {}
+        for place, source in zip(chosen, rows[1:], strict=True):
+            stage, at = subject.stage_of(place.site), subject.position_of(place.site)
+            basis = random_basis(subject, place.basis) if shuffled else place.basis
+            stream = subject.activations.stage_inputs[stage]
+            values = stream[source] @ basis
+            select = torch.zeros(1, 1, values.shape[1], 1)
+            select[:, :, at] = 1
+            patches.append(SubspacePatch(stage, basis[None], values[None], select))
+            settings[place.variable] = subject.values[place.variable][source]
+        got = subject.classes(run_patched(subject.network, base, subspaces=patches))[0]
+        inputs = {name: value[rows[0]] for name, value in subject.inputs.items()}
+        want = subject.model.run(inputs, settings)[subject.model.output].long()
+        errors += int((got != want).sum())
+        cases += JOINT_ROWS
+    return errors, cases
+
+
+def _separate(subject: Subject, chosen: Sequence[Place]) -> list[Place]:
+    """The places, without those whose subspace overlaps another's: setting both would contradict itself."""
+    kept: list[Place] = []
+    for place in chosen:
+        if all(float((place.basis.T @ other.basis).abs().max()) < 1e-3 for other in kept):
+            kept.append(place)
+    return kept
+
+
+def minimal_basis_check(subject: Subject) -> Check:
+    """No proper subspace of an aligned one passes; subspaces of codimension 1 are tried at a grid of angles."""
+    passing = tried = null_passing = null_tried = 0
+    for place in places(subject):
+        if place != next(p for p in places(subject) if p.variable == place.variable):
+            continue
+        expected = subject.outputs_when_set([place.variable])
+        pair = subject.some_pairs(4 * 2048)
+        want = expected.of(pair)
+        for smaller in _smaller(place.basis, subject):
+            passing += bool((interchanged(subject, place.site, smaller, pair) == want).all())
+            tried += 1
+        null_passing += bool((interchanged(subject, place.site, place.basis, pair) == want).all())
+        null_tried += 1
+    return judged(
+        "minimal basis",
+        "no smaller subspace of an aligned one passes the alignment check (cases are subspaces, errors those that pass)",
+        passing,
+        tried,
+        exhaustive=False,
+        null=NullCheck(
+            description="the aligned subspace itself, taken for the smaller one", cases=null_tried, errors=null_passing
+        ),
+    )
+
+
+def _smaller(basis: Float[Tensor, "d_model k"], subject: Subject) -> Iterator[Float[Tensor, "d_model j"]]:
+    size = basis.shape[1]
+    if size == 1:
+        yield basis[:, :0]
+    elif size == 2:
+        for step in range(ANGLES):
+            angle = math.pi * step / ANGLES
+            yield basis @ torch.tensor([[math.cos(angle)], [math.sin(angle)]])
+    else:
+        yield from (basis[:, [j for j in range(size) if j != i]] for i in range(size))
+        for _ in range(ANGLES):
+            yield basis @ torch.linalg.qr(torch.randn(size, size - 1, generator=subject.generator))[0]
+
+
+def isolation_check(subject: Subject) -> Check:
+    """Swapping everything at a site except the live aligned subspaces changes nothing."""
+    errors = cases = null_errors = null_cases = 0
+    for site, basis in _live_subspaces(subject).items():
+        for pair in subject.pairs():
+            got = interchanged(subject, site, basis, pair, complement=True)
+            errors += int((got != subject.truth[pair[0]]).sum())
+            cases += len(pair[0])
+        pair = subject.some_pairs()
+        got = interchanged(subject, site, random_basis(subject, basis), pair, complement=True)
+        null_errors += int((got != subject.truth[pair[0]]).sum())
+        null_cases += len(pair[0])
+    return judged(
+        "isolation",
+        "swapping everything at a site but the aligned subspaces changes nothing",
+        errors,
+        cases,
+        exhaustive=subject.exhaustive,
+        null=NullCheck(description="random subspaces of the same sizes kept", cases=null_cases, errors=null_errors),
+    )
+
+
+def _live_subspaces(subject: Subject) -> dict[str, Float[Tensor, "d_model k"]]:
+    """For each residual site with one position: the span of all variables whose value is still read there or later.
+
+    A variable is live from the site at which it was first certified up to the last block that reads it; at a site past
+    its first reader it is no longer a certified place of the variable, yet must be kept for the readers that remain.
+    """
+    graph = subject.network.graph
+    last_read: dict[int, int] = {}
+    for edge in subject.mechanism.circuit.edges if subject.mechanism.circuit else ():
+        reader, node = graph.edge_index(edge.edge)
+        block = next((s.block for s in graph.stages if reader in s.readers), graph.n_blocks)
+        for parent, _ in edge.carries:
+            number = _number(parent, subject)
+            last_read[number] = max(last_read.get(number, 0), block)
+    result: dict[str, list[Tensor]] = {}
+    first: dict[str, Place] = {}
+    for place in places(subject):
+        first.setdefault(place.variable, place)
+    for site in range(graph.n_blocks + 1):
+        bases = [
+            place.basis
+            for variable, place in first.items()
+            if subject.stage_of(place.site) <= graph.first_stage_of_block(site)
+            and site <= last_read.get(_number(variable, subject), -1)
+        ]
+        if bases:
+            result[f"resid.{site}@0"] = bases
+    return {site: _span(torch.cat(bases, 1)) for site, bases in result.items()}
+
+
+def _span(columns: Float[Tensor, "d_model column"]) -> Float[Tensor, "d_model k"]:
+    """An orthonormal basis of what the columns span together."""
+    left, singular, _ = torch.linalg.svd(columns.double(), full_matrices=False)
+    return left[:, singular > 1e-4].float()
+
+
+def _number(variable: str, subject: Subject) -> int:
+    return list(subject.model.kinds).index(variable)

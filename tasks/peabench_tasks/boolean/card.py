@@ -1,0 +1,36 @@
+"""The card of a task: a README written for people."""
+
+from collections.abc import Sequence
+
+from peabench.certification import Check
+from peabench.tasks import Task
+
+
+def card(task: Task, checks: Sequence[Check]) -> str:
+    """Markdown that says what the task is, what is true of it, and how that was measured."""
+    record, mechanism = task.record, task.mechanism
+    model = mechanism.causal_model
+    lines = [
+        f"# {record.id}",
+        "",
+        record.description + (f" Hard because {record.difficulty}." if record.difficulty else ""),
+        "",
+        f"Output: `{model.expanded_text(model.output)}`",
+        "",
+        "```",
+        model.to_text(),
+        "```",
+        "",
+        "| variable | sites |",
+        "|---|---|",
+    ]
+    for alignment in mechanism.alignments:
+        sites = sorted({place.site for place in (alignment.location, *alignment.alternatives)})
+        lines.append(f"| {alignment.variable} | {', '.join(sites)} |")
+    lines += ["", "| check | cases | errors | 95% bound | on its null |", "|---|---:|---:|---:|---:|"]
+    for check in checks:
+        bound = "exhaustive" if check.exhaustive else f"{check.upper_bound:.1e}"
+        null = f"{check.null.errors} of {check.null.cases}" if check.null else ""
+        lines.append(f"| {check.name} | {check.cases:,} | {check.errors} | {bound} | {null} |")
+    lines += ["", f"Measured by `peabench certify {record.id}`.", ""]
+    return "\n".join(lines)

@@ -1,0 +1,12 @@
+"""The `boolean` family as the harness sees it; importing this needs no torch."""
+
+from pathlib import Path
+
+from peabench.registry import Family
+
+BOOLEAN = Family(
+    name="boolean",
+    description="Trees over AND, OR, XOR, NOT, IMPLIES and majority, planted gate by gate in residual MLPs.",
+    checkpoints=Path(__file__).parent / "checkpoints",
+    train="peabench_tasks.boolean.training:train",
+)

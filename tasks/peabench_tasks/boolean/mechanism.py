@@ -1,0 +1,164 @@
+"""From a plan to the mechanism that it plants, in Peabench's schema."""
+
+from itertools import combinations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from peabench.mechanism import (
+    Alignment,
+    And,
+    Boolean,
+    CausalModel,
+    Circuit,
+    CircuitEdge,
+    Compare,
+    Constant,
+    Expression,
+    Feature,
+    Gauge,
+    Implies,
+    Location,
+    Majority,
+    Mechanism,
+    Not,
+    Or,
+    Range,
+    Table,
+    TensorReference,
+    Variable,
+    VariableReference,
+    Xor,
+)
+from peabench_tasks.boolean.formulas import Derived, Formula, Gate
+from peabench_tasks.boolean.plan import Plan, decoy_column
+from peabench_tasks.boolean.tables import variable_numbers
+
+NARY = {"and": And, "or": Or, "xor": Xor, "majority": Majority}
+OUTPUT = "output"
+
+
+def causal_model(formula: Formula) -> CausalModel:
+    """The formula as a causal model; derived variables stand before the gate that reads them."""
+    derived = {d.name: d for d in formula.derived}
+    variables = [
+        Variable(name=name, kind=Boolean(), columns=(i,)) for i, name in enumerate(formula.inputs)
+    ]
+    written: set[str] = set()
+    for gate in formula.gates:
+        for name, _ in gate.literals:
+            if name in derived and name not in written:
+                variables.append(_derived_variable(derived[name]))
+                written.add(name)
+        variables.append(
+            Variable(
+                name=gate.name,
+                kind=Boolean(),
+                parents=tuple(dict.fromkeys(name for name, _ in gate.literals)),
+                function=_gate_expression(gate, derived),
+            )
+        )
+    return CausalModel(variables=tuple(variables), output=formula.gates[-1].name)
+
+
+def _derived_variable(derived: Derived) -> Variable:
+    references = tuple(VariableReference(name=name) for name in derived.parents)
+    if derived.kind == "count":
+        table = Table(arguments=references, shape=(2, 2), values=(0, 1, 2, 3))
+        return Variable(name=derived.name, kind=Range(low=0, high=3), parents=derived.parents, function=table)
+    function = NARY[derived.kind](arguments=references)
+    return Variable(name=derived.name, kind=Boolean(), parents=derived.parents, function=function)
+
+
+def _gate_expression(gate: Gate, derived: dict[str, Derived]) -> Expression:
+    operands: list[Expression] = []
+    for name, negated in gate.literals:
+        operand: Expression = VariableReference(name=name)
+        if name in derived and derived[name].kind == "count":
+            operand = Compare(relation="eq", left=operand, right=Constant(value=derived[name].equals))
+        operands.append(Not(argument=operand) if negated else operand)
+    if gate.operation == "implies":
+        return Implies(premise=operands[0], conclusion=operands[1])
+    return NARY[gate.operation](arguments=tuple(operands))
+
+
+def build_mechanism(plan: Plan, basis: Float[Tensor, "d_model d_model"]) -> Mechanism:
+    """The planted mechanism: causal model, alignments at every site where a variable can be set, circuit, decoys.
+
+    Args:
+        plan: formula and placement.
+        basis: the planted directions, as in `planting.Targets`.
+    """
+    number = variable_numbers(plan)
+    tensors: dict[str, Tensor] = {}
+
+    def columns(names: tuple[str, ...]) -> TensorReference:
+        key = "basis." + "+".join(names)
+        tensors[key] = basis[:, [number[name] for name in names]].contiguous()
+        return TensorReference(name=key, shape=tuple(tensors[key].shape))
+
+    def locations(sets: list[tuple[str, ...]]) -> tuple[Location, ...]:
+        found = []
+        for names in sets:
+            first = max(plan.sites(name).start for name in names)
+            last = min(plan.sites(name).stop for name in names)
+            found += [Location(site=f"resid.{i}@0", basis=columns(names)) for i in range(first, last)]
+        return tuple(found)
+
+    alignments = []
+    for name in plan.variables:
+        places = locations([(name,)])
+        alignments.append(Alignment(variable=name, location=places[0], alternatives=places[1:]))
+    for derived in plan.formula.derived:
+        enough = list(combinations(derived.parents, 2)) if derived.kind == "majority" else [derived.parents]
+        places = locations(enough)
+        alignments.append(Alignment(variable=derived.name, location=places[0], alternatives=places[1:]))
+    features = []
+    for i, decoy in enumerate(plan.decoys):
+        key = f"decoy.{decoy.variable}"
+        tensors[key] = basis[:, decoy_column(plan, i)].contiguous()
+        spoiled = And(arguments=tuple(VariableReference(name=name) for name in decoy.spoilers))
+        features.append(
+            Feature(
+                name=f"decoy-{decoy.variable}",
+                site=f"resid.{decoy.unit[0] + 1}@0",
+                direction=TensorReference(name=key, shape=tuple(tensors[key].shape)),
+                activation=Xor(arguments=(VariableReference(name=decoy.variable), spoiled)),
+                description="A strong copy that nothing reads, wrong where all of its spoilers are true.",
+            )
+        )
+    mechanism = Mechanism(
+        provenance="planted",
+        causal_model=causal_model(plan.formula),
+        alignments=tuple(alignments),
+        circuit=circuit(plan),
+        features=tuple(features),
+        gauge=Gauge(symmetries=("neuron_permutation", "neuron_scaling", "residual_rotation")),
+    )
+    return mechanism.with_tensors({name: torch.clone(value) for name, value in tensors.items()})
+
+
+def circuit(plan: Plan) -> Circuit:
+    """Edges that carry the formula; copies of which two of three suffice are optional, one circuit for each two."""
+    formula = plan.formula
+    derived_of = {parent: d.name for d in formula.derived for parent in d.parents}
+    through = {d.name: d for d in formula.derived}
+    copies = next((d.parents for d in formula.derived if d.kind == "majority"), ())
+    edges: list[CircuitEdge] = []
+    of_copy: dict[str, list[str]] = {name: [] for name in copies}
+    for gate in formula.gates:
+        reads_derived = [name for name, _ in gate.literals if name in through]
+        for parent in formula.read[gate.name]:
+            carries = [(parent, gate.name)] if any(name == parent for name, _ in gate.literals) else []
+            carries += [(parent, name) for name in reads_derived if derived_of.get(parent) == name]
+            address = f"{plan.node(gate.name)} <- {plan.node(parent)}"
+            owner = next((c for c in copies if c in (gate.name, parent)), None)
+            if owner is not None:
+                of_copy[owner].append(address)
+            edges.append(CircuitEdge(edge=address, status="optional" if owner else "required", carries=tuple(carries)))
+    root = formula.gates[-1].name
+    edges.append(CircuitEdge(edge=f"{OUTPUT} <- {plan.node(root)}", status="required", carries=((root, root),)))
+    required = [edge.edge for edge in edges if edge.status == "required"]
+    minimal = tuple(tuple(required + of_copy[a] + of_copy[b]) for a, b in combinations(copies, 2))
+    return Circuit(edges=tuple(edges), minimal_circuits=minimal)

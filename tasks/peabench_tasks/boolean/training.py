@@ -1,0 +1,222 @@
+"""`peabench train boolean`: plant, verify, mend what fails, certify, write the task folders."""
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from itertools import groupby
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from joblib import Parallel, delayed
+from pydantic import TypeAdapter
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from peabench.certification import Check, certify
+from peabench.domain import ProductDomain
+from peabench.networks import ResidualMLP, build_network
+from peabench.tasks import CERTIFICATE_FILE, TaskRecord, Twin, load_task, save_task
+from peabench.training.stacked import StackedResidualMLP
+from peabench_tasks.boolean.card import card
+from peabench_tasks.boolean.mechanism import build_mechanism
+from peabench_tasks.boolean.planting import Batch, Planter, Targets, initial_network, step_loss
+from peabench_tasks.boolean.specifications import DIFFICULTY, Specification, specifications
+from peabench_tasks.boolean.tables import Tables
+
+POOL = 128
+LEARNING_RATE = 8e-3
+MENDING_RATE = 1.5e-3
+MENDING_STEPS = 150
+MENDING_ROUNDS = 12
+HARDEST = 32
+TOGETHER = 4
+"""Networks of one shape trained in one process: enough to batch, few enough to stay in the cache."""
+FREE_STEPS = 1500
+
+log = logging.getLogger(__name__)
+
+
+def train(out: Path, only: str | None, seed: int, progress: Callable[[str, float], None]) -> None:
+    """Make the family's tasks, groups of one shape at once, two processes of one thread each.
+
+    Args:
+        out: where task folders go.
+        only: a glob over names or ids; None is all.
+        seed: another seed draws other formulas, placements and weights.
+        progress: told what is being made and how much is done.
+    """
+    wanted = [s for s in specifications() if only is None or fnmatchcase(s.name, only.removeprefix("boolean/"))]
+    jobs = list(_jobs(wanted))
+    done = 0
+    runs = Parallel(n_jobs=2, return_as="generator_unordered")(delayed(make_tasks)(job, out, seed) for job in jobs)
+    progress("boolean", 0.0)
+    for count in runs:
+        done += count
+        progress("boolean", done / len(wanted))
+
+
+def _jobs(wanted: list[Specification]) -> Iterator[list[Specification]]:
+    """Groups of one network shape, the longest first."""
+    by_shape = sorted(wanted, key=lambda s: (-s.shape.network.d_model, -s.shape.network.n_inputs, s.shape.steps))
+    for _, group in groupby(by_shape, key=lambda s: s.shape.network):
+        same = list(group)
+        for start in range(0, len(same), TOGETHER):
+            yield same[start : start + TOGETHER]
+
+
+def make_tasks(group: list[Specification], out: Path, seed: int) -> int:
+    """Plant, certify and write the tasks of one shape; returns how many."""
+    torch.set_num_threads(1)
+    plans = [s.plan(seed) for s in group]
+    seeds = [s.weight_seed(seed) for s in group]
+    targets = Targets.from_plans(plans, seeds)
+    networks = [initial_network(p, targets.basis[i], seeds[i]) for i, p in enumerate(plans)]
+    planter = Planter(
+        StackedResidualMLP.from_networks(networks),
+        Tables.from_plans(plans),
+        targets,
+        torch.Generator().manual_seed(seeds[0]),
+    )
+    plant(planter, group[0].shape.steps)
+    free = train_freely(planter, seeds)
+    for i, specification in enumerate(group):
+        finish_task(specification, i, planter, free[i], out, seed)
+    return len(group)
+
+
+def _pool(planter: Planter, rows: int) -> Tensor:
+    shape = (planter.tables.parents.shape[0], rows, planter.tables.n_inputs)
+    return torch.rand(shape, generator=planter.generator) < 0.5
+
+
+def plant(planter: Planter, steps: int) -> None:
+    """The recipe's main run: one learning-rate cycle."""
+    optimiser = torch.optim.AdamW(planter.stack.trainable(), lr=LEARNING_RATE, weight_decay=1e-4, fused=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps, pct_start=0.15)
+    for _ in range(steps):
+        batches, decoys = planter.losses(_pool(planter, POOL))
+        optimiser.zero_grad()
+        (step_loss(batches) + 0.1 * decoys).backward()
+        planter.stack.clip_gradients(1.0)
+        optimiser.step()
+        schedule.step()
+
+
+def mend(planter: Planter) -> None:
+    """A round of training on the hardest rows of large pools."""
+    optimiser = torch.optim.AdamW(planter.stack.trainable(), lr=MENDING_RATE, weight_decay=0.0, fused=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, MENDING_RATE, total_steps=MENDING_STEPS)
+    for _ in range(MENDING_STEPS):
+        batches, decoys = planter.losses(_pool(planter, 4 * POOL))
+        optimiser.zero_grad()
+        (step_loss(batches) + hardest_loss(batches) + 0.1 * decoys).backward()
+        planter.stack.clip_gradients(1.0)
+        optimiser.step()
+        schedule.step()
+
+
+def hardest_loss(batches: list[Batch]) -> Tensor:
+    """Mean cross-entropy of each network's worst rows in each group."""
+    total = torch.zeros(())
+    for batch in batches:
+        each = binary_cross_entropy_with_logits(0.5 * batch.logits, batch.target.float(), reduction="none")
+        total = total + each.topk(HARDEST, dim=1).values.mean(1).sum()
+    return total
+
+
+@torch.no_grad()
+def sampled_errors(planter: Planter, pools: int = 20) -> Tensor:
+    """Wrong rows of each network over fresh pools, all demands together."""
+    return torch.stack([planter.errors(planter.losses(_pool(planter, 4 * POOL))[0]) for _ in range(pools)]).sum(0)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A task folder as written, with its checks."""
+
+    folder: Path
+    checks: list[Check]
+
+
+def finish_task(
+    specification: Specification, index: int, planter: Planter, free: ResidualMLP, out: Path, seed: int
+) -> Made:
+    """Mend and certify one network until every check passes, then write its certificate and card.
+
+    Raises:
+        RuntimeError: it does not pass after the last round.
+    """
+    folder = out / specification.name
+    alone = planter.subset([index])
+    plan = specification.plan(seed)
+    mechanism = build_mechanism(plan, planter.targets.basis[index])
+    record = task_record(specification, seed)
+    for attempt in range(MENDING_ROUNDS):
+        if int(sampled_errors(alone)) == 0 or attempt % 3 == 2:
+            save_task(folder, record, alone.stack.network(0), mechanism, {"twin-free.safetensors": free})
+            checks = certify(load_task(folder))
+            if all(check.passed for check in checks):
+                (folder / CERTIFICATE_FILE).write_bytes(TypeAdapter(list[Check]).dump_json(checks, indent=1) + b"\n")
+                (folder / "README.md").write_text(card(load_task(folder), checks))
+                return Made(folder, checks)
+            failed = [f"{c.name}: {c.errors} of {c.cases}" for c in checks if not c.passed]
+            log.warning("%s after %d rounds of mending: %s", specification.name, attempt, "; ".join(failed))
+        mend(alone)
+    raise RuntimeError(f"{specification.name} does not pass its certificate after {MENDING_ROUNDS} rounds")
+
+
+def task_record(specification: Specification, seed: int) -> TaskRecord:
+    """What `task.json` says of a task."""
+    plan = specification.plan(seed)
+    config = plan.config
+    domain = ProductDomain(sizes=(2,) * config.n_inputs)
+    return TaskRecord(
+        id=f"boolean/{specification.name}",
+        family="boolean",
+        variant=specification.variant,
+        size=specification.size,
+        seed=specification.seed,
+        provenance="planted",
+        tracks=("circuits", "variables"),
+        network=config,
+        domain=domain,
+        domain_size=domain.size,
+        examples=specification.examples,
+        focus=plan.formula.focus or tuple(decoy.variable for decoy in plan.decoys),
+        difficulty=DIFFICULTY[specification.variant],
+        description=f"A Boolean formula of {len(plan.formula.gates)} gates on {config.n_inputs} inputs.",
+        twins=(
+            Twin(name="free", provenance="free", file="twin-free.safetensors"),
+            Twin(name="random", provenance="random_init", seed=10_000 + specification.weight_seed(seed)),
+        ),
+    )
+
+
+def train_freely(planter: Planter, seeds: list[int]) -> list[ResidualMLP]:
+    """Twins of the same shape trained on the same outputs and nothing else, until they are right on fresh pools."""
+    config = planter.stack.config
+    networks = [build_network(config, torch.Generator().manual_seed(20_000 + s)) for s in seeds]
+    stack = StackedResidualMLP.from_networks([n for n in networks if isinstance(n, ResidualMLP)])
+    optimiser = torch.optim.AdamW(stack.trainable(), lr=3e-3, weight_decay=1e-3, fused=True)
+    for step in range(4 * FREE_STEPS):
+        pool = _pool(planter, 2 * POOL)
+        logits, target = _free_logits(stack, pool), planter.tables.run(pool)[..., -1]
+        optimiser.zero_grad()
+        binary_cross_entropy_with_logits(logits, target.float(), reduction="none").mean(1).sum().backward()
+        stack.clip_gradients(1.0)
+        optimiser.step()
+        if step >= FREE_STEPS and step % 100 == 0:
+            with torch.no_grad():
+                pool = _pool(planter, 4096)
+                if bool(((_free_logits(stack, pool) > 0) == planter.tables.run(pool)[..., -1]).all()):
+                    break
+    return [stack.network(i) for i in range(len(seeds))]
+
+
+def _free_logits(stack: StackedResidualMLP, pool: Tensor) -> Float[Tensor, "network row"]:
+    resid = stack.embed(pool.float() * 2 - 1)
+    for block in range(stack.config.n_blocks):
+        resid = resid + stack.block(block, resid)
+    return stack.unembed(resid)[..., 0]
