@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from peabench.catalogue import TaskSummary, installed_tasks, select
-from peabench.cli.output import JsonOption, console, note, print_json, table
+from peabench.cli.output import JsonOption, display, note, print_json, table
 from peabench.errors import PeabenchError
 
 if TYPE_CHECKING:
@@ -97,6 +97,6 @@ def _print(listing: list[dict[str, Any]]) -> None:
         for result in listing
     ]
     passed = sum(result["passed"] for result in listing)
-    console().print(table(f"{passed} of {len(listing)} tasks passed", columns, rows))
+    display(table(f"{passed} of {len(listing)} tasks passed", columns, rows))
     if passed < len(listing):
         note("Run with --json to see the cases and errors of every check.")

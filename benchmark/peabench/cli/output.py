@@ -3,12 +3,12 @@
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import RenderableType
     from rich.table import Table
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
@@ -24,11 +24,14 @@ def note(text: str) -> None:
     typer.echo(text, err=True)
 
 
-def console() -> "Console":
-    """A console on standard output; 80 columns wide where it is no terminal."""
+def display(*renderables: "RenderableType") -> None:
+    """Print on standard output, 80 columns wide where it is no terminal, without blanks at the ends of lines."""
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=False)
+    console = Console(highlight=False)
+    with console.capture() as captured:
+        console.print(*renderables, sep="\n")
+    sys.stdout.write("\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n")
 
 
 def table(title: str, columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]]) -> "Table":
@@ -43,11 +46,11 @@ def table(title: str, columns: Sequence[tuple[str, str]], rows: Iterable[Sequenc
     from rich.table import Table
     from rich.text import Text
 
-    result = Table(title=title or None, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, title_style="bold")
+    result = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for name, style in columns:
-        result.add_column(
-            name, justify="right" if style == "right" else "left", no_wrap=style != "fold", overflow="fold"
-        )
+        folds = style == "fold"
+        justify: Literal["left", "right"] = "right" if style == "right" else "left"
+        result.add_column(name, justify=justify, no_wrap=not folds, min_width=12 if folds else None, overflow="fold")
     for row in rows:
         result.add_row(*(Text(cell) for cell in row))
     return result

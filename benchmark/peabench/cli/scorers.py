@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from peabench.cli.output import JsonOption, console, note, print_json, table
+from peabench.cli.output import JsonOption, display, note, print_json, table
 
 
 def scorers(
@@ -25,4 +25,4 @@ def scorers(
         (entry.track, entry.name, entry.role, "yes" if entry.deterministic else "no", entry.reference)
         for entry in found
     ]
-    console().print(table(f"{len(found)} scorers", columns, rows))
+    display(table(f"{len(found)} scorers", columns, rows))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from peabench.catalogue import TaskSummary, content_hash, installed_tasks, select
-from peabench.cli.output import JsonOption, console, print_json, table
+from peabench.cli.output import JsonOption, display, print_json, table
 from peabench.errors import PeabenchError
 
 if TYPE_CHECKING:
@@ -51,10 +51,6 @@ def _print_card(task: TaskSummary, mechanism: "Mechanism", certificate: "tuple[C
     from rich.text import Text
 
     model = mechanism.causal_model
-    out = console()
-    out.print(Text(task.id, style="bold"))
-    if task.description:
-        out.print(Text(task.description))
     facts = {
         "Made": task.provenance,
         "Tracks": ", ".join(task.tracks),
@@ -62,19 +58,21 @@ def _print_card(task: TaskSummary, mechanism: "Mechanism", certificate: "tuple[C
         "Hard because": task.difficulty or "nothing was made hard",
         "Content": content_hash(task.folder)[:16],
     }
-    for label, value in facts.items():
-        out.print(Text(f"{label}: {value}"))
-    out.print(Text(f"\n{model.output} = {model.expanded_text(model.output)}\n"))
     places = {
         alignment.variable: " or ".join(f"{place.site} ({place.dimension}d)" for place in alignment.locations)
         for alignment in mechanism.alignments
     }
-    out.print(causal_tree(model, places))
-    if mechanism.circuit is not None:
-        out.print()
-        out.print(circuit_tree(mechanism.circuit))
-    out.print()
-    out.print(_checks_table(certificate))
+    lines = [*([task.description] if task.description else []), *(f"{name}: {value}" for name, value in facts.items())]
+    display(
+        Text(task.id, style="bold"),
+        Text("\n".join(lines)),
+        Text(f"\n{model.output} = {model.expanded_text(model.output)}\n"),
+        causal_tree(model, places),
+        "",
+        circuit_tree(mechanism.circuit) if mechanism.circuit else "No circuit is claimed.",
+        "",
+        _checks_table(certificate),
+    )
 
 
 def causal_tree(model: "CausalModel", places: dict[str, str]) -> "Tree":

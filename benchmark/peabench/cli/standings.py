@@ -3,18 +3,18 @@
 from collections.abc import Sequence
 from itertools import groupby
 
-from peabench.cli.output import console, print_json, table
+from peabench.cli.output import display, print_json, table
 from peabench.standings import Standing
 
 COLUMNS = [
     ("Rank", "left"),
     ("Scorer", "fold"),
     ("Score", "right"),
-    ("95% interval", "left"),
-    ("Coverage", "right"),
-    ("Forward", "right"),
-    ("Backward", "right"),
-    ("Seconds", "right"),
+    ("95% interval", "right"),
+    ("Cells", "right"),
+    ("Forw.", "right"),
+    ("Backw.", "right"),
+    ("Sec.", "right"),
 ]
 
 
@@ -29,7 +29,7 @@ def print_standings(rows: Sequence[Standing], as_json: bool) -> None:
     for (track, version), group in groupby(rows, key=lambda row: (row.track, row.track_version)):
         found = list(group)
         title = f"{track} (version {version}), {found[0].asked} tasks"
-        console().print(table(title, COLUMNS, [_cells(row) for row in found]))
+        display(table(title, COLUMNS, [_cells(row) for row in found]))
 
 
 def _cells(row: Standing) -> tuple[str, ...]:
@@ -37,7 +37,7 @@ def _cells(row: Standing) -> tuple[str, ...]:
         _rank(row),
         row.scorer,
         "-" if row.score is None else f"{row.score:.3f}",
-        "-" if row.interval is None else f"{row.interval[0]:.3f} to {row.interval[1]:.3f}",
+        "-" if row.interval is None else f"{row.interval[0]:.2f} to {row.interval[1]:.2f}",
         f"{row.answered}/{row.asked}",
         _count(row.forward_passes),
         _count(row.backward_passes),

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from peabench.catalogue import installed_tasks, select
-from peabench.cli.output import JsonOption, console, print_json, table
+from peabench.cli.output import JsonOption, display, print_json, table
 
 
 def tasks(
@@ -23,4 +23,4 @@ def tasks(
     rows = [
         (task.id, task.provenance, ", ".join(task.tracks), str(task.domain_size), task.difficulty) for task in found
     ]
-    console().print(table(f"{len(found)} tasks", columns, rows))
+    display(table(f"{len(found)} tasks", columns, rows))
