@@ -1,0 +1,31 @@
+"""The tracks by name."""
+
+from importlib import import_module
+from typing import Any
+
+from peabench.errors import PeabenchError
+from peabench.registry import suggestion
+from peabench.tracks.track import Track
+
+MODULES = {"circuits": "peabench.tracks.circuits", "variables": "peabench.tracks.variables"}
+
+
+def names() -> list[str]:
+    """Names of all tracks.
+
+    >>> names()
+    ['circuits', 'variables']
+    """
+    return sorted(MODULES)
+
+
+def get(name: str) -> Track[Any, Any]:
+    """The track of a name.
+
+    Raises:
+        PeabenchError: there is none.
+    """
+    if name not in MODULES:
+        raise PeabenchError(f"There is no track {name!r}; {suggestion(name, MODULES)}")
+    track: Track[Any, Any] = import_module(MODULES[name]).TRACK
+    return track

@@ -1,0 +1,82 @@
+"""How well a ranking of edges finds a circuit: average precision, its expectation by chance, and the area under the ROC."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from sklearn.metrics import average_precision_score, roc_auc_score
+from torch import Tensor
+
+CHANCE_DRAWS = 2_000
+
+
+@dataclass(frozen=True)
+class Target:
+    """One way of being right: a circuit, and the edges that it is told apart from. All other edges are left out."""
+
+    circuit: Bool[Tensor, " edge"]
+    ranked: Bool[Tensor, " edge"]
+    """The circuit's edges and the absent ones."""
+
+
+def targets(edges: Sequence[str], circuits: Sequence[frozenset[str]], listed: frozenset[str]) -> list[Target]:
+    """A target for each minimal circuit; edges that are optional or in other circuits only are left out of its ranking.
+
+    Args:
+        edges: all candidate edges.
+        circuits: the minimal sufficient circuits.
+        listed: every edge that is required or optional.
+    """
+    absent = torch.tensor([edge not in listed for edge in edges])
+    members = [torch.tensor([edge in circuit for edge in edges]) for circuit in circuits]
+    return [Target(member, member | absent) for member in members]
+
+
+def average_precision(scores: Float[Tensor, " edge"], target: Target) -> float:
+    """Average precision of the circuit's edges against the absent ones; edges with equal scores are found together."""
+    kept = target.ranked
+    return float(average_precision_score(target.circuit[kept].numpy(), scores[kept].double().numpy()))
+
+
+def area_under_roc(scores: Float[Tensor, " edge"], target: Target) -> float:
+    """Probability that an edge of the circuit stands before an absent one (ties count one half)."""
+    kept = target.ranked
+    return float(roc_auc_score(target.circuit[kept].numpy(), scores[kept].double().numpy()))
+
+
+def best_match(scores: Float[Tensor, " edge"], candidates: Sequence[Target]) -> tuple[float, int]:
+    """The best average precision over the minimal circuits, and which of them it belongs to."""
+    found = [average_precision(scores, target) for target in candidates]
+    best = int(np.argmax(found))
+    return found[best], best
+
+
+def chance(candidates: Sequence[Target]) -> float:
+    """Expectation of `best_match` under random scores: in closed form for one circuit, else from 2,000 fixed draws."""
+    if len(candidates) == 1:
+        target = candidates[0]
+        return expected_average_precision(int(target.circuit.sum()), int(target.ranked.sum()))
+    generator = torch.Generator().manual_seed(0)
+    order = torch.rand(CHANCE_DRAWS, len(candidates[0].ranked), generator=generator).argsort(1)
+    found = []
+    for target in candidates:
+        hit, kept = target.circuit[order].double(), target.ranked[order].double()
+        precision = hit.cumsum(1) / kept.cumsum(1).clamp(min=1)
+        found.append((precision * hit).sum(1) / hit.sum(1))
+    return float(torch.stack(found).max(0).values.mean())
+
+
+def expected_average_precision(positives: int, total: int) -> float:
+    """Mean average precision of a random order, (1/n) sum over ranks k of (1 + (k-1)(P-1)/(n-1)) / k.
+
+    At rank k stands a positive with probability P/n, and then (k-1)(P-1)/(n-1) positives are expected before it (Yves
+    Bestgen, 2015, "Exact Expected Average Precision of the Random Baseline for System Evaluation").
+
+    >>> expected_average_precision(1, 2)
+    0.75
+    """
+    ranks = np.arange(1, total + 1)
+    before = (ranks - 1) * (positives - 1) / max(total - 1, 1)
+    return float(np.mean((1 + before) / ranks))

@@ -1,0 +1,300 @@
+"""Track `variables`: where, and in which subspace, does a variable of the causal model live?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from peabench.errors import InvalidAnswer, PeabenchError
+from peabench.interventions import interchange, run_with_cache
+from peabench.mechanism import CausalModel, Location, Mechanism, MechanismError, SiteAddress
+from peabench.networks import Network
+from peabench.tasks import Task
+from peabench.tracks.pairs import (
+    Pairs,
+    balanced_accuracy,
+    draw_pairs,
+    generator_from,
+    held_out_pairs,
+    predicted_class,
+)
+from peabench.tracks.track import Reference, Track
+
+QUESTIONS = 3
+"""Most questions per task."""
+VALIDATION_SHARE = 0.2
+DRAWS_TO_LOOK = 16_384
+FEWEST_OF_A_KIND = 8
+"""Of 16,384 uniform pairs, at least so many must ask for a change, and so many for none, or the variable is left out."""
+ORTHONORMAL_TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class VariableQuestion:
+    """Find `variable` in `network`. The pairs are all the data that a method may learn from."""
+
+    network: Network
+    causal_model: CausalModel
+    variable: str
+    dimension: int
+    """Most columns of the answer's basis."""
+    sites: tuple[str, ...]
+    """Candidate sites `resid.L@P`, in order of depth and position."""
+    training: Pairs
+    validation: Pairs
+    """For choosing between sites, or between anything else."""
+    generator: torch.Generator
+
+
+@dataclass(frozen=True)
+class VariableAnswer:
+    """A subspace of a site."""
+
+    site: str
+    basis: Float[Tensor, "d_model k"] | None
+    """Orthonormal columns, at most as many as the question's dimension; None for the whole site (a vanilla interchange)."""
+
+
+class Oracle(Reference):
+    """The certified alignment."""
+
+    name = "oracle"
+    track = "variables"
+    role = "oracle"
+    reference = "The task's certified mechanism."
+
+    def answer(self, question: VariableQuestion, task: Task, others: Sequence[Task]) -> VariableAnswer:
+        """The first certified location."""
+        site, basis = residual_locations(task.mechanism, question.variable)[0]
+        return VariableAnswer(site, basis)
+
+
+class SitePrior(Reference):
+    """A random subspace at the relative depth at which the variables of other tasks most often live."""
+
+    name = "site-prior"
+    track = "variables"
+    role = "null"
+    reference = "What the other tasks' alignments say of depth, and nothing else."
+
+    def answer(self, question: VariableQuestion, task: Task, others: Sequence[Task]) -> VariableAnswer:
+        """The commonest depth, rounded to this network's blocks; the middle where no other task has alignments."""
+        blocks = question.network.graph.n_blocks
+        depths = [
+            round(_layer(site) / other.record.network.n_blocks * blocks)
+            for other in others
+            for variable in candidates(other.mechanism)
+            for site, _ in residual_locations(other.mechanism, variable)
+        ]
+        layer = max(sorted(set(depths)), key=depths.count, default=blocks // 2)
+        sites = [site for site in question.sites if _layer(site) == layer]
+        generator = question.generator
+        at = int(torch.randint(len(sites), (), generator=generator, device=generator.device))
+        shape = (question.network.config.d_model, question.dimension)
+        noise = torch.randn(shape, generator=generator, device=generator.device)
+        return VariableAnswer(sites[at], torch.linalg.qr(noise).Q)
+
+
+class VariablesTrack(Track[VariableQuestion, VariableAnswer]):
+    """Balanced interchange accuracy on held-out pairs: the mean over pairs whose output should change and pairs whose
+    output should stay, 2a - 1, so that copying the base earns 0 (interchange: Geiger et al. 2021, arXiv:2106.02997).
+
+    Beside it: `accuracy_change` and `accuracy_stay`, its two halves; `overlap`, mean squared cosine of the principal
+    angles to the nearest certified subspace of that site, 0 if none is certified there; `leakage`, the share of pairs
+    *with the same value of the variable* whose output changes all the same.
+    """
+
+    name = "variables"
+    version = 1
+    headline = "balanced interchange accuracy"
+    bounds = (-1.0, 1.0)
+    references = (Oracle(), SitePrior())
+
+    def questions(self, task: Task, generator_seed: int) -> list[VariableQuestion]:
+        """One question for each of `asked_variables`; 80% of the record's examples for training, 20% for validation."""
+        mechanism = task.mechanism
+        model = without_descriptions(mechanism.causal_model)
+        found = []
+        for variable in asked_variables(task):
+            generator = generator_from("variables", str(generator_seed), variable)
+            pairs = draw_pairs(model, variable, task.record.domain, task.record.examples, generator)
+            validation = max(1, round(VALIDATION_SHARE * len(pairs)))
+            network = task.network()
+            found.append(
+                VariableQuestion(
+                    network=network,
+                    causal_model=model,
+                    variable=variable,
+                    dimension=residual_locations(mechanism, variable)[0][1].shape[1],
+                    sites=tuple(
+                        f"resid.{layer}@{position}"
+                        for layer in range(network.graph.n_blocks + 1)
+                        for position in range(network.graph.n_positions)
+                    ),
+                    training=pairs.select(torch.arange(validation, len(pairs))),
+                    validation=pairs.select(torch.arange(validation)),
+                    generator=generator,
+                )
+            )
+        return found
+
+    def grade(
+        self, task: Task, index: int, question: VariableQuestion, answer: VariableAnswer
+    ) -> dict[str, float]:
+        """See the class."""
+        site, basis = checked(question, answer)
+        pairs = held_out(task, question)
+        network = question.network
+        with torch.no_grad():
+            base, source = run_with_cache(network, pairs.base), run_with_cache(network, pairs.source)
+            predicted = predicted_class(interchange(network, base, source, site, basis[None])[0])
+        right = (predicted == pairs.counterfactual).double()
+        metrics = {"score": float(balanced_accuracy(predicted, pairs))}
+        for name, kind in (("accuracy_change", pairs.should_change), ("accuracy_stay", ~pairs.should_change)):
+            metrics |= {name: float(right[kind].mean())} if bool(kind.any()) else {}
+        metrics["overlap"] = max(
+            (overlap(basis, truth) for at, truth in residual_locations(task.mechanism, question.variable) if at == site),
+            default=0.0,
+        )
+        if bool(pairs.same_value.any()):
+            changed = predicted != predicted_class(base.logits)
+            metrics["leakage"] = float(changed[pairs.same_value].double().mean())
+        return metrics
+
+    def twin_question(self, question: VariableQuestion, task: Task) -> VariableQuestion | None:
+        """The same question about the random-init twin: same pairs, same labels, a network that computes none of it."""
+        twin = task.twin("random_init")
+        return None if twin is None else replace(question, network=twin)
+
+
+def asked_variables(task: Task) -> list[str]:
+    """The record's focus first, then others in an order drawn from the record's content, three in all.
+
+    Variables whose interchange changes the output too rarely to be graded (never, for the mask of two exclusive-or
+    shares) are left out, and so is the output itself, which a swap of the whole last residual stream transplants.
+
+    Raises:
+        PeabenchError: none is left.
+    """
+    mechanism, record = task.mechanism, task.record
+    content = record.model_dump_json()
+    others = sorted(candidates(mechanism), key=lambda name: generator_from(content, name).initial_seed())
+    order = dict.fromkeys([*(name for name in record.focus if name in others), *others])
+    found = []
+    for name in order:
+        generator = generator_from(content, name, "look")
+        pairs = draw_pairs(mechanism.causal_model, name, record.domain, DRAWS_TO_LOOK, generator)
+        changes = int(pairs.should_change.sum())
+        if FEWEST_OF_A_KIND <= changes <= len(pairs) - FEWEST_OF_A_KIND:
+            found.append(name)
+        if len(found) == QUESTIONS:
+            break
+    if not found:
+        raise PeabenchError(f"The task {record.id} has no aligned inner variable that could be asked about.")
+    return found
+
+
+def candidates(mechanism: Mechanism) -> list[str]:
+    """Variables other than inputs and output that have a certified subspace of a residual site."""
+    model = mechanism.causal_model
+    return [
+        alignment.variable
+        for alignment in mechanism.alignments
+        if alignment.variable not in (*model.inputs, model.output) and residual_locations(mechanism, alignment.variable)
+    ]
+
+
+def residual_locations(mechanism: Mechanism, variable: str) -> list[tuple[str, Float[Tensor, "d_model k"]]]:
+    """Certified residual sites of a variable, each with its basis."""
+    return [
+        (location.site, mechanism.tensor(location.basis))
+        for location in mechanism.alignment(variable).locations
+        if location.basis is not None and _is_residual(location)
+    ]
+
+
+def held_out(task: Task, question: VariableQuestion) -> Pairs:
+    """The pairs that answers to a question are graded on: as fresh as its own, and none of them."""
+    known = Pairs(
+        *(
+            torch.cat([getattr(question.training, name), getattr(question.validation, name)])
+            for name in Pairs.__dataclass_fields__
+        )
+    )
+    generator = generator_from(task.record.model_dump_json(), question.variable, known.base, known.source)
+    return held_out_pairs(task.mechanism.causal_model, question.variable, task.record.domain, known, generator)
+
+
+def checked(question: VariableQuestion, answer: VariableAnswer) -> tuple[str, Float[Tensor, "d_model k"]]:
+    """The answer's site in canonical form and its basis, the identity for a whole site.
+
+    Raises:
+        InvalidAnswer: it is not an answer to this question.
+    """
+    if not isinstance(answer, VariableAnswer):
+        raise InvalidAnswer(f"Expected a VariableAnswer, got a {type(answer).__name__}; answer with a site and a basis.")
+    try:
+        site = str(SiteAddress.parse(answer.site))
+    except (MechanismError, TypeError):
+        site = ""
+    if site not in question.sites:
+        known = f"{question.sites[0]} ... {question.sites[-1]}"
+        raise InvalidAnswer(f"Expected a site of the question ({known}), got {answer.site!r}; answer one of them.")
+    d_model = question.network.config.d_model
+    basis = answer.basis
+    if basis is None:
+        return site, torch.eye(d_model)
+    if not isinstance(basis, Tensor) or basis.dim() != 2 or not basis.is_floating_point():
+        raise InvalidAnswer(f"Expected a floating-point basis [{d_model}, k], got {_shape(basis)}; answer a tensor.")
+    if basis.shape[0] != d_model or not 1 <= basis.shape[1] <= question.dimension:
+        raise InvalidAnswer(
+            f"Expected a basis of shape [{d_model}, 1 to {question.dimension}], got {_shape(basis)}; reshape it."
+        )
+    if not bool(torch.isfinite(basis).all()):
+        raise InvalidAnswer("Expected a finite basis, got NaN or infinity; answer finite numbers only.")
+    columns = basis.double()
+    gap = float((columns.T @ columns - torch.eye(columns.shape[1], dtype=torch.float64)).abs().max())
+    if gap > ORTHONORMAL_TOLERANCE:
+        raise InvalidAnswer(
+            f"Expected orthonormal columns (to {ORTHONORMAL_TOLERANCE:g}), got a deviation of {gap:.2g}; "
+            "orthonormalise the basis, for instance with torch.linalg.qr."
+        )
+    return site, basis.float()
+
+
+def overlap(one: Float[Tensor, "d_model k"], other: Float[Tensor, "d_model l"]) -> float:
+    """Mean squared cosine of the principal angles between two subspaces; angles that the smaller one lacks count 0.
+
+    >>> axes = torch.eye(3)
+    >>> overlap(axes[:, :1], axes[:, :2])
+    0.5
+    """
+    cosines = (one.double().T @ other.double()).square().sum()
+    return float(cosines / max(one.shape[1], other.shape[1]))
+
+
+def without_descriptions(model: CausalModel) -> CausalModel:
+    """The causal model without its free text, which might say more than a question should."""
+    plain = tuple(variable.model_copy(update={"description": ""}) for variable in model.variables)
+    return model.model_copy(update={"description": "", "variables": plain})
+
+
+def _is_residual(location: Location) -> bool:
+    address = SiteAddress.parse(location.site)
+    return isinstance(address.place, int) and isinstance(address.position, int)
+
+
+def _layer(site: str) -> int:
+    place = SiteAddress.parse(site).place
+    if not isinstance(place, int):
+        raise PeabenchError(f"expected a residual site, got {site!r}")
+    return place
+
+
+def _shape(value: object) -> str:
+    return f"{value.dtype} {list(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
+
+
+TRACK = VariablesTrack()
