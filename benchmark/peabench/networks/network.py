@@ -1,6 +1,7 @@
 """The interface that every toy network offers to the engine: stages of readers and nodes on a residual stream."""
 
 from abc import ABC, abstractmethod
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -59,6 +60,40 @@ class Network(nn.Module, ABC):
     def stage_cost(self, stage: int) -> float:
         """Multiplications of one example in this stage, for the share of a pass that it is."""
 
+    @abstractmethod
+    def project(
+        self, stage: int, resid: Float[Tensor, "position *row d_model"]
+    ) -> Float[Tensor, "position *row reader e"]:
+        """A stage in three steps, for shared reads with positions leading: what each reader takes from the read.
+
+        Affine but for a norm. Heads have two axes for `reader`: (q, k, v) and head.
+        """
+
+    @abstractmethod
+    def react(
+        self, stage: int, projections: Float[Tensor, "position *row reader e"]
+    ) -> Float[Tensor, "position *row node e"]:
+        """The nonlinear second step: hidden neurons, or values mixed by attention over all positions."""
+
+    @abstractmethod
+    def write(self, stage: int, inner: Float[Tensor, "position *row node e"]) -> Float[Tensor, "position *row d_model"]:
+        """The third step: what the stage adds to the residual stream, its nodes and its bias together."""
+
+    @abstractmethod
+    def spread(
+        self, stage: int, inner: Float[Tensor, "position *row node e"]
+    ) -> Float[Tensor, "node position *row d_model"]:
+        """The third step for each node apart and without biases: linear, so it maps differences to differences."""
+
+    @abstractmethod
+    def pull_back(
+        self,
+        stage: int,
+        resid: Float[Tensor, "position *row d_model"],
+        gradients: Float[Tensor, "position *row reader e"],
+    ) -> Float[Tensor, "reader position *row d_model"]:
+        """From gradients at the projections to the gradient at each reader's own read."""
+
     def stage_sum(
         self, stage: int, resid: Float[Tensor, "*row position d_model"]
     ) -> Float[Tensor, "*row position d_model"]:
@@ -71,7 +106,10 @@ class Network(nn.Module, ABC):
         return total if self.constant is None else total + self.constant
 
     def advance(
-        self, stage: int, resid: Float[Tensor, "*row position d_model"], nodes: Float[Tensor, "node *row position d_model"]
+        self,
+        stage: int,
+        resid: Float[Tensor, "*row position d_model"],
+        nodes: Float[Tensor, "node *row position d_model"],
     ) -> Float[Tensor, "*row position d_model"]:
         """The residual stream after a stage has written its nodes."""
         resid = resid + nodes.sum(0)
@@ -98,7 +136,7 @@ class Network(nn.Module, ABC):
         if rows.requires_grad and torch.is_grad_enabled():
             rows.register_hook(lambda _: self.meter.count_backward(share))
 
-    @property
+    @cached_property
     def pass_cost(self) -> float:
         """Multiplications of one whole forward pass of one example."""
         return sum(self.stage_cost(i) for i in range(len(self.graph.stages)))

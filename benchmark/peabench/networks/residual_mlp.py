@@ -3,6 +3,7 @@
 import math
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -76,12 +77,27 @@ class ResidualMLP(Network):
     def stage_sum(
         self, stage: int, resid: Float[Tensor, "*row position d_model"]
     ) -> Float[Tensor, "*row position d_model"]:
+        return resid + self.write(stage, self.react(stage, self.project(stage, resid)))
+
+    def project(self, stage: int, resid: Float[Tensor, "*row d_model"]) -> Float[Tensor, "*row unit hidden"]:
         block = self.block(stage)
-        flat = resid.reshape(-1, resid.shape[-1])
-        self.count(stage, flat, flat.shape[0])
-        wide = block.w_in.transpose(0, 1).reshape(flat.shape[1], -1)
-        hidden = torch.addmm(block.b_in.flatten(), flat, wide).relu()
-        return torch.addmm(flat, hidden, block.w_out.flatten(0, 1)).view(resid.shape)
+        self.count(stage, resid, resid.numel() / resid.shape[-1])
+        wide = block.w_in.transpose(0, 1).reshape(resid.shape[-1], -1)
+        return F.linear(resid, wide.T, block.b_in.flatten()).unflatten(-1, block.b_in.shape)
+
+    def react(self, stage: int, projections: Float[Tensor, "*row unit hidden"]) -> Float[Tensor, "*row unit hidden"]:
+        return projections.relu()
+
+    def write(self, stage: int, inner: Float[Tensor, "*row unit hidden"]) -> Float[Tensor, "*row d_model"]:
+        return inner.flatten(-2) @ self.block(stage).w_out.flatten(0, 1)
+
+    def spread(self, stage: int, inner: Float[Tensor, "*row unit hidden"]) -> Float[Tensor, "unit *row d_model"]:
+        return torch.einsum("...uh,uhd->u...d", inner, self.block(stage).w_out)
+
+    def pull_back(
+        self, stage: int, resid: Float[Tensor, "*row d_model"], gradients: Float[Tensor, "*row unit hidden"]
+    ) -> Float[Tensor, "unit *row d_model"]:
+        return torch.einsum("...uh,udh->u...d", gradients, self.block(stage).w_in)
 
     def unembed(self, read: Float[Tensor, "*row position d_model"]) -> Float[Tensor, "*row position output"]:
         return read @ self.w_output + self.b_output

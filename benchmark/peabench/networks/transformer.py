@@ -1,6 +1,7 @@
 """A small transformer: heads with separate q, k and v readers, optional MLP, optional norm, learned positions."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F  # noqa: N812  # the name everyone knows
@@ -29,6 +30,21 @@ class Norm(nn.Module):
         if self.kind == "layer":
             return F.layer_norm(x, x.shape[-1:], self.gain, self.shift, 1e-5)
         return F.rms_norm(x, x.shape[-1:], self.gain, 1e-5)
+
+    def pull_back(
+        self, x: Float[Tensor, "*row d_model"], gradients: Float[Tensor, "reader *row d_model"]
+    ) -> Float[Tensor, "reader *row d_model"]:
+        """From gradients at the output to gradients at the input `x`, the same for every reader."""
+        if self.kind == "none":
+            return gradients
+        centred = x - x.mean(-1, keepdim=True) if self.kind == "layer" else x
+        scale = (centred.square().mean(-1, keepdim=True) + 1e-5).rsqrt()
+        unit = centred * scale
+        gradients = gradients * self.gain
+        gradients = gradients - unit * (gradients * unit).mean(-1, keepdim=True)
+        if self.kind == "layer":
+            gradients = gradients - gradients.mean(-1, keepdim=True)
+        return gradients * scale
 
 
 class Attention(nn.Module):
@@ -146,6 +162,80 @@ class Transformer(Network):
         q, k, v = (qkv + weights.b_qkv[:, :, None, None]).unbind(1)
         scores = q @ k.transpose(-1, -2) / math.sqrt(self.config.d_head) + self.mask[:length, :length]
         return (scores.softmax(-1) @ v) @ weights.w_o[:, None]
+
+    def stage_sum(
+        self, stage: int, resid: Float[Tensor, "*row position d_model"]
+    ) -> Float[Tensor, "*row position d_model"]:
+        if self.graph.stages[stage].kind == "mlp":
+            return resid + self.write(stage, self.react(stage, self.project(stage, resid)))
+        x = resid.movedim(-2, 0)
+        return (x + self.write(stage, self.react(stage, self.project(stage, x)))).movedim(0, -2)
+
+    def project(
+        self, stage: int, resid: Float[Tensor, "position *row d_model"], ports: slice = slice(None)
+    ) -> Float[Tensor, "position *row reader e"]:
+        """As for every network; `ports` takes only some of q, k and v."""
+        at = self.graph.stages[stage]
+        block = self.block(at.block)
+        self.count(stage, resid, resid.numel() / (resid.shape[-1] * self.config.n_positions))
+        if at.kind == "mlp":
+            return F.linear(block.norm_mlp(resid), block.mlp.w_in.T, block.mlp.b_in)[..., None, :]
+        weight, bias = block.attention.w_qkv[:, ports], block.attention.b_qkv[:, ports].transpose(0, 1)
+        wide = weight.permute(1, 0, 3, 2).reshape(-1, resid.shape[-1])
+        return F.linear(block.norm_attention(resid), wide, bias.flatten()).unflatten(-1, bias.shape)
+
+    def react(
+        self, stage: int, projections: Float[Tensor, "position *row reader e"]
+    ) -> Float[Tensor, "position *row node e"]:
+        if self.graph.stages[stage].kind == "mlp":
+            return projections.relu() if self.config.activation == "relu" else F.gelu(projections)
+        q, k, v = projections.unbind(-3)
+        return self.attend(q, k, v, range(q.shape[0]))
+
+    def attend(
+        self,
+        q: Float[Tensor, "query *row head e"],
+        k: Float[Tensor, "key *row head e"],
+        v: Float[Tensor, "key *row head e"],
+        queries: Sequence[int],
+    ) -> Float[Tensor, "query *row head e"]:
+        """Values mixed by attention, for queries at some positions and keys at positions 0, 1, ..."""
+        rows = q.shape[1:-2]
+        mask = None
+        if self.config.causal and any(query < k.shape[0] - 1 for query in queries):
+            mask = self.mask[list(queries), : k.shape[0]]
+        q, k, v = (x.flatten(1, -3).permute(1, 2, 0, 3) for x in (q, k, v))
+        return F.scaled_dot_product_attention(q, k, v, mask).permute(2, 0, 1, 3).unflatten(1, rows)
+
+    def write(self, stage: int, inner: Float[Tensor, "position *row node e"]) -> Float[Tensor, "position *row d_model"]:
+        at = self.graph.stages[stage]
+        block = self.block(at.block)
+        if at.kind == "mlp":
+            return F.linear(inner[..., 0, :], block.mlp.w_out.T, block.mlp.b_out)
+        return F.linear(inner.flatten(-2), block.attention.w_o.flatten(0, 1).T, block.attention.b_o)
+
+    def spread(
+        self, stage: int, inner: Float[Tensor, "position *row node e"]
+    ) -> Float[Tensor, "node position *row d_model"]:
+        at = self.graph.stages[stage]
+        block = self.block(at.block)
+        weight = block.mlp.w_out[None] if at.kind == "mlp" else block.attention.w_o
+        return torch.einsum("...ne,ned->n...d", inner, weight)
+
+    def pull_back(
+        self,
+        stage: int,
+        resid: Float[Tensor, "position *row d_model"],
+        gradients: Float[Tensor, "position *row reader e"],
+    ) -> Float[Tensor, "reader position *row d_model"]:
+        at = self.graph.stages[stage]
+        block = self.block(at.block)
+        if at.kind == "mlp":
+            norm, pulled = block.norm_mlp, (gradients[..., 0, :] @ block.mlp.w_in.T)[None]
+        else:
+            norm = block.norm_attention
+            pulled = torch.einsum("...che,hcde->hc...d", gradients, block.attention.w_qkv).flatten(0, 1)
+        return norm.pull_back(resid, pulled)
 
     def unembed(self, read: Float[Tensor, "*row position d_model"]) -> Float[Tensor, "*row position output"]:
         return self.norm_output(read) @ self.w_output + self.b_output
