@@ -11,6 +11,7 @@ SCORERS = """
 import os
 import torch
 from peabench import Scorer
+from peabench.tracks.circuits import CircuitAnswer
 
 
 class Steady(Scorer):
@@ -19,7 +20,7 @@ class Steady(Scorer):
     reference = "a test"
 
     def score(self, question):
-        return torch.rand(len(question.edges), generator=question.generator)
+        return CircuitAnswer(torch.rand(len(question.edges), generator=question.generator))
 
 
 class Deadly(Steady):

@@ -50,6 +50,21 @@ def test_a_cell_depends_on_its_identity_and_not_on_its_order(toy: ModuleType, tm
     assert len({result.answer_hash for result in forth.values()}) == 4
 
 
+def test_where_there_is_a_twin_the_score_on_it_is_taken_off_as_selectivity(
+    toy: ModuleType, points: dict[str, list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    points["peabench.scorers"].append("honest = toy_laboratory:Honest")
+    alone = run_all(cells_of("honest", "noise", tasks="toy/b-1"), tmp_path / "alone")
+    monkeypatch.setattr(toy.GuessTrack, "with_twins", True)
+    results = run_all(cells_of("honest", "noise", tasks="toy/b-1"), tmp_path / "twins")
+    assert results["honest", "toy/b-1"].metrics["selectivity"] == pytest.approx(0.5)  # the mean of 1, 0.2 and 0.3
+    for key, result in results.items():
+        assert result.answer_hash == alone[key].answer_hash
+        assert "selectivity" not in alone[key].metrics
+    assert results["noise", "toy/b-1"].cost is not None
+    assert results["noise", "toy/b-1"].cost.forward_passes == 16  # the twin is not on the bill
+
+
 def test_another_seed_asks_other_questions(toy: ModuleType, tmp_path: Path) -> None:
     first = run_all(cells_of("oracle"), tmp_path)
     second = run_all(cells_of("oracle", seed=1), tmp_path)

@@ -3,32 +3,27 @@
 import copy
 import hashlib
 import platform
-import random
-import signal
-import sys
-import threading
 import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any, overload
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from peabench.cost import measured
 from peabench.discovery import ScorerEntry
 from peabench.errors import InvalidAnswer, PeabenchError
-from peabench.results import CellKey, CellResult, Cost, answer_hash, mean_metrics
+from peabench.isolation import CellTimeout, one_thread, quiet, seed_global_generators, time_limit
+from peabench.results import SCORE, CellKey, CellResult, Cost, answer_hash, mean_metrics
 from peabench.scorers import Scorer
 
 if TYPE_CHECKING:
     from peabench.tasks import Task
+    from peabench.tracks import Reference
 
 REASON_LENGTH = 300
 PACKAGES = ("peabench", "torch", "numpy", "scipy", "scikit-learn")
@@ -50,10 +45,6 @@ class Cell:
 
 class Declined(Exception):
     """The scorer gave a reason not to answer."""
-
-
-class CellTimeout(BaseException):
-    """A cell ran out of time. No `Exception`, so that a scorer that catches those does not swallow it."""
 
 
 class OtherTasks(Sequence["Task"]):
@@ -78,13 +69,12 @@ class OtherTasks(Sequence["Task"]):
 def run_cell(cell: Cell, timeout: float | None = None) -> CellResult:
     """Run one cell. Whatever its scorer does short of killing the process becomes a recorded outcome.
 
-    The time limit needs the main thread of a POSIX process and strikes between Python instructions: a single call into
-    native code is not cut short.
+    For what the time limit can do see `peabench.isolation.time_limit`.
     """
     try:
         if cell.problem:
             raise PeabenchError(cell.problem)
-        with _quiet(), _one_thread(), _time_limit(timeout):
+        with quiet(), one_thread(), time_limit(timeout):
             return _answered(cell)
     except Declined as declined:
         return outcome(cell, "declined", reason=str(declined))
@@ -147,43 +137,61 @@ def _answered(cell: Cell) -> CellResult:
     if not questions:
         raise PeabenchError(f"The track {key.track} has no question for {key.task}.")
     scorer = cell.scorer.create()
-    graded, answers = [], []
-    forward = backward = seconds = 0.0
-    peak = 0
+    graded, answers, spent = [], [], []
     for index, question in enumerate(questions):
-        seed = seed_of("scorer", key.scorer, key.scorer_version, key.track, key.task, key.seed, index)
-        _seed_global_generators(seed)
-        generator = torch.Generator(key.device).manual_seed(seed)
-        asked = replace(question if key.device == "cpu" else moved(question, key.device), generator=generator)
-        meter = asked.network.meter
-        if isinstance(scorer, Scorer):
-            reason = scorer.applicable(asked)
-            if reason is not None:
-                raise Declined(reason)
-            before = {name: value.clone() for name, value in asked.network.state_dict().items()}
-            meter.reset()
-            with measured() as usage:
-                answer = scorer.score(asked)
-            _refuse_changes(asked.network, before)
-        else:
-            meter.reset()
-            with measured() as usage:
-                answer = scorer.answer(asked, task, OtherTasks(cell.others))
-        forward += meter.forward
-        backward += meter.backward
-        seconds += usage.wall_seconds
-        peak = max(peak, usage.peak_memory_bytes)
-        answer = moved(answer, "cpu")
-        graded.append(dict(track.grade(task, index, question, answer)))
+        answer, cost = _ask(cell, scorer, task, question, index)
+        metrics = dict(track.grade(task, index, question, answer))
+        twin = track.twin_question(question, task)
+        if twin is not None:
+            on_twin, _ = _ask(cell, scorer, task, twin, "twin", index)
+            metrics["selectivity"] = metrics[SCORE] - track.grade(task, index, twin, on_twin)[SCORE]
+        graded.append(metrics)
         answers.append(answer)
+        spent.append(cost)
     return outcome(
         cell,
         "ok",
         metrics=mean_metrics(graded),
         questions=graded,
-        cost=Cost(forward_passes=forward, backward_passes=backward, wall_seconds=seconds, peak_memory_bytes=peak),
+        cost=Cost(
+            forward_passes=sum(cost.forward_passes for cost in spent),
+            backward_passes=sum(cost.backward_passes for cost in spent),
+            wall_seconds=sum(cost.wall_seconds for cost in spent),
+            peak_memory_bytes=max(cost.peak_memory_bytes for cost in spent),
+        ),
         answer_hash=answer_hash(answers),
     )
+
+
+def _ask(
+    cell: Cell, scorer: "Scorer[Any, Any] | Reference", task: "Task", question: Any, *identity: object
+) -> tuple[Any, Cost]:
+    """The answer to one question, and what it cost. It is seeded by its cell and its identity within it."""
+    key = cell.key
+    seed = seed_of("scorer", key.scorer, key.scorer_version, key.track, key.task, key.seed, *identity)
+    seed_global_generators(seed)
+    generator = torch.Generator(key.device).manual_seed(seed)
+    asked = replace(question if key.device == "cpu" else moved(question, key.device), generator=generator)
+    if isinstance(scorer, Scorer):
+        reason = scorer.applicable(asked)
+        if reason is not None:
+            raise Declined(reason)
+    before = {name: value.clone() for name, value in asked.network.state_dict().items()}
+    meter = asked.network.meter
+    meter.reset()
+    with measured() as usage:
+        if isinstance(scorer, Scorer):
+            answer = scorer.score(asked)
+        else:
+            answer = scorer.answer(asked, task, OtherTasks(cell.others))
+    cost = Cost(
+        forward_passes=meter.forward,
+        backward_passes=meter.backward,
+        wall_seconds=usage.wall_seconds,
+        peak_memory_bytes=usage.peak_memory_bytes,
+    )
+    _refuse_changes(asked.network, before)
+    return moved(answer, "cpu"), cost
 
 
 def moved(value: Any, device: str) -> Any:
@@ -214,49 +222,6 @@ def _kept_task(folder: Path) -> "Task":
     from peabench.tasks import load_task
 
     return load_task(folder)
-
-
-def _seed_global_generators(seed: int) -> None:
-    """For methods whose libraries draw from global state."""
-    random.seed(seed)
-    np.random.seed(seed % 2**32)  # noqa: NPY002 - the legacy generator is the global one
-    torch.manual_seed(seed)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Standard output belongs to results: what a scorer prints goes to standard error."""
-    with redirect_stdout(sys.stderr):
-        yield
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """One torch thread, so that sums have one order and the cells of a pool do not fight for cores."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-@contextmanager
-def _time_limit(seconds: float | None) -> Iterator[None]:
-    if not seconds or not hasattr(signal, "SIGALRM") or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def strike(_number: int, _frame: FrameType | None) -> None:
-        raise CellTimeout(f"The cell took more than its {seconds:g} s; raise --timeout to give it more.")
-
-    previous = signal.signal(signal.SIGALRM, strike)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, previous)
 
 
 def _reason(error: BaseException) -> str:

@@ -5,7 +5,7 @@ import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -125,6 +125,7 @@ class GuessTrack:
     name = "guess"
     version = 3
     headline = "closeness"
+    with_twins = False
     references: tuple[Reference, ...] = (Oracle(), Mean())
 
     def questions(self, task: ToyTask, generator_seed: int) -> list[Question]:
@@ -139,6 +140,9 @@ class GuessTrack:
             raise InvalidAnswer("Expected finite numbers, got NaN or infinity; answer finite numbers only.")
         error = (answer - torch.tensor(task.record["truth"]) - question.shift).abs().mean()
         return {"score": 1 - float(error), "largest": float(answer.max())}
+
+    def twin_question(self, question: Question, task: ToyTask) -> Question | None:
+        return replace(question, network=ToyNetwork([0.0, 0.0, 0.0])) if self.with_twins else None
 
 
 tracks = SimpleNamespace(names=lambda: ["guess"], get=lambda name: {"guess": GuessTrack()}[name], Reference=Reference)
@@ -156,6 +160,17 @@ class Noise(Scorer[Question, Tensor]):
         for _ in range(2):
             question.network(torch.ones(4, 3))
         return torch.rand(3, generator=question.generator)
+
+
+class Honest(Scorer[Question, Tensor]):
+    """Reads the network's weights."""
+
+    name = "honest"
+    track = "guess"
+    reference = "toy"
+
+    def score(self, question: Question) -> Tensor:
+        return question.network.weight.detach() + question.shift
 
 
 class Moody(Scorer[Question, Tensor]):

@@ -1,15 +1,12 @@
 """The same score for every edge."""
 
-from typing import Any
-
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from peabench import Scorer
+from peabench.tracks.circuits import CircuitAnswer, CircuitQuestion
 
 
-class ConstantEdges(Scorer[Any, Float[Tensor, " edge"]]):
+class ConstantEdges(Scorer[CircuitQuestion, CircuitAnswer]):
     """Answers one half for every candidate edge, which must earn nothing."""
 
     name = "constant-edges"
@@ -17,6 +14,6 @@ class ConstantEdges(Scorer[Any, Float[Tensor, " edge"]]):
     reference = "tests/plugin of Peabench"
     version = "0.1.0"
 
-    def score(self, question: Any) -> Float[Tensor, " edge"]:
+    def score(self, question: CircuitQuestion) -> CircuitAnswer:
         """One score per candidate edge."""
-        return torch.full((len(question.edges),), 0.5)
+        return CircuitAnswer(torch.full((len(question.edges),), 0.5))
