@@ -80,8 +80,8 @@ class CircuitsTrack(Track[CircuitQuestion, CircuitAnswer]):
     edges are left out of its ranking, and the best match counts, for chance too. `above` puts a score on the scale of
     another null: `above(score, score of structural-null on the same task)` is the score above the structural null.
 
-    Beside it: `average_precision`; `auroc`; `faithful_size`, the least number of top edges at which the network keeps its
-    output on 256 fresh pairs with all other edges resampled together, relative to the true size.
+    Beside it: `average_precision`; `auroc`; `faithful_size`, the least number of top edges at which the network keeps
+    its output on 256 fresh pairs with all other edges resampled together, relative to the true size.
     """
 
     name = "circuits"

@@ -42,9 +42,7 @@ class Pairs:
     @property
     def same_value(self) -> Bool[Tensor, " pair"]:
         """Whether the variable has the same value in both inputs, so that its interchange must do nothing."""
-        return (self.base_value == self.source_value).flatten(1).all(1) if self.base_value.dim() > 1 else (
-            self.base_value == self.source_value
-        )
+        return (self.base_value == self.source_value).reshape(len(self), -1).all(1)
 
     def select(self, index: Shaped[Tensor, " row"]) -> "Pairs":
         """Some of the pairs, by number or by a mask."""
@@ -77,8 +75,8 @@ def held_out_pairs(
 ) -> Pairs:
     """Fresh pairs with enough of both kinds, those whose output should change and those whose output should stay.
 
-    Uniform pairs, none of them `known` where the domain has at least four times as many; rounds of 16,384 are drawn until
-    there are 200 of each kind or 16 rounds are over, and at most 2,048 of each kind are kept.
+    Uniform pairs, none of them `known` where the domain has at least four times as many; rounds of 16,384 are drawn
+    until there are 200 of each kind or 16 rounds are over, and at most 2,048 of each kind are kept.
     """
     multipliers = torch.randint(-(2**62), 2**62, (2 * known.base.shape[1],), generator=generator) | 1
     seen = _keys(known, multipliers) if domain.size**2 >= 4 * len(known) else None
@@ -102,9 +100,7 @@ def predicted_class(logits: Float[Tensor, "*batch position output"]) -> Int[Tens
     return (last[..., 0] > 0).long() if last.shape[-1] == 1 else last.argmax(-1)
 
 
-def balanced_accuracy(
-    predicted: Int[Tensor, "*hypothesis pair"], pairs: Pairs
-) -> Float[Tensor, "*hypothesis"]:
+def balanced_accuracy(predicted: Int[Tensor, "*hypothesis pair"], pairs: Pairs) -> Float[Tensor, "*hypothesis"]:
     """Balanced interchange accuracy 2a - 1: a is the mean of the accuracy on both kinds of pairs, or on the only one.
 
     Copying the base is right wherever the output should stay and wrong wherever it should change, and so earns 0.

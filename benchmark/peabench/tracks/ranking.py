@@ -1,4 +1,4 @@
-"""How well a ranking of edges finds a circuit: average precision, its expectation by chance, and the area under the ROC."""
+"""How well a ranking of edges finds a circuit: average precision, its expectation by chance, area under the ROC."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

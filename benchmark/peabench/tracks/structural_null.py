@@ -45,8 +45,8 @@ def edge_features(graph: Graph) -> Float[Array, "edge feature"]:
 def fit(task: Task, others: Sequence[Task]) -> Pipeline | None:
     """The prior for `task`: the log-odds of being required, learnt over the other tasks.
 
-    Tasks with the same causal model are left out, and so are those of the same family, size and seed, which may have been
-    drawn alike. Edges that are optional are left out. None where nothing is left to learn from.
+    Tasks with the same causal model are left out, and so are those of the same family, size and seed, which may have
+    been drawn alike. Edges that are optional are left out. None where nothing is left to learn from.
     """
     chosen = [other for other in others if not _alike(task, other)]
     found = [_examples(other) for other in chosen if other.mechanism.circuit is not None]

@@ -11,7 +11,7 @@ AnswerT = TypeVar("AnswerT")
 
 
 class Reference(ABC):
-    """An answerer that no scorer could be, because it sees the truth: an oracle, or a null that learns from other tasks."""
+    """An answerer that sees the truth, which no scorer may: an oracle, or a null that learns from other tasks."""
 
     name: ClassVar[str]
     track: ClassVar[str]

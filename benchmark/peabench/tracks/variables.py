@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from peabench.errors import InvalidAnswer, PeabenchError
@@ -18,6 +18,7 @@ from peabench.tracks.pairs import (
     draw_pairs,
     generator_from,
     held_out_pairs,
+    label_pairs,
     predicted_class,
 )
 from peabench.tracks.track import Reference, Track
@@ -27,7 +28,8 @@ QUESTIONS = 3
 VALIDATION_SHARE = 0.2
 DRAWS_TO_LOOK = 16_384
 FEWEST_OF_A_KIND = 8
-"""Of 16,384 uniform pairs, at least so many must ask for a change, and so many for none, or the variable is left out."""
+"""Of 16,384 uniform pairs, at least so many must change the output, so many keep it, and so many give another output
+than the source's own, or the variable is left out."""
 ORTHONORMAL_TOLERANCE = 1e-4
 
 
@@ -54,7 +56,7 @@ class VariableAnswer:
 
     site: str
     basis: Float[Tensor, "d_model k"] | None
-    """Orthonormal columns, at most as many as the question's dimension; None for the whole site (a vanilla interchange)."""
+    """Orthonormal columns, at most as many as the question's dimension; None swaps the whole site."""
 
 
 class Oracle(Reference):
@@ -140,9 +142,7 @@ class VariablesTrack(Track[VariableQuestion, VariableAnswer]):
             )
         return found
 
-    def grade(
-        self, task: Task, index: int, question: VariableQuestion, answer: VariableAnswer
-    ) -> dict[str, float]:
+    def grade(self, task: Task, index: int, question: VariableQuestion, answer: VariableAnswer) -> dict[str, float]:
         """See the class."""
         site, basis = checked(question, answer)
         pairs = held_out(task, question)
@@ -154,10 +154,8 @@ class VariablesTrack(Track[VariableQuestion, VariableAnswer]):
         metrics = {"score": float(balanced_accuracy(predicted, pairs))}
         for name, kind in (("accuracy_change", pairs.should_change), ("accuracy_stay", ~pairs.should_change)):
             metrics |= {name: float(right[kind].mean())} if bool(kind.any()) else {}
-        metrics["overlap"] = max(
-            (overlap(basis, truth) for at, truth in residual_locations(task.mechanism, question.variable) if at == site),
-            default=0.0,
-        )
+        certified = residual_locations(task.mechanism, question.variable)
+        metrics["overlap"] = max((overlap(basis, truth) for at, truth in certified if at == site), default=0.0)
         if bool(pairs.same_value.any()):
             changed = predicted != predicted_class(base.logits)
             metrics["leakage"] = float(changed[pairs.same_value].double().mean())
@@ -173,7 +171,7 @@ def asked_variables(task: Task) -> list[str]:
     """The record's focus first, then others in an order drawn from the record's content, three in all.
 
     Variables whose interchange changes the output too rarely to be graded (never, for the mask of two exclusive-or
-    shares) are left out, and so is the output itself, which a swap of the whole last residual stream transplants.
+    shares) are left out, and so are those that fix the output, which a swap of a whole residual stream transplants.
 
     Raises:
         PeabenchError: none is left.
@@ -186,8 +184,10 @@ def asked_variables(task: Task) -> list[str]:
     for name in order:
         generator = generator_from(content, name, "look")
         pairs = draw_pairs(mechanism.causal_model, name, record.domain, DRAWS_TO_LOOK, generator)
-        changes = int(pairs.should_change.sum())
-        if FEWEST_OF_A_KIND <= changes <= len(pairs) - FEWEST_OF_A_KIND:
+        source_output = label_pairs(mechanism.causal_model, mechanism.causal_model.output, pairs.base, pairs.source)
+        beside = pairs.counterfactual != source_output.counterfactual
+        counts = [int(kind.sum()) for kind in (pairs.should_change, ~pairs.should_change, beside)]
+        if min(counts) >= FEWEST_OF_A_KIND:
             found.append(name)
         if len(found) == QUESTIONS:
             break
@@ -234,7 +234,7 @@ def checked(question: VariableQuestion, answer: VariableAnswer) -> tuple[str, Fl
         InvalidAnswer: it is not an answer to this question.
     """
     if not isinstance(answer, VariableAnswer):
-        raise InvalidAnswer(f"Expected a VariableAnswer, got a {type(answer).__name__}; answer with a site and a basis.")
+        raise InvalidAnswer(f"Expected a VariableAnswer, got a {type(answer).__name__}; answer a site and a basis.")
     try:
         site = str(SiteAddress.parse(answer.site))
     except (MechanismError, TypeError):

@@ -1,0 +1,1 @@
+"""Reference methods for Peabench's tracks, one module per method."""

@@ -1,0 +1,24 @@
+"""Linear discriminant analysis: directions that separate the variable's values best against the spread within them."""
+
+import torch
+from jaxtyping import Float
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from torch import Tensor
+
+from peabench_baselines.variables.class_directions import ClassDirections
+from peabench_baselines.variables.labelled_activations import LabelledActivations
+
+
+class LinearDiscriminant(ClassDirections):
+    """The leading discriminant components, orthonormalised."""
+
+    name = "linear-discriminant"
+    reference = "https://doi.org/10.1111/j.1469-1809.1936.tb02137.x"  # Fisher 1936
+
+    def basis(self, activations: LabelledActivations, site: str, dimension: int) -> Float[Tensor, "d_model k"]:
+        """Scikit-learn's components, from the eigenvalues of shrunk covariances (activations may have low rank)."""
+        analysis = LinearDiscriminantAnalysis(solver="eigen", shrinkage="auto")
+        analysis.fit(activations.sites[site].double().cpu().numpy(), activations.classes.cpu().numpy())
+        components = torch.from_numpy(analysis.scalings_[:, : min(dimension, activations.n_classes - 1)])
+        basis: Tensor = torch.linalg.qr(components).Q.float()
+        return basis.to(activations.classes.device)
