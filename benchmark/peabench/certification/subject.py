@@ -18,7 +18,7 @@ LARGEST_EXHAUSTIVE_DOMAIN = 4096
 """Domains up to this size (12 Boolean inputs) are certified on all pairs of inputs."""
 SAMPLED_PAIRS = 32_768
 """Independent pairs drawn from larger domains."""
-CHUNK_ROWS = 16_384
+CHUNK_ROWS = 8192
 NULL_PAIRS = 2048
 
 PairIndex = tuple[Int[Tensor, " pair"], Int[Tensor, " pair"]]

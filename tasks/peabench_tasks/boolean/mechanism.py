@@ -84,7 +84,9 @@ def _gate_expression(gate: Gate, derived: dict[str, Derived]) -> Expression:
 
 
 def build_mechanism(plan: Plan, basis: Float[Tensor, "d_model d_model"]) -> Mechanism:
-    """The planted mechanism: causal model, alignments at every site where a variable can be set, circuit, decoys.
+    """The planted mechanism: causal model, alignments at every site where a gate can be set, circuit, decoys.
+
+    Inputs are aligned at the embedding alone; that they survive in their directions is what isolation checks.
 
     Args:
         plan: formula and placement.
@@ -108,7 +110,7 @@ def build_mechanism(plan: Plan, basis: Float[Tensor, "d_model d_model"]) -> Mech
 
     alignments = []
     for name in plan.variables:
-        places = locations([(name,)])
+        places = locations([(name,)])[: None if name in plan.units else 1]
         alignments.append(Alignment(variable=name, location=places[0], alternatives=places[1:]))
     for derived in plan.formula.derived:
         enough = list(combinations(derived.parents, 2)) if derived.kind == "majority" else [derived.parents]

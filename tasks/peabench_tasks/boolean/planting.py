@@ -120,10 +120,22 @@ class Planter:
     tables: Tables
     targets: Targets
     generator: torch.Generator
+    pivotal: Float[Tensor, "network input_row"]
+    """Weight of every input: each gate spreads one unit over the inputs on which flipping it flips the output."""
+
+    def pool(self, rows: int) -> Bool[Tensor, "network row input"]:
+        """Inputs to train on: half of them uniform, half by `pivotal`, so that rare decisions are seen."""
+        n_inputs = self.tables.n_inputs
+        uniform = torch.rand((len(self.pivotal), rows, n_inputs), generator=self.generator) < 0.5
+        drawn = torch.multinomial(self.pivotal, rows // 2, replacement=True, generator=self.generator)
+        uniform[:, ::2] = (drawn[..., None] >> torch.arange(n_inputs - 1, -1, -1) & 1).bool()
+        return uniform
 
     def subset(self, index: list[int]) -> "Planter":
         """Some of the networks, copied."""
-        return Planter(self.stack.subset(index), self.tables.subset(index), self.targets.subset(index), self.generator)
+        return Planter(
+            self.stack.subset(index), self.tables.subset(index), self.targets.subset(index), self.generator, self.pivotal[index]
+        )
 
     def random(self, *shape: int) -> Float[Tensor, "..."]:
         """Uniform numbers from the planter's generator."""
@@ -269,3 +281,18 @@ def step_loss(batches: list[Batch]) -> Tensor:
         each = binary_cross_entropy_with_logits(batch.logits, batch.target.float(), reduction="none")
         total = total + batch.weight * each.mean(1).sum()
     return total
+
+
+def pivotal_weights(tables: Tables) -> Float[Tensor, "network input_row"]:
+    """For `Planter.pivotal`: computed on every input; input i is the i-th most significant bit of the row number."""
+    networks = tables.parents.shape[0]
+    rows = torch.arange(2**tables.n_inputs)
+    inputs = (rows[:, None] >> torch.arange(tables.n_inputs - 1, -1, -1) & 1).bool().expand(networks, -1, -1)
+    plain = tables.run(inputs)
+    weights = torch.full(plain.shape[:2], 1.0 / len(rows))
+    for gate in range(tables.parents.shape[1] - 1):
+        where = torch.zeros_like(plain)
+        where[..., tables.n_inputs + gate] = True
+        flips = (tables.run(inputs, override=(where, ~plain))[..., -1] != plain[..., -1]).float()
+        weights += flips / flips.sum(1, keepdim=True).clamp(min=1)
+    return weights
