@@ -118,7 +118,9 @@ class Task:
                     f"got {state[name].dtype} {list(state[name].shape)}; restore the file."
                 )
             if not bool(state[name].isfinite().all()):
-                raise PeabenchError(f"{path}: expected finite numbers in {name!r}, got NaN or infinity; restore the file.")
+                raise PeabenchError(
+                    f"{path}: expected finite numbers in {name!r}, got NaN or infinity; restore the file."
+                )
         for name in state:
             if name not in expected:
                 raise PeabenchError(f"{path}: expected only this network's tensors, got {name!r}; restore the file.")

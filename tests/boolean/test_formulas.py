@@ -62,8 +62,8 @@ def test_tables_agree_with_the_causal_model_under_interventions(variant: str) ->
             where[:, :, g, slot] = True
             got = tables.run(base[None], slots=(where, at_source))[0, :, -1]
             children = [child for p, child in model.edges if p == parent and reads(plan.formula, gate.name, child)]
-            want = model.counterfactual(base.long(), edge_sources={(parent, c): source.long() for c in children})
-            assert torch.equal(got, want[model.output])
+            other = model.counterfactual(base.long(), edge_sources={(parent, c): source.long() for c in children})
+            assert torch.equal(got, other[model.output])
 
 
 def reads(formula: Formula, gate: str, child: str) -> bool:

@@ -6,8 +6,8 @@ from torch import Tensor
 
 from peabench.certification.runs import circuit_only, edge_patched, interchanged
 from peabench.certification.subject import Subject, examine
-from peabench.mechanism import Boolean, CausalModel, Mechanism, Variable
 from peabench.domain import ProductDomain
+from peabench.mechanism import Boolean, CausalModel, Mechanism, Variable
 from peabench.networks import ResidualMLP, ResidualMLPConfig
 
 CONFIG = ResidualMLPConfig(n_inputs=3, d_model=6, n_blocks=2, n_units=2, d_hidden=4)

@@ -71,7 +71,7 @@ def edges_with_complement_check(subject: Subject) -> Check:
         off[graph.edge_index(edge.edge)] = 0
     errors = cases = null_errors = 0
     chunk = 1024
-    for start in range(0, COMPLEMENT_ROWS, chunk):
+    for _ in range(COMPLEMENT_ROWS // chunk):
         rows = torch.randint(0, count, (3, chunk), generator=subject.generator)
         base, source, third = (subject.activations.select(r) for r in rows)
         for i, edge in enumerate(circuit.edges):
@@ -137,7 +137,7 @@ def necessity_check(subject: Subject) -> Check:
         null_needless += bool((circuit_only(subject, padded, pair) == truth).all()) and spare not in padded
     return judged(
         "necessity",
-        "dropping an edge while the complement is resampled breaks the output (errors are edges without which it holds)",
+        "dropping an edge while the complement is resampled breaks the output (errors: edges without which it holds)",
         needless,
         cases,
         exhaustive=False,

@@ -98,9 +98,7 @@ class Subject:
         levels, level = stacked.unique(dim=0, return_inverse=True)
         outputs = []
         for row in levels:
-            given = {
-                name: row[i].to(self.values[name].dtype).expand(len(self.rows)) for i, name in enumerate(names)
-            }
+            given = {name: row[i].to(self.values[name].dtype).expand(len(self.rows)) for i, name in enumerate(names)}
             if edges:
                 run = self.model.run(self.inputs, edge_interventions={e: given[e[0]] for e in edges})
             else:
@@ -113,9 +111,7 @@ class Subject:
         last = logits[..., -1, :]
         return (last[..., 0] > 0).long() if last.shape[-1] == 1 else last.argmax(-1)
 
-    def finish(
-        self, stage: int, resid: Float[Tensor, "row position d_model"]
-    ) -> Int[Tensor, " row"]:
+    def finish(self, stage: int, resid: Float[Tensor, "row position d_model"]) -> Int[Tensor, " row"]:
         """Classes when the run goes on from a residual stream before a stage."""
         for index in range(stage, len(self.network.graph.stages)):
             resid = self.network.stage_sum(index, resid)
@@ -151,9 +147,7 @@ class Counterfactuals:
         return self.outputs[self.level[pair[1]], pair[0]]
 
 
-def examine(
-    network: Network, mechanism: Mechanism, domain: ProductDomain, seed: int = 0
-) -> Subject:
+def examine(network: Network, mechanism: Mechanism, domain: ProductDomain, seed: int = 0) -> Subject:
     """Run a network on the inputs that its certificate looks at."""
     generator = torch.Generator().manual_seed(seed)
     exhaustive = domain.size <= LARGEST_EXHAUSTIVE_DOMAIN

@@ -37,7 +37,8 @@ def places(subject: Subject) -> Iterator[Place]:
 
 def random_basis(subject: Subject, like: Float[Tensor, "d_model k"]) -> Float[Tensor, "d_model k"]:
     """A random subspace of the same size: where the variable is not."""
-    return torch.linalg.qr(torch.randn(like.shape, generator=subject.generator))[0]
+    basis: Tensor = torch.linalg.qr(torch.randn(like.shape, generator=subject.generator)).Q
+    return basis
 
 
 def alignment_check(subject: Subject) -> Check:
@@ -138,7 +139,7 @@ def minimal_basis_check(subject: Subject) -> Check:
         null_tried += 1
     return judged(
         "minimal basis",
-        "no smaller subspace of an aligned one passes the alignment check (cases are subspaces, errors those that pass)",
+        "no smaller subspace of an aligned one passes the alignment check (cases: subspaces; errors: those that pass)",
         passing,
         tried,
         exhaustive=False,
@@ -193,7 +194,7 @@ def _live_subspaces(subject: Subject) -> dict[str, Float[Tensor, "d_model k"]]:
     graph = subject.network.graph
     last_read: dict[int, int] = {}
     for edge in subject.mechanism.circuit.edges if subject.mechanism.circuit else ():
-        reader, node = graph.edge_index(edge.edge)
+        reader, _ = graph.edge_index(edge.edge)
         block = next((s.block for s in graph.stages if reader in s.readers), graph.n_blocks)
         for parent, _ in edge.carries:
             number = _number(parent, subject)
@@ -216,6 +217,7 @@ def _live_subspaces(subject: Subject) -> dict[str, Float[Tensor, "d_model k"]]:
 
 def _span(columns: Float[Tensor, "d_model column"]) -> Float[Tensor, "d_model k"]:
     """An orthonormal basis of what the columns span together."""
+    left: Tensor
     left, singular, _ = torch.linalg.svd(columns.double(), full_matrices=False)
     return left[:, singular > 1e-4].float()
 

@@ -4,7 +4,6 @@ The layout is chosen for speed: rows stay contiguous, shared reads are one wide 
 patched edges go through a batched product in which each reader has a read of its own.
 """
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -87,9 +86,5 @@ class StackedResidualMLP:
 
 def orthonormal(shape: tuple[int, int], generator: torch.Generator) -> Float[Tensor, "d_model k"]:
     """Random orthonormal columns."""
-    return torch.linalg.qr(torch.randn(shape, generator=generator, dtype=torch.float64))[0].float()
-
-
-def input_scale(d_model: int) -> float:
-    """Length given to a planted input direction at initialisation."""
-    return 1.0 / math.sqrt(max(1.0, 16.0 / d_model))
+    basis: Tensor = torch.linalg.qr(torch.randn(shape, generator=generator, dtype=torch.float64)).Q
+    return basis.float()

@@ -171,7 +171,13 @@ def _grow(rng: Random, leaves: list[str], n_gates: int, first_gate: int, depth: 
 
 def _special(variant: str, rng: Random, free: list[str]) -> tuple[list[Gate], list[Derived], str, tuple[str, ...]]:
     """The hard part of a variant: its gates, derived variables, the name under which the rest reads it, its focus."""
-    take = lambda n: [free.pop() for _ in range(n)]  # noqa: E731  # a name would be longer than the thing
+
+    def take(count: int) -> list[str]:
+        return [free.pop() for _ in range(count)]
+
+    def literal(name: str) -> tuple[str, bool]:
+        return name, rng.random() < 0.5
+
     if variant == "redundant":
         original = _random_gate(rng, "g0a", take(2))
         copies = [replace(original, name=f"g0{letter}") for letter in "abc"]
@@ -179,7 +185,7 @@ def _special(variant: str, rng: Random, free: list[str]) -> tuple[list[Gate], li
         return copies, [Derived("g0", "majority", names)], "g0", ("g0",)
     if variant == "cancelling":
         mask = _random_gate(rng, "mask", take(2))
-        share = Gate("share", "xor", ((take(1)[0], rng.random() < 0.5), ("mask", False)))
+        share = Gate("share", "xor", (literal(take(1)[0]), ("mask", False)))
         return [mask, share], [Derived("secret", "xor", ("share", "mask"))], "secret", ("secret",)
     if variant == "split":
         operands = tuple((name, False) for name in take(3))
@@ -188,7 +194,6 @@ def _special(variant: str, rng: Random, free: list[str]) -> tuple[list[Gate], li
         return bits, [count], "count", ("count",)
     if variant == "rare":
         decider = _random_gate(rng, "rare", take(2))
-        literal = lambda name: (name, rng.random() < 0.5)  # noqa: E731
         guard = Gate("guard", "and", tuple(literal(name) for name in take(5)))
         both = Gate("both", "and", (("rare", False), ("guard", False), literal(take(1)[0])))
         return [decider, guard, both], [], "both", ("rare",)
@@ -211,7 +216,7 @@ def draw_formula(variant: str, shape: Shape, seed: int) -> Formula:
         free = list(used)
         gates, derived, handle, focus = _special(variant, rng, free)
         rest = shape.n_gates - max(1, len(gates) if variant != "redundant" else 1) * bool(gates)
-        depth = {}
+        depth: dict[str, int] = {}
         for gate in gates:
             depth[gate.name] = 1 + max(depth.get(name, 0) for name, _ in gate.literals)
         if handle:

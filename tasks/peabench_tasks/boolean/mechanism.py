@@ -35,16 +35,13 @@ from peabench_tasks.boolean.formulas import Derived, Formula, Gate
 from peabench_tasks.boolean.plan import Plan, decoy_column
 from peabench_tasks.boolean.tables import variable_numbers
 
-NARY = {"and": And, "or": Or, "xor": Xor, "majority": Majority}
 OUTPUT = "output"
 
 
 def causal_model(formula: Formula) -> CausalModel:
     """The formula as a causal model; derived variables stand before the gate that reads them."""
     derived = {d.name: d for d in formula.derived}
-    variables = [
-        Variable(name=name, kind=Boolean(), columns=(i,)) for i, name in enumerate(formula.inputs)
-    ]
+    variables = [Variable(name=name, kind=Boolean(), columns=(i,)) for i, name in enumerate(formula.inputs)]
     written: set[str] = set()
     for gate in formula.gates:
         for name, _ in gate.literals:
@@ -67,7 +64,7 @@ def _derived_variable(derived: Derived) -> Variable:
     if derived.kind == "count":
         table = Table(arguments=references, shape=(2, 2), values=(0, 1, 2, 3))
         return Variable(name=derived.name, kind=Range(low=0, high=3), parents=derived.parents, function=table)
-    function = NARY[derived.kind](arguments=references)
+    function = nary(derived.kind, references)
     return Variable(name=derived.name, kind=Boolean(), parents=derived.parents, function=function)
 
 
@@ -80,7 +77,13 @@ def _gate_expression(gate: Gate, derived: dict[str, Derived]) -> Expression:
         operands.append(Not(argument=operand) if negated else operand)
     if gate.operation == "implies":
         return Implies(premise=operands[0], conclusion=operands[1])
-    return NARY[gate.operation](arguments=tuple(operands))
+    return nary(gate.operation, tuple(operands))
+
+
+def nary(operation: str, arguments: tuple[Expression, ...]) -> Expression:
+    """An operation on any number of operands."""
+    nodes: dict[str, type[And | Or | Xor | Majority]] = {"and": And, "or": Or, "xor": Xor, "majority": Majority}
+    return nodes[operation](arguments=arguments)
 
 
 def build_mechanism(plan: Plan, basis: Float[Tensor, "d_model d_model"]) -> Mechanism:
@@ -113,7 +116,9 @@ def build_mechanism(plan: Plan, basis: Float[Tensor, "d_model d_model"]) -> Mech
         places = locations([(name,)])[: None if name in plan.units else 1]
         alignments.append(Alignment(variable=name, location=places[0], alternatives=places[1:]))
     for derived in plan.formula.derived:
-        enough = list(combinations(derived.parents, 2)) if derived.kind == "majority" else [derived.parents]
+        enough: list[tuple[str, ...]] = [derived.parents]
+        if derived.kind == "majority":
+            enough = list(combinations(derived.parents, 2))
         places = locations(enough)
         alignments.append(Alignment(variable=derived.name, location=places[0], alternatives=places[1:]))
     features = []

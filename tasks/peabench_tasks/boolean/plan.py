@@ -75,8 +75,8 @@ def draw_plan(formula: Formula, config: ResidualMLPConfig, seed: int, decoys: in
             last[parent] = min(last.get(parent, config.n_blocks), last[gate.name] - 1)
     units: dict[str, tuple[int, int]] = {}
     free = {block: list(range(config.n_units)) for block in range(config.n_blocks)}
-    for block in free.values():
-        rng.shuffle(block)
+    for idle in free.values():
+        rng.shuffle(idle)
     for gate in formula.gates:
         first = 1 + max((units[p][0] for p in formula.read[gate.name] if p in units), default=-1)
         blocks = [b for b in range(first, last[gate.name] + 1) if free[b]]

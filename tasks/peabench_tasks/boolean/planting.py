@@ -40,6 +40,7 @@ class Targets:
 
     @classmethod
     def from_plans(cls, plans: list[Plan], seeds: list[int]) -> "Targets":
+        """The plans' demands, with one random orthonormal basis per seed."""
         config = plans[0].config
         tables = Tables.from_plans(plans)
         graph = build_network(config).graph
@@ -48,7 +49,8 @@ class Targets:
         live = sites.clone()
         planted = sites[..., 0].clone()
         circuit = torch.zeros(len(plans), *graph.exists.shape)
-        bases, edges, decoys = [], [], []
+        bases, edges = list[Tensor](), list[Tensor]()
+        decoys: list[list[tuple[int, int, int, list[int]]]] = []
         for k, plan in enumerate(plans):
             number = variable_numbers(plan)
             for name in plan.variables:
@@ -81,8 +83,13 @@ class Targets:
     def subset(self, index: list[int]) -> "Targets":
         """The targets of some of the networks."""
         return Targets(
-            *(getattr(self, f)[index] for f in ("basis", "planted", "sites", "live", "circuit", "edges")),
-            [self.decoys[i] for i in index],
+            basis=self.basis[index],
+            planted=self.planted[index],
+            sites=self.sites[index],
+            live=self.live[index],
+            circuit=self.circuit[index],
+            edges=self.edges[index],
+            decoys=[self.decoys[i] for i in index],
         )
 
 
@@ -134,7 +141,11 @@ class Planter:
     def subset(self, index: list[int]) -> "Planter":
         """Some of the networks, copied."""
         return Planter(
-            self.stack.subset(index), self.tables.subset(index), self.targets.subset(index), self.generator, self.pivotal[index]
+            self.stack.subset(index),
+            self.tables.subset(index),
+            self.targets.subset(index),
+            self.generator,
+            self.pivotal[index],
         )
 
     def random(self, *shape: int) -> Float[Tensor, "..."]:
@@ -143,7 +154,7 @@ class Planter:
 
     def losses(self, pool: Bool[Tensor, "network row input"], edge_groups: int = 4) -> tuple[list[Batch], Tensor]:
         """All demands on one pool of inputs, which serve one another as sources; and the decoys' loss."""
-        networks, rows, _ = pool.shape
+        rows = pool.shape[1]
         config = self.stack.config
         values = self.tables.run(pool)
         signs = pool.float() * 2 - 1
@@ -194,7 +205,8 @@ class Planter:
             if b < n_boundaries - 1:
                 resid = resid + self.stack.block(b, resid)
         logits = self.stack.unembed(resid)[..., 0]
-        sources = torch.where(second, *(values.roll(s, 1).repeat(1, kinds, 1) for s in reversed(shifts)))
+        first_source, second_source = (values.roll(s, 1).repeat(1, kinds, 1) for s in shifts)
+        sources = torch.where(second, second_source, first_source)
         inputs = values[..., : self.tables.n_inputs].repeat(1, kinds, 1)
         truth = self.tables.run(inputs, override=(chosen, sources))[..., -1]
         return [Batch(logits, truth, float(kinds))]
@@ -204,7 +216,7 @@ class Planter:
     ) -> list[Batch]:
         """Groups of rows with one edge patched (the first half alone), and the complement resampled (the rest)."""
         targets, stack, config = self.targets, self.stack, self.stack.config
-        networks, rows, n_variables = values.shape
+        networks, rows, _ = values.shape
         n_readers, n_nodes = targets.circuit.shape[1:]
         groups = 3 * (groups // 2)
         third = groups // 3
@@ -235,12 +247,13 @@ class Planter:
         d_model = config.d_model
         for block in range(config.n_blocks + 1):
             last = block == config.n_blocks
-            readers = slice(n_readers - 1, n_readers) if last else slice(block * config.n_units, (block + 1) * config.n_units)
-            n_here = readers.stop - readers.start
+            n_here = 1 if last else config.n_units
+            readers = slice(block * config.n_units, block * config.n_units + n_here)
             reads = resid[:, None].expand(-1, n_here, -1, -1)
             for at, chunk in chunks:
                 n = chunk.shape[1] // 2
-                mask = torch.cat([masks[:, readers, at : at + n], masks[:, readers, n_nodes + at : n_nodes + at + n]], -1)
+                columns = [*range(at, at + n), *range(n_nodes + at, n_nodes + at + n)]
+                mask = masks[:, readers][..., columns]
                 reads = reads + torch.bmm(mask, chunk).view(stacked, n_here, rows, d_model)
             if last:
                 logits = stack.unembed(reads[:, 0])[..., 0]
