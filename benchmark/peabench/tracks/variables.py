@@ -162,9 +162,14 @@ class VariablesTrack(Track[VariableQuestion, VariableAnswer]):
         return metrics
 
     def twin_question(self, question: VariableQuestion, task: Task) -> VariableQuestion | None:
-        """The same question about the random-init twin: same pairs, same labels, a network that computes none of it."""
+        """The same question about the random-init twin: same pairs, same labels, a network that computes none of it.
+
+        Only a task's first question has one, for it costs a scorer as much as the question itself.
+        """
         twin = task.twin("random_init")
-        return None if twin is None else replace(question, network=twin)
+        if twin is None or question.variable != asked_variables(task)[0]:
+            return None
+        return replace(question, network=twin)
 
 
 def asked_variables(task: Task) -> list[str]:

@@ -1,0 +1,62 @@
+"""Average precision and what chance earns, against brute force over all orders."""
+
+from itertools import permutations
+
+import pytest
+import torch
+from sklearn.metrics import average_precision_score
+
+from peabench.tracks.ranking import (
+    Target,
+    area_under_roc,
+    average_precision,
+    best_match,
+    chance,
+    expected_average_precision,
+    targets,
+)
+
+
+def mask(*edges: int, total: int = 6) -> torch.Tensor:
+    return torch.tensor([i in edges for i in range(total)])
+
+
+@pytest.mark.parametrize(("positives", "total"), [(1, 1), (1, 5), (2, 6), (3, 6), (5, 6), (6, 6)])
+def test_the_expectation_is_the_mean_over_all_orders(positives: int, total: int) -> None:
+    labels = [i < positives for i in range(total)]
+    found = [average_precision_score(labels, order) for order in permutations(range(total))]
+    assert expected_average_precision(positives, total) == pytest.approx(sum(found) / len(found))
+
+
+def test_chance_of_several_circuits_is_the_mean_of_the_best_match() -> None:
+    candidates = [Target(mask(0, 1), mask(0, 1, 4, 5)), Target(mask(0, 2, 3), mask(0, 2, 3, 4, 5))]
+    found = [best_match(torch.tensor(order).float(), candidates)[0] for order in permutations(range(6))]
+    assert chance(candidates) == pytest.approx(sum(found) / len(found), abs=0.015)
+    assert chance(candidates) > max(chance([target]) for target in candidates)
+
+
+def test_edges_of_other_circuits_and_optional_ones_are_left_out() -> None:
+    edges = ("a", "b", "c", "d", "e", "f")
+    circuits = (frozenset("ab"), frozenset("ac"))
+    first, second = targets(edges, circuits, frozenset("abcd"))
+    assert torch.equal(first.circuit, mask(0, 1))
+    assert torch.equal(first.ranked, mask(0, 1, 4, 5))
+    assert torch.equal(second.circuit, mask(0, 2))
+    scores = torch.tensor([3.0, 0.0, 3.0, 9.0, 1.0, 1.0])
+    assert best_match(scores, [first, second]) == (1.0, 1)
+    assert average_precision(scores, first) < 1
+
+
+def test_equal_scores_earn_less_than_chance() -> None:
+    target = Target(mask(0, 1), mask(0, 1, 2, 3, 4, 5))
+    same = torch.full((6,), 0.5)
+    assert average_precision(same, target) == pytest.approx(2 / 6)
+    assert average_precision(same, target) < chance([target])
+    assert area_under_roc(same, target) == pytest.approx(0.5)
+
+
+def test_a_tie_is_no_better_for_standing_first_in_the_list() -> None:
+    target = Target(mask(0, 1), mask(0, 1, 2, 3, 4, 5))
+    reversed_target = Target(mask(4, 5), mask(0, 1, 2, 3, 4, 5))
+    scores = torch.tensor([1.0, 0.0, 0.0, 0.0, 0.0, 1.0])
+    assert average_precision(scores, target) == average_precision(scores, reversed_target)

@@ -1,0 +1,219 @@
+"""The track `variables`: the truth earns 1, and what is no insight earns nothing."""
+
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tests.tracks import gates
+
+from peabench import tracks
+from peabench.errors import InvalidAnswer, PeabenchError
+from peabench.mechanism import Mechanism
+from peabench.tasks import Task, load_task
+from peabench.tracks.variables import TRACK, VariableAnswer, VariableQuestion, asked_variables, held_out
+
+ORACLE, PRIOR = TRACK.references
+
+
+def axis(*coordinates: int) -> torch.Tensor:
+    direction = torch.zeros(gates.D_MODEL, 1)
+    direction[list(coordinates)] = 1
+    return direction / direction.norm()
+
+
+def question_of(task: Task, variable: str) -> tuple[int, VariableQuestion]:
+    questions = TRACK.questions(task, 0)
+    index = [question.variable for question in questions].index(variable)
+    return index, questions[index]
+
+
+def graded(task: Task, variable: str, site: str, basis: torch.Tensor | None) -> dict[str, float]:
+    index, question = question_of(task, variable)
+    return TRACK.grade(task, index, question, VariableAnswer(site, basis))
+
+
+def test_it_is_found_by_its_name() -> None:
+    assert tracks.get("variables") is TRACK
+    assert "variables" in tracks.names()
+    with pytest.raises(PeabenchError, match="did you mean variables"):
+        tracks.get("variable")
+
+
+def test_the_oracle_earns_1(gates_task: Task) -> None:
+    for index, question in enumerate(TRACK.questions(gates_task, 0)):
+        metrics = TRACK.grade(gates_task, index, question, ORACLE.answer(question, gates_task, []))
+        assert metrics["score"] == 1
+        assert metrics["overlap"] == pytest.approx(1)
+        assert metrics["leakage"] == 0
+
+
+def test_the_focus_comes_first_and_what_fixes_the_output_is_not_asked(gates_task: Task) -> None:
+    assert asked_variables(gates_task) == ["g1", "g0"]
+
+
+def test_the_examples_are_split_for_training_and_validation(gates_task: Task) -> None:
+    _, question = question_of(gates_task, "g0")
+    assert (len(question.training), len(question.validation)) == (800, 200)
+    assert question.sites == ("resid.0@0", "resid.1@0", "resid.2@0", "resid.3@0")
+    assert question.dimension == 1
+
+
+def test_the_pairs_that_are_graded_on_are_not_in_the_question(gates_task: Task) -> None:
+    _, question = question_of(gates_task, "g0")
+    test = held_out(gates_task, question)
+
+    def pairs(part: Any) -> set[tuple[int, ...]]:
+        return set(map(tuple, torch.cat([part.base, part.source], 1).tolist()))
+
+    assert not pairs(test) & (pairs(question.training) | pairs(question.validation))
+    kinds = test.should_change
+    assert min(int(kinds.sum()), int((~kinds).sum())) >= 200
+
+
+def leaves(value: Any) -> Iterator[Any]:
+    if is_dataclass(value) and not isinstance(value, type):
+        for field in fields(value):
+            yield from leaves(getattr(value, field.name))
+    else:
+        yield value
+
+
+def test_a_question_holds_no_truth(gates_task: Task) -> None:
+    _, question = question_of(gates_task, "g0")
+    for leaf in leaves(question):
+        assert not isinstance(leaf, Task | Mechanism)
+        assert gates_task.record.id not in repr(leaf)
+        assert "spoken of by no question" not in repr(leaf)
+    certified = gates_task.mechanism.tensor(gates_task.mechanism.alignment("g0").location.basis)  # type: ignore[arg-type]
+    assert not any(isinstance(leaf, torch.Tensor) and leaf.shape == certified.shape for leaf in leaves(question))
+
+
+def test_the_same_seed_asks_the_same_and_another_seed_other_pairs(gates_task: Task) -> None:
+    one, two, other = (TRACK.questions(gates_task, seed)[0].training.base for seed in (0, 0, 1))
+    assert torch.equal(one, two)
+    assert not torch.equal(one, other)
+
+
+def test_each_question_has_a_network_of_its_own(gates_task: Task) -> None:
+    one, two = TRACK.questions(gates_task, 0)
+    assert one.network is not two.network
+    assert not any(parameter.requires_grad for parameter in one.network.parameters())
+
+
+def test_a_direction_that_nobody_reads_earns_0(gates_task: Task) -> None:
+    metrics = graded(gates_task, "g0", "resid.1@0", axis(8))
+    assert (metrics["score"], metrics["accuracy_change"], metrics["accuracy_stay"]) == (0, 0, 1)
+
+
+def test_another_variables_subspace_is_told_apart(gates_task: Task) -> None:
+    metrics = graded(gates_task, "g0", "resid.1@0", axis(7))
+    assert metrics["score"] < 0.3
+    assert metrics["overlap"] == 0
+    assert metrics["leakage"] > 0.2
+
+
+def test_an_entangled_subspace_leaks_and_overlaps_by_half(gates_task: Task) -> None:
+    metrics = graded(gates_task, "g0", "resid.1@0", axis(6, 7))
+    assert metrics["score"] < 0.9
+    assert metrics["leakage"] > 0.05
+    assert metrics["overlap"] == pytest.approx(0.5)
+
+
+def test_what_works_elsewhere_scores_and_does_not_overlap(gates_task: Task) -> None:
+    """x0 + x1 is all that the gate sees of its inputs, so that it can be interchanged before it is computed."""
+    metrics = graded(gates_task, "g0", "resid.0@0", axis(0, 1))
+    assert (metrics["score"], metrics["overlap"]) == (1, 0)
+
+
+def test_swapping_a_whole_site_is_far_from_the_truth(gates_task: Task) -> None:
+    assert all(graded(gates_task, "g0", f"resid.{layer}", None)["score"] < 0.5 for layer in range(4))
+
+
+def test_random_answers_earn_little(gates_task: Task) -> None:
+    index, question = question_of(gates_task, "g0")
+    scores = []
+    for seed in range(40):
+        asked = replace(question, generator=torch.Generator().manual_seed(seed))
+        answer = PRIOR.answer(asked, gates_task, [])
+        scores.append(TRACK.grade(gates_task, index, question, answer)["score"])
+    assert abs(sum(scores) / len(scores)) < 0.15
+
+
+@pytest.mark.parametrize(
+    ("answer", "complaint"),
+    [
+        (VariableAnswer("", axis(6)), "Expected a site of the question"),
+        (VariableAnswer("resid.4@0", axis(6)), "Expected a site of the question"),
+        (VariableAnswer("resid.1@1", axis(6)), "Expected a site of the question"),
+        (VariableAnswer("block0.unit1@0", axis(6)), "Expected a site of the question"),
+        (VariableAnswer(None, axis(6)), "Expected a site of the question"),  # type: ignore[arg-type]
+        (VariableAnswer("resid.1@0", axis(6) * torch.nan), "NaN or infinity"),
+        (VariableAnswer("resid.1@0", axis(6) * 2), "orthonormal columns"),
+        (VariableAnswer("resid.1@0", torch.zeros(12, 1)), "orthonormal columns"),
+        (VariableAnswer("resid.1@0", torch.eye(12)[:, :2]), r"\[12, 1 to 1\]"),
+        (VariableAnswer("resid.1@0", torch.eye(12)[:, :0]), r"\[12, 1 to 1\]"),
+        (VariableAnswer("resid.1@0", torch.eye(11)[:, :1]), r"\[12, 1 to 1\]"),
+        (VariableAnswer("resid.1@0", axis(6)[:, 0]), "floating-point basis"),
+        (VariableAnswer("resid.1@0", axis(6).long()), "floating-point basis"),
+        (VariableAnswer("resid.1@0", axis(6).tolist()), "floating-point basis"),  # type: ignore[arg-type]
+        (("resid.1@0", axis(6)), "Expected a VariableAnswer"),
+        (None, "Expected a VariableAnswer"),
+    ],
+)
+def test_what_is_no_answer_is_refused(gates_task: Task, answer: Any, complaint: str) -> None:
+    index, question = question_of(gates_task, "g0")
+    with pytest.raises(InvalidAnswer, match=complaint):
+        TRACK.grade(gates_task, index, question, answer)
+
+
+def test_a_site_may_be_written_without_its_only_position(gates_task: Task) -> None:
+    assert graded(gates_task, "g0", "resid.1", axis(6))["score"] == 1
+
+
+def test_a_network_that_computes_nothing_gives_the_truth_no_score(gates_task: Task) -> None:
+    question = TRACK.questions(gates_task, 0)[0]
+    twin = TRACK.twin_question(question, gates_task)
+    assert twin is not None
+    assert torch.equal(twin.training.base, question.training.base)
+    assert not torch.equal(twin.network.get_parameter("w_embed"), question.network.get_parameter("w_embed"))
+    truth = ORACLE.answer(question, gates_task, [])
+    assert TRACK.grade(gates_task, 0, twin, truth)["score"] < 0.3
+
+
+def test_only_the_first_question_is_asked_of_the_twin_too(gates_task: Task) -> None:
+    first, second = TRACK.questions(gates_task, 0)
+    assert TRACK.twin_question(first, gates_task) is not None
+    assert TRACK.twin_question(second, gates_task) is None
+
+
+def test_a_task_without_a_twin_has_no_twin_question(tmp_path: Path) -> None:
+    gates.save_gates(tmp_path, gates.network(), gates.mechanism())
+    record = tmp_path / "task.json"
+    record.write_text(
+        record.read_text().replace('"random_init"', '"free"').replace('"file": null', '"file": "a.safetensors"')
+    )
+    task = load_task(tmp_path)
+    assert TRACK.twin_question(TRACK.questions(task, 0)[0], task) is None
+
+
+def test_no_gauge_changes_a_score(gates_task: Task, rotation_and_regauged_task: tuple[torch.Tensor, Task]) -> None:
+    rotation, regauged = rotation_and_regauged_task
+    generator = torch.Generator().manual_seed(0)
+    for index, (question, again) in enumerate(
+        zip(TRACK.questions(gates_task, 0), TRACK.questions(regauged, 0), strict=True)
+    ):
+        truth = TRACK.grade(regauged, index, again, ORACLE.answer(again, regauged, []))
+        assert (truth["score"], truth["leakage"]) == (1, 0)
+        assert truth["overlap"] == pytest.approx(1, abs=1e-5)
+        basis = torch.linalg.qr(torch.randn(gates.D_MODEL, 1, generator=generator)).Q
+        one = TRACK.grade(gates_task, index, question, VariableAnswer("resid.1@0", basis))
+        turned = TRACK.grade(regauged, index, again, VariableAnswer("resid.1@0", rotation.T @ basis))
+        assert turned == pytest.approx(one, abs=2e-3)  # a logit of about 0 may change its sign
+
+
+def test_the_prior_knows_where_variables_of_other_tasks_live(gates_task: Task) -> None:
+    _, question = question_of(gates_task, "g0")
+    assert PRIOR.answer(question, gates_task, [gates_task]).site == "resid.1@0"
