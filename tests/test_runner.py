@@ -5,8 +5,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import torch
 
-from peabench.cells import Cell, run_cell
+from peabench.cells import Cell, moved, run_cell
 from peabench.discovery import find_scorers
 from peabench.errors import PeabenchError
 from peabench.results import CellResult, read
@@ -163,6 +164,18 @@ def test_the_cards_of_a_task_are_no_part_of_its_content(toy: ModuleType) -> None
     (toy.FAMILY.checkpoints / "a-0" / "README.md").write_text("another card")
     (toy.FAMILY.checkpoints / "a-0" / "certificate.json").write_text("[]")
     assert get_suite("all") == suite
+
+
+def test_a_question_moves_to_another_device_as_a_copy(toy: ModuleType) -> None:
+    network = toy.ToyNetwork([1.0, 2.0, 3.0])
+    data = {"bases": [torch.ones(2), (torch.zeros(1), "resid.1@0")], "question": toy.Question(network, 0.5)}
+    there = moved(data, "meta")
+    assert there["bases"][0].is_meta
+    assert there["bases"][1][0].is_meta
+    assert there["bases"][1][1] == "resid.1@0"
+    assert there["question"].network.weight.is_meta
+    assert there["question"].shift == 0.5
+    assert not network.weight.is_meta
 
 
 def test_no_task_for_the_scorers_is_an_error(toy: ModuleType) -> None:

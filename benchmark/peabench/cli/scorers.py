@@ -20,9 +20,6 @@ def scorers(
     if json:
         print_json([asdict(entry) for entry in found])
         return
-    columns = [("Track", "left"), ("Scorer", "fold"), ("Role", "left"), ("Repeats", "left"), ("Reference", "fold")]
-    rows = [
-        (entry.track, entry.name, entry.role, "yes" if entry.deterministic else "no", entry.reference)
-        for entry in found
-    ]
+    columns = [("Track", "left"), ("Scorer", "fold"), ("Role", "left"), ("Reference", "fold")]
+    rows = [(entry.track, entry.name, entry.role, entry.reference.removeprefix("https://")) for entry in found]
     display(table(f"{len(found)} scorers", columns, rows))

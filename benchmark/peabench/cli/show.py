@@ -145,8 +145,8 @@ def _checks_table(certificate: "tuple[Check, ...]") -> "Table":
         ("Check", "fold"),
         ("Cases", "right"),
         ("Errors", "right"),
-        ("All", "left"),
-        ("Bound", "right"),
+        ("Exhaustive", "left"),
+        ("95% bound", "right"),
         ("On null", "right"),
         ("Passed", "left"),
     ]

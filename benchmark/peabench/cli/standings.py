@@ -2,9 +2,13 @@
 
 from collections.abc import Sequence
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 from peabench.cli.output import display, print_json, table
 from peabench.standings import Standing
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 COLUMNS = [
     ("Rank", "left"),
@@ -12,24 +16,26 @@ COLUMNS = [
     ("Score", "right"),
     ("95% interval", "right"),
     ("Cells", "right"),
-    ("Forw.", "right"),
-    ("Backw.", "right"),
-    ("Sec.", "right"),
+    ("Passes", "right"),
+    ("Time", "right"),
 ]
 
 
 def print_standings(rows: Sequence[Standing], as_json: bool) -> None:
     """Print standings on standard output.
 
-    Costs are medians over the answered cells. A scorer that did not answer every cell is not ranked.
+    Passes are example-passes forward + backward; they and the time are medians over the answered cells. A scorer that
+    did not answer every cell is not ranked.
     """
     if as_json:
         print_json([row.listing() for row in rows])
         return
+    boards: list[Table | str] = []
     for (track, version), group in groupby(rows, key=lambda row: (row.track, row.track_version)):
         found = list(group)
         title = f"{track} (version {version}), {found[0].asked} tasks"
-        display(table(title, COLUMNS, [_cells(row) for row in found]))
+        boards += ["", table(title, COLUMNS, [_cells(row) for row in found])]
+    display(*boards[1:])
 
 
 def _cells(row: Standing) -> tuple[str, ...]:
@@ -39,9 +45,8 @@ def _cells(row: Standing) -> tuple[str, ...]:
         "-" if row.score is None else f"{row.score:.3f}",
         "-" if row.interval is None else f"{row.interval[0]:.2f} to {row.interval[1]:.2f}",
         f"{row.answered}/{row.asked}",
-        _count(row.forward_passes),
-        _count(row.backward_passes),
-        "-" if row.wall_seconds is None else f"{row.wall_seconds:.2f}",
+        _passes(row),
+        "-" if row.wall_seconds is None else f"{row.wall_seconds:.1f}s",
     )
 
 
@@ -55,15 +60,20 @@ def _rank(row: Standing) -> str:
     return f"{row.rank} ({row.rank_interval[0]}-{row.rank_interval[1]})"
 
 
-def _count(passes: float | None) -> str:
-    """A number of passes in at most five characters.
+def _passes(row: Standing) -> str:
+    if row.forward_passes is None or row.backward_passes is None:
+        return "-"
+    return f"{_count(row.forward_passes)}+{_count(row.backward_passes)}"
+
+
+def _count(passes: float) -> str:
+    """A number of passes to two digits.
 
     >>> _count(153_600.0), _count(12.5), _count(0.0)
-    ('154k', '12.5', '0')
+    ('150k', '12', '0')
     """
-    if passes is None:
-        return "-"
+    rounded = float(f"{passes:.2g}")
     for unit, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if passes >= unit:
-            return f"{passes / unit:.3g}{letter}"
-    return f"{passes:.3g}"
+        if rounded >= unit:
+            return f"{rounded / unit:g}{letter}"
+    return f"{rounded:g}"
