@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Iterator
 
-import torch
-
 from peabench.errors import PeabenchError
+from peabench.networks import Network, ResidualMLPConfig
 
 MEMORY_BYTES = 256 * 2**20
 """Default budget of a sweep: what it may hold at once beside its arguments and its result."""
@@ -34,6 +33,18 @@ def pieces(
             progress(min(1.0, (start + size) / length))
 
 
-def keep_graph(*tensors: torch.Tensor) -> bool:
-    """Whether gradients are asked for: a tensor requires them and gradient mode is on."""
-    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
+def example_bytes(network: Network) -> int:
+    """About what one example at one position holds while a stage runs on it."""
+    config = network.config
+    if isinstance(config, ResidualMLPConfig):
+        width = 2 * config.n_units * config.d_hidden
+    else:
+        width = 2 * config.d_mlp + 8 * config.n_heads * config.d_head + config.d_output
+    return 4 * (width + 6 * int(config.d_model))
+
+
+def part_of(progress: Progress | None, part: slice, length: int) -> Progress | None:
+    """Progress of one slice of an outer axis, told as progress of the whole."""
+    if progress is None:
+        return None
+    return lambda share: progress((part.start + share * (part.stop - part.start)) / length)

@@ -47,3 +47,10 @@ class LinearMetric:
     def select(self, rows: slice) -> "LinearMetric":
         """The metric of some of the examples."""
         return self if self.weights.shape[0] == 1 else LinearMetric(self.weights[rows], self.positions)
+
+
+def metric_positions(metric: Metric | None, length: int) -> tuple[int, ...]:
+    """Positions that a metric looks at, in order: all of them unless it says which."""
+    if isinstance(metric, LinearMetric):
+        return tuple(sorted({position % length for position in metric.positions}))
+    return tuple(range(length))

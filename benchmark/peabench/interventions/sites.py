@@ -1,6 +1,6 @@
 """Interchange at sites: subspaces of one site for many bases at once, and whole nodes at every position."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from jaxtyping import Float, Int
@@ -8,11 +8,15 @@ from torch import Tensor
 
 from peabench.errors import PeabenchError
 from peabench.interventions.activations import Activations, run_with_cache
-from peabench.interventions.chunks import MEMORY_BYTES, Progress
-from peabench.interventions.metrics import Metric
-from peabench.interventions.patching import SubspacePatch, run_patched
+from peabench.interventions.chunks import MEMORY_BYTES, Progress, example_bytes, part_of, pieces
+from peabench.interventions.metrics import LinearMetric, Metric, metric_positions
+from peabench.interventions.prefix import Prefix, node_differences, pick_rows, prefix_from, run_prefix
+from peabench.interventions.replay import Readout, Replay, Rows
 from peabench.mechanism.addresses import SiteAddress
 from peabench.networks import Network
+
+MOST_ROWS = 4096
+"""Rows of the residual stream computed together: more would leave the processor's caches."""
 
 
 def site_values(network: Network, activations: Activations, site: str) -> Float[Tensor, "batch #position d_model"]:
@@ -52,16 +56,24 @@ def interchange(
         PeabenchError: the network has no such site.
     """
     stage, node, positions = locate(network, site)
-    values = site_values(network, source, site)
-    if node is not None:
-        values = base.stage_inputs[stage][:, positions] + values - base.nodes[node][:, positions]
-    select = torch.zeros(1, 1, base.nodes.shape[2], 1)
-    select[:, :, positions] = 1
-    full = base.stage_inputs[stage].clone()
-    full[:, positions] = values
-    patch = SubspacePatch(stage, bases, full[None] @ bases[:, None], select)
-    logits = run_patched(network, base, subspaces=[patch], hypotheses=bases.shape[0], start=stage)
-    return logits if metric is None else metric(logits)
+    look = metric_positions(metric, base.nodes.shape[2])
+    prefix = prefix_from(network, base, look, stage)
+    replay, readout = Replay(prefix), Readout(prefix, metric)
+    live = [p for p in range(base.nodes.shape[2])[positions] if p in prefix.needed[stage]]
+    rows = tuple((0, p) for p in live)
+    resid = prefix.at(stage, live)[:, None]
+    ours, theirs = (
+        (run.stage_inputs[stage] if node is None else run.nodes[node])[:, live].movedim(1, 0) for run in (base, source)
+    )
+    change = (theirs - ours)[:, None]
+
+    def outcome(bases: Tensor) -> Tensor:
+        x = resid + (change @ bases) @ bases.transpose(-1, -2)
+        top = replay.climb(stage, rows, len(rows) == 1, x)
+        return readout(*top, labels=[0])[0]
+
+    width = example_bytes(network) * max(len(rows), len(look)) * base.nodes.shape[1]
+    return torch.cat([outcome(bases[part]) for part in pieces(bases.shape[0], width, memory_bytes, progress)])
 
 
 def sweep_sites(
@@ -79,20 +91,64 @@ def sweep_sites(
     Sites that cannot reach the metric get its value on the base run.
     """
     graph = network.graph
-    indices = range(len(graph.nodes)) if nodes is None else [_node_index(network, node) for node in nodes]
-    base, source = run_with_cache(network, base_inputs), run_with_cache(network, source_inputs)
-    identity = torch.eye(base.nodes.shape[-1])[None]
-    return torch.stack(
-        [
-            torch.stack(
-                [
-                    interchange(network, base, source, f"{graph.nodes[node]}@{p}", identity, metric=metric)[0]
-                    for p in range(base.nodes.shape[2])
-                ]
+    chosen = range(len(graph.nodes)) if nodes is None else [_node_index(network, node) for node in nodes]
+    length = run_with_cache(network, base_inputs[:1]).nodes.shape[2]
+    look = metric_positions(metric, length)
+    result = torch.empty(len(chosen), length, base_inputs.shape[0])
+    run_bytes = 2 * length * example_bytes(network)
+    site_bytes = len(chosen) * example_bytes(network) * (length if len(look) > 1 or graph.n_blocks > 2 else 1)
+    for batch in pieces(base_inputs.shape[0], max(run_bytes, site_bytes), memory_bytes // 2, most=MOST_ROWS):
+        runs = run_prefix(network, torch.cat([base_inputs[batch], source_inputs[batch]]), look)
+        half = batch.stop - batch.start
+        base, source = runs.rows(slice(half)), runs.rows(slice(half, None))
+        part = metric.select(batch) if isinstance(metric, LinearMetric) else metric
+        replay, readout = Replay(base), Readout(base, part)
+        most = max(1, MOST_ROWS * 4 // (3 * half))
+        done = part_of(progress, batch, base_inputs.shape[0])
+        for places in pieces(length, site_bytes * half, memory_bytes // 2, done, most=most):
+            positions = range(places.start, places.stop)
+            for nodes_of, rows, x in climb_sites(base, source, replay, chosen, positions):
+                values = readout(rows, x, labels=list(positions))
+                result[nodes_of, places, batch] = values.transpose(0, 1)
+    return result
+
+
+def climb_sites(
+    base: Prefix, source: Prefix, replay: Replay, chosen: Sequence[int], positions: range
+) -> Iterator[tuple[list[int], Rows, Float[Tensor, "row hypothesis batch d_model"]]]:
+    """Take every chosen node at every position from the source run, in one walk up the network.
+
+    Sites join the walk where their node is written; those whose live rows are the same go on together, so that the heads
+    and the MLP of a block share all later stages.
+
+    Yields:
+        The entries of `chosen`, their live rows, and what `output` reads there.
+    """
+    graph = base.network.graph
+    fronts: dict[tuple[Rows, bool], tuple[list[int], Tensor]] = {}
+    for stage in range(-1, len(graph.stages)):
+        moved: dict[tuple[Rows, bool], list[tuple[list[int], Tensor]]] = {}
+        for (rows, single), (names, x) in fronts.items():
+            step = replay.step(stage, rows, single)
+            single = single and graph.stages[stage].kind != "attention"
+            moved.setdefault((step.rows, single), []).append((names, step(x) if step.rows else x[:0]))
+        written = range(graph.n_embedding_nodes) if stage < 0 else graph.stages[stage].nodes
+        names = [i for i, node in enumerate(chosen) if node in written]
+        live = [p for p in positions if p in base.needed[stage + 1]]
+        if names:
+            at = [base.needed[stage + 1].index(p) for p in live]
+            change = node_differences(base, source, stage)[[chosen[i] - written.start for i in names]][:, at]
+            x = pick_rows(base.resid[stage + 1], at)[:, None] + change.movedim(0, 1)
+            moved.setdefault((tuple((p, p) for p in live), True), []).append((names, x))
+        fronts = {
+            key: (
+                [i for names, _ in parts for i in names],
+                torch.cat([x for _, x in parts], 1) if len(parts) > 1 else parts[0][1],
             )
-            for node in indices
-        ]
-    )
+            for key, parts in moved.items()
+        }
+    for (rows, _), (names, x) in fronts.items():
+        yield names, rows, x
 
 
 def locate(network: Network, site: str) -> tuple[int, int | None, slice]:

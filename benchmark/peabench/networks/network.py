@@ -23,6 +23,9 @@ class Network(nn.Module, ABC):
     graph: Graph
     config: Any
     meter: Meter
+    w_output: nn.Parameter
+    """Unembedding [d_model, output], applied after `output_norm`."""
+    b_output: nn.Parameter
 
     def __init__(self, graph: Graph) -> None:
         super().__init__()
@@ -52,9 +55,13 @@ class Network(nn.Module, ABC):
         A leading axis of size 1 stands for readers that all read the same.
         """
 
-    @abstractmethod
-    def unembed(self, read: Float[Tensor, "*row position d_model"]) -> Float[Tensor, "*row position output"]:
+    def output_norm(self, read: Float[Tensor, "*row d_model"]) -> Float[Tensor, "*row d_model"]:
+        """The norm before the unembedding."""
+        return read
+
+    def unembed(self, read: Float[Tensor, "*row d_model"]) -> Float[Tensor, "*row output"]:
         """Logits from what `output` reads."""
+        return self.output_norm(read) @ self.w_output + self.b_output
 
     @abstractmethod
     def stage_cost(self, stage: int) -> float:

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from typing_extensions import override
 
 from peabench.networks.config import ResidualMLPConfig
 from peabench.networks.graph import residual_mlp_graph
@@ -50,20 +51,23 @@ class ResidualMLP(Network):
 
     def block(self, index: int) -> UnitBlock:
         """The block's parameters."""
-        block = self.get_submodule(f"block{index}")
-        return block  # type: ignore[return-value]  # add_module loses the type
+        return self.get_submodule(f"block{index}")  # type: ignore[return-value]  # add_module loses the type
 
+    @override
     @property
     def constant(self) -> Float[Tensor, " d_model"]:
         return self.b_embed
 
+    @override
     def embedding_nodes(self, inputs: Int[Tensor, "batch column"]) -> Float[Tensor, "node batch 1 d_model"]:
         signs = inputs.to(self.w_embed.dtype) * 2 - 1
         return (signs.T[:, :, None] * self.w_embed[:, None, :])[:, :, None, :]
 
+    @override
     def stage_bias(self, stage: int) -> None:
         return None
 
+    @override
     def stage(
         self, stage: int, reads: Float[Tensor, "reader *row position d_model"]
     ) -> Float[Tensor, "node *row position d_model"]:
@@ -74,33 +78,37 @@ class ResidualMLP(Network):
         hidden = torch.relu(torch.matmul(flat, block.w_in) + block.b_in[:, None])
         return torch.bmm(hidden, block.w_out).reshape(block.w_out.shape[0], *rows, -1)
 
+    @override
     def stage_sum(
         self, stage: int, resid: Float[Tensor, "*row position d_model"]
     ) -> Float[Tensor, "*row position d_model"]:
         return resid + self.write(stage, self.react(stage, self.project(stage, resid)))
 
+    @override
     def project(self, stage: int, resid: Float[Tensor, "*row d_model"]) -> Float[Tensor, "*row unit hidden"]:
         block = self.block(stage)
         self.count(stage, resid, resid.numel() / resid.shape[-1])
         wide = block.w_in.transpose(0, 1).reshape(resid.shape[-1], -1)
         return F.linear(resid, wide.T, block.b_in.flatten()).unflatten(-1, block.b_in.shape)
 
+    @override
     def react(self, stage: int, projections: Float[Tensor, "*row unit hidden"]) -> Float[Tensor, "*row unit hidden"]:
         return projections.relu()
 
+    @override
     def write(self, stage: int, inner: Float[Tensor, "*row unit hidden"]) -> Float[Tensor, "*row d_model"]:
         return inner.flatten(-2) @ self.block(stage).w_out.flatten(0, 1)
 
+    @override
     def spread(self, stage: int, inner: Float[Tensor, "*row unit hidden"]) -> Float[Tensor, "unit *row d_model"]:
         return torch.einsum("...uh,uhd->u...d", inner, self.block(stage).w_out)
 
+    @override
     def pull_back(
         self, stage: int, resid: Float[Tensor, "*row d_model"], gradients: Float[Tensor, "*row unit hidden"]
     ) -> Float[Tensor, "unit *row d_model"]:
         return torch.einsum("...uh,udh->u...d", gradients, self.block(stage).w_in)
 
-    def unembed(self, read: Float[Tensor, "*row position d_model"]) -> Float[Tensor, "*row position output"]:
-        return read @ self.w_output + self.b_output
-
+    @override
     def stage_cost(self, stage: int) -> float:
         return 2.0 * self.config.n_units * self.config.d_model * self.config.d_hidden

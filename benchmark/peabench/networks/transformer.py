@@ -4,9 +4,10 @@ import math
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F  # noqa: N812  # the name everyone knows
+import torch.nn.functional as F  # the name everyone knows
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from typing_extensions import override
 
 from peabench.networks.config import TransformerConfig
 from peabench.networks.graph import transformer_graph
@@ -117,20 +118,23 @@ class Transformer(Network):
 
     def block(self, index: int) -> Block:
         """The block's parameters."""
-        block = self.get_submodule(f"block{index}")
-        return block  # type: ignore[return-value]  # add_module loses the type
+        return self.get_submodule(f"block{index}")  # type: ignore[return-value]  # add_module loses the type
 
+    @override
     @property
     def constant(self) -> None:
         return None
 
+    @override
     def embedding_nodes(self, inputs: Int[Tensor, "batch position"]) -> Float[Tensor, "1 batch position d_model"]:
         return (self.w_embed[inputs] + self.w_position[: inputs.shape[1]])[None]
 
+    @override
     def stage_bias(self, stage: int) -> Float[Tensor, " d_model"] | None:
         at = self.graph.stages[stage]
         return self.block(at.block).attention.b_o if at.kind == "attention" else None
 
+    @override
     def stage(
         self, stage: int, reads: Float[Tensor, "reader *row position d_model"]
     ) -> Float[Tensor, "node *row position d_model"]:
@@ -163,6 +167,7 @@ class Transformer(Network):
         scores = q @ k.transpose(-1, -2) / math.sqrt(self.config.d_head) + self.mask[:length, :length]
         return (scores.softmax(-1) @ v) @ weights.w_o[:, None]
 
+    @override
     def stage_sum(
         self, stage: int, resid: Float[Tensor, "*row position d_model"]
     ) -> Float[Tensor, "*row position d_model"]:
@@ -171,6 +176,7 @@ class Transformer(Network):
         x = resid.movedim(-2, 0)
         return (x + self.write(stage, self.react(stage, self.project(stage, x)))).movedim(0, -2)
 
+    @override
     def project(
         self, stage: int, resid: Float[Tensor, "position *row d_model"], ports: slice = slice(None)
     ) -> Float[Tensor, "position *row reader e"]:
@@ -184,6 +190,7 @@ class Transformer(Network):
         wide = weight.permute(1, 0, 3, 2).reshape(-1, resid.shape[-1])
         return F.linear(block.norm_attention(resid), wide, bias.flatten()).unflatten(-1, bias.shape)
 
+    @override
     def react(
         self, stage: int, projections: Float[Tensor, "position *row reader e"]
     ) -> Float[Tensor, "position *row node e"]:
@@ -207,6 +214,7 @@ class Transformer(Network):
         q, k, v = (x.flatten(1, -3).permute(1, 2, 0, 3) for x in (q, k, v))
         return F.scaled_dot_product_attention(q, k, v, mask).permute(2, 0, 1, 3).unflatten(1, rows)
 
+    @override
     def write(self, stage: int, inner: Float[Tensor, "position *row node e"]) -> Float[Tensor, "position *row d_model"]:
         at = self.graph.stages[stage]
         block = self.block(at.block)
@@ -214,6 +222,7 @@ class Transformer(Network):
             return F.linear(inner[..., 0, :], block.mlp.w_out.T, block.mlp.b_out)
         return F.linear(inner.flatten(-2), block.attention.w_o.flatten(0, 1).T, block.attention.b_o)
 
+    @override
     def spread(
         self, stage: int, inner: Float[Tensor, "position *row node e"]
     ) -> Float[Tensor, "node position *row d_model"]:
@@ -222,6 +231,7 @@ class Transformer(Network):
         weight = block.mlp.w_out[None] if at.kind == "mlp" else block.attention.w_o
         return torch.einsum("...ne,ned->n...d", inner, weight)
 
+    @override
     def pull_back(
         self,
         stage: int,
@@ -237,9 +247,12 @@ class Transformer(Network):
             pulled = torch.einsum("...che,hcde->hc...d", gradients, block.attention.w_qkv).flatten(0, 1)
         return norm.pull_back(resid, pulled)
 
-    def unembed(self, read: Float[Tensor, "*row position d_model"]) -> Float[Tensor, "*row position output"]:
-        return self.norm_output(read) @ self.w_output + self.b_output
+    @override
+    def output_norm(self, read: Float[Tensor, "*row d_model"]) -> Float[Tensor, "*row d_model"]:
+        normed: Tensor = self.norm_output(read)
+        return normed
 
+    @override
     def stage_cost(self, stage: int) -> float:
         config = self.config
         if self.graph.stages[stage].kind == "mlp":
