@@ -27,7 +27,7 @@ class Family:
     """Folder of its task folders, each named by the second part of the task's id."""
     train: str
     """`module:function`, imported only to train; called as
-    `train(out: Path, only: str | None, seed: int, progress: Callable[[str, float], None]) -> None`."""
+    `train(out: Path, only: str | None, seed: int, progress: Callable[[str, float], None], resume: bool) -> None`."""
 
 
 def registered(group: str) -> list[EntryPoint]:

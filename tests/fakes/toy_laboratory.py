@@ -23,7 +23,7 @@ from peabench.scorers import Scorer
 CHECKPOINTS = Path(os.environ.get("TOY_CHECKPOINTS", "/nonexistent"))
 
 
-def train(out: Path, only: str | None, seed: int, progress: Any) -> None:
+def train(out: Path, only: str | None, seed: int, progress: Any, resume: bool = False) -> None:
     progress("toy/a", 0.5)
     write_task(out / "a", truth=[float(seed), 0.0, 0.0])
     progress("toy/a", 1.0)

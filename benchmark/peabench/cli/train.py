@@ -17,6 +17,7 @@ def train(
         Path | None, typer.Option(metavar="DIR", help="Where task folders go; by default where the family keeps them.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the training.")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Keep the tasks that are certified already.")] = False,
 ) -> None:
     """Train and certify the tasks of a family and write their folders."""
     known = families()
@@ -38,4 +39,4 @@ def train(
                 bars[name] = progress.add_task(name, total=1.0)
             progress.update(bars[name], completed=fraction)
 
-        recipe(out or found.checkpoints, only, seed, report)
+        recipe(out or found.checkpoints, only, seed, report, resume)

@@ -38,7 +38,7 @@ FREE_STEPS = 1500
 log = logging.getLogger(__name__)
 
 
-def train(out: Path, only: str | None, seed: int, progress: Callable[[str, float], None]) -> None:
+def train(out: Path, only: str | None, seed: int, progress: Callable[[str, float], None], resume: bool = False) -> None:
     """Make the family's tasks, groups of one shape at once, two processes of one thread each.
 
     Args:
@@ -46,8 +46,16 @@ def train(out: Path, only: str | None, seed: int, progress: Callable[[str, float
         only: a glob over names or ids; None is all.
         seed: another seed draws other formulas, placements and weights.
         progress: told what is being made and how much is done.
+        resume: keep the tasks of this seed whose certificate stands in `out` already.
+
+    Raises:
+        PeabenchError: no task matches, or some did not pass; those that passed are written.
     """
     wanted = [s for s in specifications() if only is None or fnmatchcase(s.name, only.removeprefix("boolean/"))]
+    if not wanted:
+        raise PeabenchError(f"No task of the boolean family matches {only!r}; try 'tree-s-*'.")
+    if resume:
+        wanted = [s for s in wanted if not certified_already(s, out / s.name, seed)]
     jobs = list(_jobs(wanted))
     runs = Parallel(n_jobs=2, return_as="generator_unordered")(delayed(make_tasks)(job, out, seed) for job in jobs)
     progress("boolean", 0.0)
@@ -57,7 +65,17 @@ def train(out: Path, only: str | None, seed: int, progress: Callable[[str, float
         failed += problems
         progress("boolean", done / len(wanted))
     if failed:
-        raise PeabenchError(f"{len(failed)} of {len(wanted)} tasks did not pass and were not certified: {failed}")
+        raise PeabenchError(
+            f"{len(failed)} of {len(wanted)} tasks were not certified: {'; '.join(failed)}; train again."
+        )
+
+
+def certified_already(specification: Specification, folder: Path, seed: int) -> bool:
+    """Whether the folder holds this very task, with a certificate that passed (it is written last)."""
+    if not (folder / CERTIFICATE_FILE).exists():
+        return False
+    task = load_task(folder)
+    return task.record == task_record(specification, seed) and all(check.passed for check in task.certificate)
 
 
 def _jobs(wanted: list[Specification]) -> Iterator[list[Specification]]:
@@ -144,6 +162,7 @@ def finish_task(
         None, or what still fails after the last round; the folder then has no certificate.
     """
     folder = out / specification.name
+    (folder / CERTIFICATE_FILE).unlink(missing_ok=True)
     alone = planter.subset([index])
     plan = specification.plan(seed)
     mechanism = build_mechanism(plan, planter.targets.basis[index])
