@@ -9,6 +9,8 @@ from tests.tracks import gates
 from peabench.networks.gauge import random_gauge, regauge_mechanism
 from peabench.tasks import Task
 
+torch.set_num_threads(1)  # the networks are tiny, and the tests share the cores
+
 
 @pytest.fixture(scope="session")
 def gates_task(tmp_path_factory: pytest.TempPathFactory) -> Task:

@@ -50,7 +50,7 @@ def network(seed: int = 0) -> ResidualMLP:
         for unit in range(CONFIG.n_units):
             if (block, unit) not in UNITS.values():
                 state[f"block{block}.w_in"][unit] = torch.randn(D_MODEL, 4, generator=generator)
-                state[f"block{block}.w_out"][unit, :, 9:] = 3 * torch.randn(4, 3, generator=generator)
+                state[f"block{block}.w_out"][unit, :, 9:] = torch.randn(4, 3, generator=generator)
     for gate, parents in {"g0": (0, 1), "g1": (2, 3)}.items():
         block, unit = UNITS[gate]
         state[f"block{block}.w_in"][unit, list(parents), 0] = 1
@@ -58,8 +58,8 @@ def network(seed: int = 0) -> ResidualMLP:
         state[f"block{block}.w_out"][unit, :2, 6 + int(gate[1])] = torch.tensor([2.0, -1.0])
     block, unit = UNITS["g2"]
     state[f"block{block}.w_in"][unit, 6:8, :2] = torch.tensor([[1.0, -1.0], [1.0, -1.0]])
-    state[f"block{block}.b_in"][unit, 2] = 1
-    state[f"block{block}.w_out"][unit, :3, 8] = torch.tensor([-1.0, -1.0, 1.0])
+    state[f"block{block}.b_in"][unit, :3] = torch.tensor([-1.0, -1.0, 1.0])  # no neuron is ever at its kink
+    state[f"block{block}.w_out"][unit, :3, 8] = torch.tensor([-2.0, -2.0, 1.0])
     state["w_output"][8] = 4
     made.load_state_dict(state)
     return made

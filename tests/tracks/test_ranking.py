@@ -21,7 +21,7 @@ def mask(*edges: int, total: int = 6) -> torch.Tensor:
     return torch.tensor([i in edges for i in range(total)])
 
 
-@pytest.mark.parametrize(("positives", "total"), [(1, 1), (1, 5), (2, 6), (3, 6), (5, 6), (6, 6)])
+@pytest.mark.parametrize(("positives", "total"), [(1, 1), (1, 4), (2, 5), (4, 5), (5, 5)])
 def test_the_expectation_is_the_mean_over_all_orders(positives: int, total: int) -> None:
     labels = [i < positives for i in range(total)]
     found = [average_precision_score(labels, order) for order in permutations(range(total))]

@@ -8,6 +8,9 @@ from torch import Tensor
 from peabench_baselines.variables.class_directions import ClassDirections
 from peabench_baselines.variables.labelled_activations import LabelledActivations
 
+SHRINKAGE = 0.1
+"""Towards a multiple of the identity; 0 leaves the covariance as it is."""
+
 
 class LinearDiscriminant(ClassDirections):
     """The leading discriminant components, orthonormalised."""
@@ -16,8 +19,8 @@ class LinearDiscriminant(ClassDirections):
     reference = "https://doi.org/10.1111/j.1469-1809.1936.tb02137.x"  # Fisher 1936
 
     def basis(self, activations: LabelledActivations, site: str, dimension: int) -> Float[Tensor, "d_model k"]:
-        """Scikit-learn's components, from the eigenvalues of shrunk covariances (activations may have low rank)."""
-        analysis = LinearDiscriminantAnalysis(solver="eigen", shrinkage="auto")
+        """Scikit-learn's components; shrunk, as inverting the covariance of low-rank activations blows up noise."""
+        analysis = LinearDiscriminantAnalysis(solver="eigen", shrinkage=SHRINKAGE)
         analysis.fit(activations.sites[site].double().cpu().numpy(), activations.classes.cpu().numpy())
         components = torch.from_numpy(analysis.scalings_[:, : min(dimension, activations.n_classes - 1)])
         basis: Tensor = torch.linalg.qr(components).Q.float()

@@ -11,23 +11,29 @@ from peabench.interventions import interchange, run_with_cache
 from peabench.tracks.pairs import Pairs, balanced_accuracy, predicted_class
 from peabench.tracks.variables import VariableAnswer, VariableQuestion
 
+Bases = Mapping[str, Float[Tensor, "d_model k"] | None]
+"""A basis for each site; None for the whole of it."""
 
-def choose_site(question: VariableQuestion, bases: Mapping[str, Float[Tensor, "d_model k"] | None]) -> VariableAnswer:
-    """The site whose basis (None: the whole site) has the best balanced interchange accuracy on the validation pairs.
 
-    Of equally accurate ones, that with the least balanced cross-entropy.
-    """
+def choose_site(question: VariableQuestion, bases: Bases) -> VariableAnswer:
+    """The site whose basis does best on the validation pairs."""
+    quality = site_quality(question, bases)
+    best = max(quality, key=lambda site: quality[site])
+    return VariableAnswer(best, bases[best])
+
+
+def site_quality(question: VariableQuestion, bases: Bases) -> dict[str, tuple[float, float]]:
+    """Balanced interchange accuracy on the validation pairs; among equals, minus the balanced cross-entropy decides."""
     network, pairs = question.network, question.validation
     identity = torch.eye(network.config.d_model, device=pairs.base.device)
+    quality = {}
     with torch.inference_mode():
         base, source = run_with_cache(network, pairs.base), run_with_cache(network, pairs.source)
-        quality = {}
         for site, basis in bases.items():
             logits = interchange(network, base, source, site, (identity if basis is None else basis)[None])[0]
             accuracy = float(balanced_accuracy(predicted_class(logits), pairs))
             quality[site] = (accuracy, -balanced_cross_entropy(logits, pairs))
-    best = max(quality, key=lambda site: quality[site])
-    return VariableAnswer(best, bases[best])
+    return quality
 
 
 def balanced_cross_entropy(logits: Float[Tensor, "pair position output"], pairs: Pairs) -> float:

@@ -1,0 +1,139 @@
+"""Every method for the track `circuits` keeps the contract, and finds what it can find."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from tests.tracks import gates
+
+from peabench.networks import TransformerConfig, build_network
+from peabench.networks.gauge import random_gauge
+from peabench.networks.network import Network
+from peabench.scorers import Scorer
+from peabench.tasks import Task
+from peabench.tracks.circuits import TRACK, CircuitAnswer, CircuitQuestion
+from peabench_baselines.circuits.base_margin import base_margin
+from peabench_baselines.circuits.eap import EAP
+from peabench_baselines.circuits.eap_ig import EAPIG
+from peabench_baselines.circuits.exact_patching import PAIRS, ExactPatching
+from peabench_baselines.circuits.gradient_activation import GradientActivation
+from peabench_baselines.circuits.random_edges import RandomEdges
+from peabench_baselines.circuits.weight_norm import WeightNorm
+
+METHODS: list[type[Scorer[CircuitQuestion, CircuitAnswer]]] = [
+    EAP, EAPIG, ExactPatching, GradientActivation, RandomEdges, WeightNorm,
+]  # fmt: skip
+INVARIANT = [method for method in METHODS if method is not RandomEdges]
+
+
+def asked(question: CircuitQuestion, seed: int = 0) -> CircuitQuestion:
+    return replace(question, generator=torch.Generator().manual_seed(seed))
+
+
+def transformer_question() -> CircuitQuestion:
+    generator = torch.Generator().manual_seed(0)
+    config = TransformerConfig(
+        d_vocabulary=5, n_positions=4, d_model=8, n_blocks=2, n_heads=2, d_head=4, d_mlp=6, norm="rms", d_output=5
+    )
+    network = build_network(config, generator).requires_grad_(False)
+    base, source = (torch.randint(5, (32, 4), generator=generator) for _ in range(2))
+    return CircuitQuestion(network, base, source, network.graph.edges, network.graph.edge_indices, generator)
+
+
+@pytest.fixture(params=["gates", "transformer"])
+def question(request: pytest.FixtureRequest, circuit_question: CircuitQuestion) -> CircuitQuestion:
+    return circuit_question if request.param == "gates" else transformer_question()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_answers_are_finite_repeatable_and_leave_the_network_alone(
+    method: type[Scorer[CircuitQuestion, CircuitAnswer]], question: CircuitQuestion
+) -> None:
+    before = {key: value.clone() for key, value in question.network.state_dict().items()}
+    assert method().applicable(question) is None
+    scores = method().score(asked(question)).scores
+    assert scores.shape == (len(question.edges),)
+    assert bool(torch.isfinite(scores).all())
+    assert not scores.requires_grad
+    assert len(scores.unique()) > 3
+    assert torch.equal(scores, method().score(asked(question)).scores)
+    assert all(torch.equal(value, before[key]) for key, value in question.network.state_dict().items())
+
+
+@pytest.mark.parametrize("method", INVARIANT)
+def test_no_gauge_changes_a_score(
+    method: type[Scorer[CircuitQuestion, CircuitAnswer]], question: CircuitQuestion
+) -> None:
+    network, _ = random_gauge(question.network, torch.Generator().manual_seed(4))
+    one = method().score(asked(question)).scores
+    two = method().score(replace(asked(question), network=network)).scores
+    assert float((one - two).abs().max()) < 1e-3 * float(one.abs().max())
+
+
+@pytest.mark.parametrize("method", [EAP, EAPIG, ExactPatching])
+def test_methods_that_patch_find_the_circuit(
+    method: type[Scorer[CircuitQuestion, CircuitAnswer]], gates_task: Task, circuit_question: CircuitQuestion
+) -> None:
+    metrics = TRACK.grade(gates_task, 0, circuit_question, method().score(asked(circuit_question)))
+    assert metrics["score"] == pytest.approx(1)
+    assert metrics["faithful_size"] == 1
+
+
+def test_weights_meet_in_the_noise_too(gates_task: Task, circuit_question: CircuitQuestion) -> None:
+    metrics = TRACK.grade(gates_task, 0, circuit_question, WeightNorm().score(asked(circuit_question)))
+    assert metrics["score"] < 0.5
+
+
+def test_the_margin_of_one_logit_has_the_sign_of_the_base_run(circuit_question: CircuitQuestion) -> None:
+    network, base = circuit_question.network, circuit_question.base[:50]
+    logits = network(base)
+    assert torch.allclose(base_margin(network, base)(logits), logits[:, -1, 0].abs())
+    assert torch.allclose(base_margin(network, base)(-logits), -logits[:, -1, 0].abs())
+
+
+def test_the_margin_of_many_logits_is_that_of_the_predicted_one() -> None:
+    question = transformer_question()
+    logits = question.network(question.base)
+    last = logits[:, -1]
+    expected = last.max(-1).values - last.mean(-1)
+    assert torch.allclose(base_margin(question.network, question.base)(logits), expected, atol=1e-5)
+
+
+def test_exact_patching_is_one_hook_per_edge_into_the_output(circuit_question: CircuitQuestion) -> None:
+    """What `output` reads is a sum, so that patching an edge into it is adding a difference there."""
+    network = circuit_question.network
+    base, source = circuit_question.base[:PAIRS], circuit_question.source[:PAIRS]
+    scores = dict(
+        zip(circuit_question.edges, ExactPatching().score(asked(circuit_question)).scores.tolist(), strict=True)
+    )
+    for node in network.graph.nodes:
+        change = (output_of(network, node, source) - output_of(network, node, base)) @ network.get_parameter("w_output")
+        assert scores[f"output <- {node}"] == pytest.approx(float(change.abs().mean()), rel=1e-4, abs=1e-5)
+
+
+def output_of(network: Network, node: str, rows: torch.Tensor) -> torch.Tensor:
+    found: list[torch.Tensor] = []
+    handle = network.get_submodule(node).register_forward_hook(lambda module, arguments, out: found.append(out))
+    network(rows)
+    handle.remove()
+    return found[0]
+
+
+def test_weight_norm_of_an_edge_written_out(circuit_question: CircuitQuestion) -> None:
+    scores = dict(zip(circuit_question.edges, WeightNorm().score(circuit_question).scores.tolist(), strict=True))
+    network = circuit_question.network
+    embed, out = network.get_parameter("w_embed"), network.get_parameter("w_output")
+    assert scores["output <- input2"] == pytest.approx(float((embed[2] @ out).norm()))
+    # the conjunction's two neurons: one reads x0 + x1 and writes 2, the other is constant
+    assert scores["block0.unit1 <- input0"] == pytest.approx(2)
+    assert scores["output <- block1.unit0"] == pytest.approx(4 * (2 * 2**0.5) * 2**0.5)
+    assert scores["block1.unit0 <- block0.unit1"] == pytest.approx(2 * 2**0.5 * 2 * 2**0.5)
+
+
+def test_random_scores_depend_on_the_generator_alone(circuit_question: CircuitQuestion) -> None:
+    one, two = (RandomEdges().score(asked(circuit_question, seed)).scores for seed in (0, 1))
+    assert not torch.equal(one, two)
+
+
+def test_the_circuit_is_the_one_written_down(circuit_question: CircuitQuestion) -> None:
+    assert set(gates.REQUIRED) < set(circuit_question.edges)
