@@ -1,0 +1,73 @@
+"""Real scorers on a real task, through the harness: the oracle at 1, chance at 0, a method between or above."""
+
+import pytest
+
+from peabench.catalogue import content_hash
+from peabench.cells import Cell, run_cell
+from peabench.discovery import ScorerEntry, references, scorer_at
+from peabench.results import CellKey, CellResult
+from peabench.tasks import Task
+
+METHODS = {
+    "mean-difference": "peabench_baselines.variables.mean_difference:MeanDifference",
+    "random-subspace": "peabench_baselines.variables.random_subspace:RandomSubspace",
+    "random-edges": "peabench_baselines.circuits.random_edges:RandomEdges",
+    "eap": "peabench_baselines.circuits.eap:EAP",
+}
+
+
+def entry(track: str, name: str) -> ScorerEntry:
+    if name in METHODS:
+        return scorer_at(METHODS[name])
+    return next(found for found in references() if (found.track, found.name) == (track, name))
+
+
+def result_of(task: Task, track: str, name: str) -> CellResult:
+    found = entry(track, name)
+    key = CellKey(
+        track=track,
+        track_version=1,
+        scorer=name,
+        scorer_version=found.version,
+        source_hash=found.source_hash,
+        task=task.record.id,
+        content_hash=content_hash(task.folder),
+        others_hash="",
+        seed=0,
+        device="cpu",
+    )
+    result = run_cell(Cell(key, found, "test", task.folder, ()))
+    assert result.status == "ok", result.traceback
+    return result
+
+
+@pytest.mark.parametrize("track", ["variables", "circuits"])
+def test_the_oracle_earns_1_in_a_cell(gates_task: Task, track: str) -> None:
+    assert result_of(gates_task, track, "oracle").metrics["score"] == 1
+
+
+def test_a_method_is_asked_about_the_twin_too(gates_task: Task) -> None:
+    result = result_of(gates_task, "variables", "mean-difference")
+    assert result.metrics["score"] > 0.95
+    assert result.metrics["selectivity"] > 0.5
+    assert [("selectivity" in question) for question in result.questions] == [True, False]
+    assert result.cost is not None
+    assert result.cost.forward_passes > 1000
+    assert result.cost.backward_passes == 0
+
+
+@pytest.mark.parametrize("name", ["structural-null", "random-edges"])
+def test_nulls_earn_little_in_a_cell(gates_task: Task, name: str) -> None:
+    assert result_of(gates_task, "circuits", name).metrics["score"] < 0.4
+
+
+def test_a_cell_gives_the_same_answer_again(gates_task: Task) -> None:
+    one, two = (result_of(gates_task, "variables", "random-subspace") for _ in range(2))
+    assert one.answer_hash == two.answer_hash
+    assert one.metrics == two.metrics
+
+
+def test_gradient_methods_are_metered(gates_task: Task) -> None:
+    cost = result_of(gates_task, "circuits", "eap").cost
+    assert cost is not None
+    assert cost.backward_passes > 0
