@@ -9,9 +9,10 @@ from torch import Tensor
 
 from peabench.errors import InvalidAnswer, PeabenchError
 from peabench.interventions import interchange, run_with_cache
-from peabench.mechanism import CausalModel, Location, Mechanism, MechanismError, SiteAddress
+from peabench.mechanism import CausalModel, MechanismError, SiteAddress
 from peabench.networks import Network
 from peabench.tasks import Task
+from peabench.tracks.locations import candidates, layer_of, overlap, residual_locations
 from peabench.tracks.pairs import (
     Pairs,
     balanced_accuracy,
@@ -85,13 +86,13 @@ class SitePrior(Reference):
         """The commonest depth, rounded to this network's blocks; the middle where no other task has alignments."""
         blocks = question.network.graph.n_blocks
         depths = [
-            round(_layer(site) / other.record.network.n_blocks * blocks)
+            round(layer_of(site) / other.record.network.n_blocks * blocks)
             for other in others
             for variable in candidates(other.mechanism)
             for site, _ in residual_locations(other.mechanism, variable)
         ]
         layer = max(sorted(set(depths)), key=depths.count, default=blocks // 2)
-        sites = [site for site in question.sites if _layer(site) == layer]
+        sites = [site for site in question.sites if layer_of(site) == layer]
         generator = question.generator
         at = int(torch.randint(len(sites), (), generator=generator, device=generator.device))
         shape = (question.network.config.d_model, question.dimension)
@@ -201,25 +202,6 @@ def asked_variables(task: Task) -> list[str]:
     return found
 
 
-def candidates(mechanism: Mechanism) -> list[str]:
-    """Variables other than inputs and output that have a certified subspace of a residual site."""
-    model = mechanism.causal_model
-    return [
-        alignment.variable
-        for alignment in mechanism.alignments
-        if alignment.variable not in (*model.inputs, model.output) and residual_locations(mechanism, alignment.variable)
-    ]
-
-
-def residual_locations(mechanism: Mechanism, variable: str) -> list[tuple[str, Float[Tensor, "d_model k"]]]:
-    """Certified residual sites of a variable, each with its basis."""
-    return [
-        (location.site, mechanism.tensor(location.basis))
-        for location in mechanism.alignment(variable).locations
-        if location.basis is not None and _is_residual(location)
-    ]
-
-
 def held_out(task: Task, question: VariableQuestion) -> Pairs:
     """The pairs that answers to a question are graded on: as fresh as its own, and none of them."""
     known = Pairs(
@@ -269,33 +251,10 @@ def checked(question: VariableQuestion, answer: VariableAnswer) -> tuple[str, Fl
     return site, basis.float()
 
 
-def overlap(one: Float[Tensor, "d_model k"], other: Float[Tensor, "d_model l"]) -> float:
-    """Mean squared cosine of the principal angles between two subspaces; angles that the smaller one lacks count 0.
-
-    >>> axes = torch.eye(3)
-    >>> overlap(axes[:, :1], axes[:, :2])
-    0.5
-    """
-    cosines = (one.double().T @ other.double()).square().sum()
-    return float(cosines / max(one.shape[1], other.shape[1]))
-
-
 def without_descriptions(model: CausalModel) -> CausalModel:
     """The causal model without its free text, which might say more than a question should."""
     plain = tuple(variable.model_copy(update={"description": ""}) for variable in model.variables)
     return model.model_copy(update={"description": "", "variables": plain})
-
-
-def _is_residual(location: Location) -> bool:
-    address = SiteAddress.parse(location.site)
-    return isinstance(address.place, int) and isinstance(address.position, int)
-
-
-def _layer(site: str) -> int:
-    place = SiteAddress.parse(site).place
-    if not isinstance(place, int):
-        raise PeabenchError(f"expected a residual site, got {site!r}")
-    return place
 
 
 def _shape(value: object) -> str:
