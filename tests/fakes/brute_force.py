@@ -16,6 +16,13 @@ from peabench.networks import Network, ResidualMLP, Transformer
 Edit = Callable[[Tensor], Tensor]
 
 
+def agree(found: Tensor, expected: Tensor) -> None:
+    """Fail unless two results differ by at most 1e-5 of their scale."""
+    assert found.shape == expected.shape
+    scale = max(1.0, float(expected.detach().abs().max()))
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5 * scale)
+
+
 def forward_edited(network: Network, inputs: Tensor, module: str, edit: Edit) -> Tensor:
     """Logits with `edit` applied to the output [batch, position, d_model] of an addressed module by a forward hook."""
     handle = network.get_submodule(module).register_forward_hook(lambda _module, _inputs, output: edit(output))

@@ -1,11 +1,13 @@
 """What an intervention is judged by: any function of the logits, or a linear one that the engine can fold."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+
+from peabench.interventions.chunks import Progress, part_of, pieces
 
 Metric = Callable[[Float[Tensor, "*any batch position output"]], Float[Tensor, "*any batch"]]
 """From logits to one number for each example; leading axes, such as one of hypotheses, are kept."""
@@ -54,3 +56,18 @@ def metric_positions(metric: Metric | None, length: int) -> tuple[int, ...]:
     if isinstance(metric, LinearMetric):
         return tuple(sorted({position % length for position in metric.positions}))
     return tuple(range(length))
+
+
+def batches(
+    metric: Metric | None, length: int, bytes_each: float, memory_bytes: int, progress: Progress | None = None
+) -> Iterator[tuple[slice, Metric | None, Progress | None]]:
+    """Cut a batch to a memory budget: rows, the metric of those rows, and their progress.
+
+    A metric that is a plain function may hold labels of the whole batch, so only whole logits (None) and metrics that can
+    be asked for some of their rows are cut.
+    """
+    if metric is None or isinstance(metric, LinearMetric):
+        for rows in pieces(length, bytes_each, memory_bytes):
+            yield rows, None if metric is None else metric.select(rows), part_of(progress, rows, length)
+    else:
+        yield slice(0, length), metric, progress

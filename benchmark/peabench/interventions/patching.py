@@ -82,9 +82,8 @@ def run_patched(
             for chunk in chunks:
                 mask = patch.mask[:, readers, at : at + chunk.shape[0]]
                 at += chunk.shape[0]
-                reads = reads + torch.einsum(
-                    "hrn,nhbpd->rhbpd", mask.expand(hypotheses, -1, -1), chunk.expand(-1, *shape)
-                )
+                if mask.requires_grad or mask.any():  # where no reader of a stage is patched, all share one read
+                    reads = reads + _masked_sum(mask.expand(hypotheses, -1, -1), chunk.expand(-1, *shape))
         if last:
             return network.unembed(reads[0])
         outputs = network.stage(index, reads)
@@ -93,6 +92,12 @@ def run_patched(
         for patch, chunks in zip(edges, differences, strict=True):
             chunks.append(patch.source[nodes] - outputs)
     raise AssertionError("unreachable: the loop returns at the output reader")
+
+
+def _masked_sum(
+    mask: Float[Tensor, "hypothesis reader node"], chunk: Float[Tensor, "node hypothesis batch position d_model"]
+) -> Float[Tensor, "reader hypothesis batch position d_model"]:
+    return torch.einsum("hrn,nhbpd->rhbpd", mask, chunk)
 
 
 def _slice(indices: range) -> slice:

@@ -1,12 +1,14 @@
 """One run of a network with positions leading, kept only as far as a metric depends on it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from peabench.interventions.activations import Activations
+from peabench.interventions.chunks import in_cache
 from peabench.networks import Network, Transformer
 
 
@@ -64,11 +66,16 @@ def needed_positions(network: Network, look: tuple[int, ...], length: int) -> tu
     return tuple(reversed(needed))
 
 
+def positions_of(network: Network, inputs: Int[Tensor, "batch column"]) -> int:
+    """Number of positions that these inputs have."""
+    return inputs.shape[1] if isinstance(network, Transformer) else 1
+
+
 def run_prefix(network: Network, inputs: Int[Tensor, "batch column"], look: tuple[int, ...]) -> Prefix:
     """Run the network once, computing only what the positions looked at depend on."""
     embedded = network.embedding_nodes(inputs)
     needed = needed_positions(network, look, embedded.shape[2])
-    x = network.start(embedded).movedim(1, 0)[list(needed[0])]
+    x = pick_rows(network.start(embedded).movedim(1, 0), needed[0]).contiguous()
     resid, attended, inner = [x], [], list[Tensor | None]()
     for stage, at in enumerate(network.graph.stages):
         if at.kind == "attention":
@@ -76,13 +83,18 @@ def run_prefix(network: Network, inputs: Int[Tensor, "batch column"], look: tupl
             q, k, v = project_attention(network, stage, x, needed)
             mixed = network.attend(q, k, v, needed[stage + 1])
             x = pick_rows(x, [needed[stage].index(p) for p in needed[stage + 1]])
+            x = x + network.write(stage, mixed)
             attended.append((q, k, v))
-        else:
-            mixed = network.react(stage, network.project(stage, x))
+            inner.append(mixed)
+        elif len(at.nodes) > 1:
+            inner.append(network.react(stage, network.project(stage, x)))
+            x = x + network.write(stage, inner[-1])
             attended.append((None, None, None))
-        x = x + network.write(stage, mixed)
+        else:
+            x = in_cache(lambda part, stage=stage: network.stage_sum(stage, part), x)
+            attended.append((None, None, None))
+            inner.append(None)
         resid.append(x)
-        inner.append(mixed if at.kind == "attention" or len(at.nodes) > 1 else None)
     return Prefix(network, needed, embedded.permute(2, 1, 0, 3), tuple(resid), *zip(*attended), tuple(inner))
 
 
@@ -115,25 +127,31 @@ def project_attention(
     return q, k, v
 
 
-def node_differences(base: Prefix, source: Prefix, stage: int) -> Float[Tensor, "node position batch d_model"]:
+def node_differences(
+    base: Prefix, source: Prefix, stage: int, positions: Sequence[int]
+) -> Float[Tensor, "position node batch d_model"]:
     """What each node of a stage (-1: each embedding node) writes in the source run beyond the base run.
 
-    Positions are those needed after the stage. Only the difference of inner values passes through the output weights.
+    Only the difference of inner values passes through the output weights, and only at some of the positions needed.
     """
+
+    def pick(of: Callable[[Prefix], Tensor]) -> Tensor:
+        at = [base.needed[stage + 1].index(p) for p in positions]
+        return pick_rows(of(source), at) - pick_rows(of(base), at)
+
     if stage < 0:
-        kept = list(base.needed[0]) if base.embedded.shape[0] > 1 else [0]
-        return (source.embedded[kept] - base.embedded[kept]).movedim(2, 0)
-    ours, theirs = base.inner[stage], source.inner[stage]
-    if ours is not None and theirs is not None:
-        return base.network.spread(stage, theirs - ours)
-    written = [run.resid[stage + 1] - run.resid[stage] for run in (base, source)]
-    return (written[1] - written[0])[None]
+        return pick(lambda run: run.embedded).transpose(1, 2)
+    if base.inner[stage] is not None:
+        return base.network.spread(stage, pick(lambda run: run.inner[stage])).transpose(0, 1)  # type: ignore[return-value]
+    return (pick(lambda run: run.resid[stage + 1]) - pick(lambda run: run.resid[stage]))[:, None]
 
 
 def pick_rows(tensor: Float[Tensor, "position *any"], rows: Sequence[int]) -> Float[Tensor, "row *any"]:
-    """Rows of a tensor, without a copy where they are one run of consecutive rows."""
+    """Rows of a tensor, without a copy where they are one run of consecutive rows or one row many times."""
     if not rows:
         return tensor[:0]
+    if min(rows) == max(rows):
+        return tensor[rows[0]].expand(len(rows), *tensor.shape[1:])
     if list(rows) == list(range(rows[0], rows[0] + len(rows))):
         return tensor[rows[0] : rows[0] + len(rows)]
-    return tensor[list(rows)]
+    return tensor.index_select(0, torch.tensor(rows, device=tensor.device))

@@ -20,6 +20,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from peabench.interventions.chunks import in_cache
 from peabench.interventions.metrics import LinearMetric, Metric
 from peabench.interventions.prefix import Prefix, pick_rows
 from peabench.networks import Network, Transformer
@@ -41,8 +42,7 @@ class Step:
         self, x: Float[Tensor, "row hypothesis batch d_model"]
     ) -> Float[Tensor, "row hypothesis batch d_model"]:
         """The changed residual stream after the stage."""
-        network = self.network
-        return x + network.write(self.stage, network.react(self.stage, network.project(self.stage, x)))
+        return in_cache(lambda part: self.network.stage_sum(self.stage, part), x)
 
     def select(self, index: Int[Tensor, " example"]) -> Self:
         """The same step for some of the base run's examples."""
@@ -91,11 +91,11 @@ class OneKey(Step):
         if self.own:
             own = pick_rows(x, self.own)
             query = network.project(self.stage, own, slice(0, 1))[..., 0, :, :]
-            scores = torch.einsum("kbhe,rnbhe->krnbh", self.keys, query)
+            scores = (self.keys[:, None, None] * query).sum(-1)
             score = (query * pick_rows(key, self.own)).sum(-1)
             new = torch.tensor(self.seen, device=x.device).T[..., None, None, None]
             weights = (torch.where(new == 1, score, scores) * scale + new.clamp(max=0)).softmax(0)
-            mixed = torch.einsum("krnbh,kbhe->rnbhe", weights, self.values)
+            mixed = (weights[..., None] * self.values[:, None, None]).sum(0)
             own_weight = (weights * (new == 1)).sum(0)[..., None]
             mixed = mixed + own_weight * (pick_rows(value, self.own) - self.own_values[:, None])
             parts.append(own + network.write(self.stage, mixed))
@@ -138,13 +138,15 @@ class ManyKeys(Step):
 
 
 def fold(
-    scores: Float[Tensor, "key *row batch head"], values: Float[Tensor, "key batch head e"]
-) -> tuple[Float[Tensor, "*row batch head e"], Float[Tensor, "*row batch head"]]:
+    scores: Float[Tensor, "key row batch head"], values: Float[Tensor, "key batch head e"]
+) -> tuple[Float[Tensor, "row batch head e"], Float[Tensor, "row batch head"]]:
     """Softmax over a leading axis of keys, kept as (mixed value, log-sum-exp of scores); 0 and -inf without any key."""
     top = scores.amax(0).clamp(min=torch.finfo(scores.dtype).min)
     weights = (scores - top).exp()  # a short leading axis is several times faster here than `softmax`
     total = weights.sum(0)
-    mixed = torch.einsum("k...bh,kbhe->...bhe", weights, values)
+    # bmm of copies: it takes strided batches one matrix at a time
+    mixed = weights.permute(2, 3, 1, 0).contiguous() @ values.permute(1, 2, 0, 3).contiguous()
+    mixed = mixed.permute(2, 0, 1, 3)
     return mixed / total.clamp(min=torch.finfo(scores.dtype).tiny)[..., None], top + total.log()
 
 
@@ -203,7 +205,8 @@ class Replay:
         seen = torch.tensor([seen_by(q, patched[row], -math.inf) for row, q in pairs]).reshape(
             len(pairs), keys.shape[0]
         )
-        base = torch.einsum("kbhe,qbhe->kqbh", keys, all_queries) / math.sqrt(network.config.d_head)
+        base = keys.permute(1, 2, 0, 3).contiguous() @ all_queries.permute(1, 2, 3, 0).contiguous()
+        base = base.permute(2, 3, 0, 1) / math.sqrt(network.config.d_head)
         rest, log_weight = fold(base[:, where] + seen.T.to(base)[..., None, None], values)
         unsorted = pairs + [(row, patched[row]) for row in own]
         order = sorted(range(len(unsorted)), key=unsorted.__getitem__)

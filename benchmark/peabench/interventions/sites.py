@@ -7,16 +7,21 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from peabench.errors import PeabenchError
-from peabench.interventions.activations import Activations, run_with_cache
-from peabench.interventions.chunks import MEMORY_BYTES, Progress, example_bytes, part_of, pieces
-from peabench.interventions.metrics import LinearMetric, Metric, metric_positions
-from peabench.interventions.prefix import Prefix, node_differences, pick_rows, prefix_from, run_prefix
+from peabench.interventions.activations import Activations
+from peabench.interventions.chunks import MEMORY_BYTES, MOST_ROWS, Progress, example_bytes, held_bytes, part_of, pieces
+from peabench.interventions.metrics import Metric, batches, metric_positions
+from peabench.interventions.prefix import (
+    Prefix,
+    needed_positions,
+    node_differences,
+    pick_rows,
+    positions_of,
+    prefix_from,
+    run_prefix,
+)
 from peabench.interventions.replay import Readout, Replay, Rows
 from peabench.mechanism.addresses import SiteAddress
 from peabench.networks import Network
-
-MOST_ROWS = 4096
-"""Rows of the residual stream computed together: more would leave the processor's caches."""
 
 
 def site_values(network: Network, activations: Activations, site: str) -> Float[Tensor, "batch #position d_model"]:
@@ -55,25 +60,28 @@ def interchange(
     Raises:
         PeabenchError: the network has no such site.
     """
-    stage, node, positions = locate(network, site)
-    look = metric_positions(metric, base.nodes.shape[2])
-    prefix = prefix_from(network, base, look, stage)
-    replay, readout = Replay(prefix), Readout(prefix, metric)
-    live = [p for p in range(base.nodes.shape[2])[positions] if p in prefix.needed[stage]]
+    stage, node, where = locate(network, site)
+    length = base.nodes.shape[2]
+    look = metric_positions(metric, length)
+    live = [p for p in range(length)[where] if p in needed_positions(network, look, length)[stage]]
     rows = tuple((0, p) for p in live)
-    resid = prefix.at(stage, live)[:, None]
-    ours, theirs = (
-        (run.stage_inputs[stage] if node is None else run.nodes[node])[:, live].movedim(1, 0) for run in (base, source)
-    )
-    change = (theirs - ours)[:, None]
-
-    def outcome(bases: Tensor) -> Tensor:
-        x = resid + (change @ bases) @ bases.transpose(-1, -2)
-        top = replay.climb(stage, rows, len(rows) == 1, x)
-        return readout(*top, labels=[0])[0]
-
-    width = example_bytes(network) * max(len(rows), len(look)) * base.nodes.shape[1]
-    return torch.cat([outcome(bases[part]) for part in pieces(bases.shape[0], width, memory_bytes, progress)])
+    width = example_bytes(network) * length
+    results = []
+    for batch, part, told in batches(metric, base.inputs.shape[0], 2 * width, memory_bytes // 2, progress):
+        ours, theirs = base.select(batch), source.select(batch)
+        prefix = prefix_from(network, ours, look, stage)
+        replay, readout = Replay(prefix), Readout(prefix, part)
+        before, after = (
+            (run.stage_inputs[stage] if node is None else run.nodes[node])[:, live].movedim(1, 0)
+            for run in (ours, theirs)
+        )
+        resid, change = prefix.at(stage, live)[:, None], (after - before)[:, None]
+        outcomes = []
+        for some in pieces(bases.shape[0], width * ours.inputs.shape[0], memory_bytes // 2, told):
+            x = resid + (change @ bases[some]) @ bases[some].transpose(-1, -2)
+            outcomes.append(readout(*replay.climb(stage, rows, len(rows) == 1, x), labels=[0])[0])
+        results.append(torch.cat(outcomes))
+    return torch.cat(results, 1)
 
 
 def sweep_sites(
@@ -92,24 +100,25 @@ def sweep_sites(
     """
     graph = network.graph
     chosen = range(len(graph.nodes)) if nodes is None else [_node_index(network, node) for node in nodes]
-    length = run_with_cache(network, base_inputs[:1]).nodes.shape[2]
+    length = positions_of(network, base_inputs)
     look = metric_positions(metric, length)
     result = torch.empty(len(chosen), length, base_inputs.shape[0])
-    run_bytes = 2 * length * example_bytes(network)
-    site_bytes = len(chosen) * example_bytes(network) * (length if len(look) > 1 or graph.n_blocks > 2 else 1)
-    for batch in pieces(base_inputs.shape[0], max(run_bytes, site_bytes), memory_bytes // 2, most=MOST_ROWS):
+    run_bytes = 2 * length * held_bytes(network) * graph.n_blocks
+    attentions = sum(stage.kind == "attention" for stage in graph.stages)
+    site_bytes = held_bytes(network) * (1 if len(look) == 1 and attentions <= 2 else length)
+    for batch, part, told in batches(metric, base_inputs.shape[0], run_bytes, memory_bytes // 2, progress):
         runs = run_prefix(network, torch.cat([base_inputs[batch], source_inputs[batch]]), look)
         half = batch.stop - batch.start
         base, source = runs.rows(slice(half)), runs.rows(slice(half, None))
-        part = metric.select(batch) if isinstance(metric, LinearMetric) else metric
         replay, readout = Replay(base), Readout(base, part)
-        most = max(1, MOST_ROWS * 4 // (3 * half))
-        done = part_of(progress, batch, base_inputs.shape[0])
-        for places in pieces(length, site_bytes * half, memory_bytes // 2, done, most=most):
-            positions = range(places.start, places.stop)
-            for nodes_of, rows, x in climb_sites(base, source, replay, chosen, positions):
-                values = readout(rows, x, labels=list(positions))
-                result[nodes_of, places, batch] = values.transpose(0, 1)
+        sites_at_once = max(1, int(memory_bytes // (2 * site_bytes * half)))
+        for some in pieces(len(chosen), 1, sites_at_once, told):
+            most = max(1, min(sites_at_once // (some.stop - some.start), 2 * MOST_ROWS // (half * len(chosen))))
+            for places in pieces(length, 1, most, part_of(told, some, len(chosen))):
+                positions = range(places.start, places.stop)
+                for names, rows, x in climb_sites(base, source, replay, chosen[some], positions):
+                    values = readout(rows, x, labels=list(positions))
+                    result[[some.start + name for name in names], places, batch] = values.transpose(0, 1)
     return result
 
 
@@ -137,8 +146,10 @@ def climb_sites(
         live = [p for p in positions if p in base.needed[stage + 1]]
         if names:
             at = [base.needed[stage + 1].index(p) for p in live]
-            change = node_differences(base, source, stage)[[chosen[i] - written.start for i in names]][:, at]
-            x = pick_rows(base.resid[stage + 1], at)[:, None] + change.movedim(0, 1)
+            change = node_differences(base, source, stage, live)
+            if len(names) < len(written):
+                change = change[:, [chosen[i] - written.start for i in names]]
+            x = pick_rows(base.resid[stage + 1], at)[:, None] + change
             moved.setdefault((tuple((p, p) for p in live), True), []).append((names, x))
         fronts = {
             key: (

@@ -87,10 +87,14 @@ class Network(nn.Module, ABC):
         """The third step: what the stage adds to the residual stream, its nodes and its bias together."""
 
     @abstractmethod
+    def output_weights(self, stage: int) -> Float[Tensor, "node e d_model"]:
+        """The weights of the third step, node by node."""
+
     def spread(
         self, stage: int, inner: Float[Tensor, "position *row node e"]
     ) -> Float[Tensor, "node position *row d_model"]:
         """The third step for each node apart and without biases: linear, so it maps differences to differences."""
+        return torch.einsum("...ne,ned->n...d", inner, self.output_weights(stage))
 
     @abstractmethod
     def pull_back(

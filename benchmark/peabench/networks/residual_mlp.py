@@ -100,10 +100,9 @@ class ResidualMLP(Network):
         return inner.flatten(-2) @ self.block(stage).w_out.flatten(0, 1)
 
     @override
-    def spread(self, stage: int, inner: Float[Tensor, "*row unit hidden"]) -> Float[Tensor, "unit *row d_model"]:
-        return torch.einsum("...uh,uhd->u...d", inner, self.block(stage).w_out)
+    def output_weights(self, stage: int) -> Float[Tensor, "unit hidden d_model"]:
+        return self.block(stage).w_out
 
-    @override
     def pull_back(
         self, stage: int, resid: Float[Tensor, "*row d_model"], gradients: Float[Tensor, "*row unit hidden"]
     ) -> Float[Tensor, "unit *row d_model"]:

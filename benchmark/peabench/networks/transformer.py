@@ -127,7 +127,7 @@ class Transformer(Network):
 
     @override
     def embedding_nodes(self, inputs: Int[Tensor, "batch position"]) -> Float[Tensor, "1 batch position d_model"]:
-        return (self.w_embed[inputs] + self.w_position[: inputs.shape[1]])[None]
+        return (F.embedding(inputs, self.w_embed) + self.w_position[: inputs.shape[1]])[None]
 
     @override
     def stage_bias(self, stage: int) -> Float[Tensor, " d_model"] | None:
@@ -223,15 +223,11 @@ class Transformer(Network):
         return F.linear(inner.flatten(-2), block.attention.w_o.flatten(0, 1).T, block.attention.b_o)
 
     @override
-    def spread(
-        self, stage: int, inner: Float[Tensor, "position *row node e"]
-    ) -> Float[Tensor, "node position *row d_model"]:
+    def output_weights(self, stage: int) -> Float[Tensor, "node e d_model"]:
         at = self.graph.stages[stage]
         block = self.block(at.block)
-        weight = block.mlp.w_out[None] if at.kind == "mlp" else block.attention.w_o
-        return torch.einsum("...ne,ned->n...d", inner, weight)
+        return block.mlp.w_out[None] if at.kind == "mlp" else block.attention.w_o
 
-    @override
     def pull_back(
         self,
         stage: int,
