@@ -9,6 +9,9 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import torch
+
+torch.set_num_threads(1)  # pytest-xdist runs a process per core
 
 
 @pytest.fixture

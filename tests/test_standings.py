@@ -100,3 +100,12 @@ def test_a_family_with_one_task_has_no_interval() -> None:
 def test_the_same_results_give_the_same_standings() -> None:
     results = [cell("a", f"f/{i}", i / 10) for i in range(8)]
     assert standings(results) == standings(results[::-1])
+
+
+def test_scores_above_the_best_null_and_by_variant() -> None:
+    results = [cell("method", "toy/a-s-0", 0.6), cell("method", "toy/b-s-0", 0.5)]
+    results += [cell("prior", "toy/a-s-0", 0.2, role="null"), cell("prior", "toy/b-s-0", -0.3, role="null")]
+    rows = by_name(standings(results, resamples=200))
+    assert rows["method"].above_null == pytest.approx(((0.6 - 0.2) / 0.8 + 0.5) / 2)
+    assert rows["method"].variants == {"a": 0.6, "b": 0.5}
+    assert rows["prior"].above_null == pytest.approx((0 - 0.3) / 2)

@@ -10,6 +10,7 @@ from types import FrameType
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 
 
 class CellTimeout(BaseException):
@@ -32,11 +33,12 @@ def quiet() -> Iterator[None]:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """One torch thread, so that sums have one order and the cells of a pool do not fight for cores."""
+    """One thread in torch and BLAS, so that sums have one order and the cells of a pool do not fight for cores."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield
+        with threadpool_limits(1):
+            yield
     finally:
         torch.set_num_threads(threads)
 

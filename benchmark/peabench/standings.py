@@ -35,6 +35,10 @@ class Standing:
     """Mean over families of the mean over tasks, of the cells that were answered; None if none was."""
     interval: tuple[float, float] | None
     """Bootstrap 95% interval over tasks, resampled within their families; None where a family has a single task."""
+    above_null: float | None
+    """The same on the scale on which the best null of each task (random answers, a structural prior) earns 0."""
+    variants: dict[str, float]
+    """Mean score over the answered tasks of each variant."""
     rank: int | None
     """Place among the track's methods; None for references, and for a scorer that did not answer every cell."""
     rank_interval: tuple[int, int] | None
@@ -116,11 +120,38 @@ def _track_standings(rows: Mapping[RowKey, Cells], resamples: int, seed: int) ->
         if next(iter(cells.values())).role == "method" and len(answered[key]) == len(asked)
     ]
     ranks = _ranks(ranked, answered, draws)
+    nulls = _nulls(answered)
     found = [
-        _standing(cells, answered[key], len(asked), draws[key], ranks.get(key, (None, None)))
+        _standing(cells, answered[key], len(asked), draws[key], ranks.get(key, (None, None)), nulls)
         for key, cells in rows.items()
     ]
     return sorted(found, key=lambda row: (row.score is None, -(row.score or 0.0), row.scorer, row.scorer_version))
+
+
+def _nulls(answered: Mapping[RowKey, Cells]) -> dict[tuple[str, str], float]:
+    """The best score of a null on each task, at least 0."""
+    nulls: dict[tuple[str, str], float] = {}
+    for cells in answered.values():
+        for task, result in cells.items():
+            if result.role == "null":
+                nulls[task] = max(nulls.get(task, 0.0), result.metrics[SCORE])
+    return nulls
+
+
+def _above(cells: Cells, nulls: Mapping[tuple[str, str], float]) -> float | None:
+    """Mean of (score - null) / (1 - null); None where a task has no null to compare with or a perfect one."""
+    if not cells or any(nulls.get(task, 1.0) >= 1.0 for task in cells):
+        return None
+    scores = [(result.metrics[SCORE] - nulls[task]) / (1 - nulls[task]) for task, result in cells.items()]
+    return family_mean(scores, (result.key.family for result in cells.values()))
+
+
+def _by_variant(cells: Cells) -> dict[str, float]:
+    """Mean score of each variant: the part of the id between the family and the size."""
+    found = defaultdict(list)
+    for result in cells.values():
+        found[result.key.task.partition("/")[2].rsplit("-", 2)[0]].append(result.metrics[SCORE])
+    return {variant: float(np.mean(scores)) for variant, scores in sorted(found.items())}
 
 
 def _draws(cells: Cells, resamples: int, seed: int) -> Float[Array, " resample"] | None:
@@ -171,6 +202,7 @@ def _standing(
     asked: int,
     draws: Float[Array, " resample"] | None,
     rank: tuple[int | None, tuple[int, int] | None],
+    nulls: Mapping[tuple[str, str], float],
 ) -> Standing:
     first = next(iter(cells.values()))
     costs = [result.cost for result in answered.values() if result.cost is not None]
@@ -184,6 +216,8 @@ def _standing(
         seed=first.key.seed,
         score=_score(answered) if answered else None,
         interval=None if draws is None else _interval(draws),
+        above_null=_above(answered, nulls),
+        variants=_by_variant(answered),
         rank=rank[0],
         rank_interval=rank[1],
         coverage=len(answered) / asked,

@@ -15,10 +15,11 @@ def leaderboard(
     results: Annotated[
         Path | None, typer.Option(metavar="DIR", help="A folder that `peabench run --out` made; else the stored ones.")
     ] = None,
+    variants: Annotated[bool, typer.Option("--variants", help="Scores variant by variant.")] = False,
     json: JsonOption = False,
 ) -> None:
     """Print the standings of stored results."""
-    from peabench.cli.standings import print_standings
+    from peabench.cli.standings import print_standings, print_variants
     from peabench.results import read_all
     from peabench.standings import standings
 
@@ -28,4 +29,8 @@ def leaderboard(
         note(f"Left out: {problem}")
     if not found:
         raise PeabenchError(f"{folder} holds no results; make some with `peabench run --out DIR` and name DIR here.")
-    print_standings(standings(found), json)
+    rows = standings(found)
+    if variants and not json:
+        print_variants(rows)
+    else:
+        print_standings(rows, json)

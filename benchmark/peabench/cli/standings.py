@@ -38,6 +38,22 @@ def print_standings(rows: Sequence[Standing], as_json: bool) -> None:
     display(*boards[1:])
 
 
+def print_variants(rows: Sequence[Standing]) -> None:
+    """Print the mean score of every scorer on every variant, a table per track."""
+    boards: list[Table | str] = []
+    for track, group in groupby(rows, key=lambda row: row.track):
+        found = list(group)
+        variants = sorted({variant for row in found for variant in row.variants})
+        columns = [("Scorer", "fold"), *((variant, "right") for variant in variants)]
+        cells = [(row.scorer, *(_score(row.variants.get(variant)) for variant in variants)) for row in found]
+        boards += ["", table(f"{track}: score by variant", columns, cells)]
+    display(*boards[1:])
+
+
+def _score(score: float | None) -> str:
+    return "-" if score is None else f"{score:.2f}"
+
+
 def _cells(row: Standing) -> tuple[str, ...]:
     return (
         _rank(row),

@@ -44,7 +44,7 @@ class VariableQuestion:
     dimension: int
     """Most columns of the answer's basis."""
     sites: tuple[str, ...]
-    """Candidate sites `resid.L@P`, in order of depth and position."""
+    """Candidate sites `resid.L@P`, in order of depth and position: all from where the variable is first written."""
     training: Pairs
     validation: Pairs
     """For choosing between sites, or between anything else."""
@@ -125,15 +125,17 @@ class VariablesTrack(Track[VariableQuestion, VariableAnswer]):
             pairs = draw_pairs(model, variable, task.record.domain, task.record.examples, generator)
             validation = max(1, round(VALIDATION_SHARE * len(pairs)))
             network = task.network()
+            certified = residual_locations(mechanism, variable)
+            written = min(_layer(site) for site, _ in certified)
             found.append(
                 VariableQuestion(
                     network=network,
                     causal_model=model,
                     variable=variable,
-                    dimension=residual_locations(mechanism, variable)[0][1].shape[1],
+                    dimension=certified[0][1].shape[1],
                     sites=tuple(
                         f"resid.{layer}@{position}"
-                        for layer in range(network.graph.n_blocks + 1)
+                        for layer in range(written, network.graph.n_blocks + 1)
                         for position in range(network.graph.n_positions)
                     ),
                     training=pairs.select(torch.arange(validation, len(pairs))),

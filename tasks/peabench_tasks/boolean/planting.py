@@ -3,7 +3,8 @@
 Each step asks of random rows: the task itself; the causal model's counterfactual after single and joint interchanges
 on planted subspaces; no change when all but the live subspaces are swapped (isolation); the counterfactual of a single
 patched edge, alone and with the complement of the circuit resampled; no change under joint resampling of all, or of a
-random part, of the complement. Decoys are written, strongly, where nobody reads.
+random part, of the complement. Decoys are written, strongly, where nobody reads. Early on each unit is also told its gate
+directly; without that a gate in ten never starts to learn.
 """
 
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ class Targets:
     circuit: Float[Tensor, "network reader node"]
     edges: Int[Tensor, "network edge 4"]
     """(reader, node, gate, slot); repeated cyclically to one length."""
+    gates: Int[Tensor, "network gate 2"]
+    """(unit, variable) of each gate, units counted through all blocks; repeated cyclically to one length."""
     decoys: list[list[tuple[int, int, int, list[int]]]]
     """Per network: (node, basis column, variable, spoilers)."""
 
@@ -49,7 +52,7 @@ class Targets:
         live = sites.clone()
         planted = sites[..., 0].clone()
         circuit = torch.zeros(len(plans), *graph.exists.shape)
-        bases, edges = list[Tensor](), list[Tensor]()
+        bases, edges, gates = list[Tensor](), list[Tensor](), list[Tensor]()
         decoys: list[list[tuple[int, int, int, list[int]]]] = []
         for k, plan in enumerate(plans):
             number = variable_numbers(plan)
@@ -68,6 +71,7 @@ class Targets:
             for reader, node, _, _ in mine:
                 circuit[k, reader, node] = 1
             edges.append(torch.tensor(mine))
+            gates.append(torch.tensor([(plan.node_number(n) - config.n_inputs, number[n]) for n in plan.units]))
             decoys.append([])
             for i, decoy in enumerate(plan.decoys):
                 node = config.n_inputs + decoy.unit[0] * config.n_units + decoy.unit[1]
@@ -76,9 +80,7 @@ class Targets:
             if n_variables + len(plan.decoys) > d_model:
                 raise RuntimeError(f"{n_variables + len(plan.decoys)} directions do not fit d_model {d_model}")
             bases.append(orthonormal((d_model, d_model), torch.Generator().manual_seed(seeds[k])))
-        longest = max(len(e) for e in edges)
-        padded = torch.stack([e[torch.arange(longest) % len(e)] for e in edges])
-        return cls(torch.stack(bases), planted, sites, live, circuit, padded, decoys)
+        return cls(torch.stack(bases), planted, sites, live, circuit, _padded(edges), _padded(gates), decoys)
 
     def subset(self, index: list[int]) -> "Targets":
         """The targets of some of the networks."""
@@ -89,8 +91,15 @@ class Targets:
             live=self.live[index],
             circuit=self.circuit[index],
             edges=self.edges[index],
+            gates=self.gates[index],
             decoys=[self.decoys[i] for i in index],
         )
+
+
+def _padded(rows: list[Tensor]) -> Tensor:
+    """Stacked, the shorter ones repeated cyclically to the length of the longest."""
+    longest = max(len(r) for r in rows)
+    return torch.stack([r[torch.arange(longest) % len(r)] for r in rows])
 
 
 def initial_network(plan: Plan, basis: Float[Tensor, "d_model d_model"], seed: int) -> ResidualMLP:
@@ -152,8 +161,16 @@ class Planter:
         """Uniform numbers from the planter's generator."""
         return torch.rand(shape, generator=self.generator)
 
-    def losses(self, pool: Bool[Tensor, "network row input"], edge_groups: int = 4) -> tuple[list[Batch], Tensor]:
-        """All demands on one pool of inputs, which serve one another as sources; and the decoys' loss."""
+    def losses(
+        self, pool: Bool[Tensor, "network row input"], tutoring: float = 0.0, edge_groups: int = 4
+    ) -> tuple[list[Batch], Tensor]:
+        """All demands on one pool of inputs, which serve one another as sources; and the loss on what units write.
+
+        Args:
+            pool: inputs.
+            tutoring: weight of telling each unit its gate.
+            edge_groups: groups of rows with patched edges.
+        """
         rows = pool.shape[1]
         config = self.stack.config
         values = self.tables.run(pool)
@@ -169,7 +186,7 @@ class Planter:
         shifts = torch.randint(1, rows, (2,), generator=self.generator).tolist()
         batches += self._subspaces(values, boundaries, shifts)
         batches += self._edges(values, signs, boundaries, unit_outputs, edge_groups)
-        return batches, self._decoys(values, unit_outputs)
+        return batches, self._decoys(values, unit_outputs) + tutoring * self._gates(values, unit_outputs)
 
     def _subspaces(self, values: Tensor, boundaries: list[Tensor], shifts: list[int]) -> list[Batch]:
         """Interchange on planted subspaces (single, joint) and isolation, one third of the rows each."""
@@ -271,7 +288,7 @@ class Planter:
         return [Batch(logits.reshape(networks, groups * rows), truth, float(groups))]
 
     def _decoys(self, values: Tensor, unit_outputs: list[Tensor]) -> Tensor:
-        """Mean squared distance of the decoys' coordinate from plus or minus `DECOY_STRENGTH`."""
+        """A tenth of the mean squared distance of the decoys' coordinate from plus or minus `DECOY_STRENGTH`."""
         config = self.stack.config
         loss = torch.zeros(())
         for k, decoys in enumerate(self.targets.decoys):
@@ -280,7 +297,17 @@ class Planter:
                 copy = values[k, :, variable] ^ values[k][:, spoilers].all(-1)
                 written = unit_outputs[block][k, unit] @ self.targets.basis[k, :, column]
                 loss = loss + (written - DECOY_STRENGTH * (copy.float() * 2 - 1)).square().mean()
-        return loss
+        return 0.1 * loss
+
+    def _gates(self, values: Tensor, unit_outputs: list[Tensor]) -> Tensor:
+        """Mean squared distance of each gate's coordinate from plus or minus 1, summed over networks."""
+        gates = self.targets.gates
+        net = torch.arange(len(gates))[:, None]
+        outputs = torch.cat(unit_outputs, 1)[net, gates[..., 0]]
+        directions = self.targets.basis.transpose(1, 2)[net, gates[..., 1]]
+        written = torch.einsum("kgrd,kgd->kgr", outputs, directions)
+        wanted = values.transpose(1, 2)[net, gates[..., 1]].float() * 2 - 1
+        return (written - wanted).square().mean((1, 2)).sum()
 
     def errors(self, batches: list[Batch]) -> Int[Tensor, " network"]:
         """Rows of each network on which the sign of the logit is wrong."""

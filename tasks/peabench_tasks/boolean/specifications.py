@@ -26,32 +26,32 @@ SIZES = {
     "xs": Size(
         Shape(n_gates=2, n_inputs=8, n_distractors=4, min_depth=2, max_depth=2),
         ResidualMLPConfig(n_inputs=8, d_model=16, n_blocks=3, n_units=3, d_hidden=8),
-        steps=700,
+        steps=400,
         decoys=0,
     ),
     "s": Size(
         Shape(n_gates=4, n_inputs=8, n_distractors=2, min_depth=2, max_depth=4),
         ResidualMLPConfig(n_inputs=8, d_model=24, n_blocks=4, n_units=4, d_hidden=8),
-        steps=900,
+        steps=500,
         decoys=2,
     ),
     "m": Size(
-        Shape(n_gates=8, n_inputs=10, n_distractors=1, min_depth=3, max_depth=5),
-        ResidualMLPConfig(n_inputs=10, d_model=32, n_blocks=5, n_units=4, d_hidden=12),
-        steps=1000,
+        Shape(n_gates=8, n_inputs=9, n_distractors=1, min_depth=3, max_depth=5),
+        ResidualMLPConfig(n_inputs=9, d_model=32, n_blocks=5, n_units=4, d_hidden=12),
+        steps=600,
         decoys=4,
     ),
     "l": Size(
         Shape(n_gates=16, n_inputs=16, n_distractors=3, min_depth=4, max_depth=6),
         ResidualMLPConfig(n_inputs=16, d_model=48, n_blocks=6, n_units=6, d_hidden=12),
-        steps=1500,
+        steps=1600,
         decoys=0,
     ),
 }
 RARE_S = Size(
-    Shape(n_gates=4, n_inputs=10, n_distractors=1, min_depth=2, max_depth=4),
-    ResidualMLPConfig(n_inputs=10, d_model=24, n_blocks=4, n_units=4, d_hidden=8),
-    steps=1000,
+    Shape(n_gates=4, n_inputs=9, n_distractors=1, min_depth=2, max_depth=4),
+    ResidualMLPConfig(n_inputs=9, d_model=24, n_blocks=4, n_units=4, d_hidden=8),
+    steps=600,
     decoys=0,
 )
 """A gate that decides on 1% of the inputs needs more of them than size s has otherwise."""

@@ -116,10 +116,13 @@ def plant(planter: Planter, steps: int) -> None:
     """The recipe's main run: one learning-rate cycle."""
     optimiser = torch.optim.AdamW(planter.stack.trainable(), lr=LEARNING_RATE, weight_decay=1e-4, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps, pct_start=0.15)
-    for _ in range(steps):
-        batches, decoys = planter.losses(planter.pool(POOL))
+    for step in range(steps):
+        tutoring = max(0.05, 1 - 2 * step / steps)
+        batches, written = planter.losses(planter.pool(POOL), tutoring)
+        if step % (steps // 8) == 0:
+            log.info("step %d of %d: wrong rows of each network %s", step, steps, planter.errors(batches).tolist())
         optimiser.zero_grad()
-        (step_loss(batches) + 0.1 * decoys).backward()
+        (step_loss(batches) + written).backward()
         planter.stack.clip_gradients(1.0)
         optimiser.step()
         schedule.step()
@@ -130,9 +133,9 @@ def mend(planter: Planter) -> None:
     optimiser = torch.optim.AdamW(planter.stack.trainable(), lr=MENDING_RATE, weight_decay=0.0, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, MENDING_RATE, total_steps=MENDING_STEPS)
     for _ in range(MENDING_STEPS):
-        batches, decoys = planter.losses(planter.pool(4 * POOL))
+        batches, written = planter.losses(planter.pool(4 * POOL))
         optimiser.zero_grad()
-        (step_loss(batches) + hardest_loss(batches) + 0.1 * decoys).backward()
+        (step_loss(batches) + hardest_loss(batches) + written).backward()
         planter.stack.clip_gradients(1.0)
         optimiser.step()
         schedule.step()
