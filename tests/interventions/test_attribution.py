@@ -68,7 +68,14 @@ def test_blended_activations_add_up_to_the_whole_effect_and_chunks_change_nothin
         shares: list[float] = []
         one = edge_attributions(network, base, source, metric, steps=2, path=path)  # type: ignore[arg-type]
         many = edge_attributions(
-            network, base, source, metric, steps=2, path=path, memory_bytes=60_000, progress=shares.append  # type: ignore[arg-type]
+            network,
+            base,
+            source,
+            metric,
+            steps=2,
+            path=path,
+            memory_bytes=60_000,
+            progress=shares.append,  # type: ignore[arg-type]
         )
         agree(many, one)
         assert len(shares) > 1

@@ -6,10 +6,20 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from peabench.interventions.activations import run_with_cache
-from peabench.interventions.metrics import Metric
+from peabench.interventions.activations import frozen, run_with_cache
+from peabench.interventions.chunks import MEMORY_BYTES, Progress, example_bytes
+from peabench.interventions.metrics import Metric, batches, metric_positions
 from peabench.interventions.patching import EdgePatch, run_patched
-from peabench.networks import Network
+from peabench.interventions.prefix import (
+    Prefix,
+    node_differences,
+    pick_rows,
+    positions_of,
+    project_attention,
+    run_prefix,
+)
+from peabench.interventions.replay import Readout
+from peabench.networks import Network, Transformer
 
 Path = Literal["inputs", "activations"]
 
@@ -22,6 +32,8 @@ def edge_attributions(
     *,
     steps: int = 1,
     path: Path = "inputs",
+    memory_bytes: int = MEMORY_BYTES,
+    progress: Progress | None = None,
 ) -> Float[Tensor, " edge"]:
     """Estimated change of the mean metric when each edge is patched, in the order of `graph.edges`.
 
@@ -34,20 +46,111 @@ def edge_attributions(
       differences are then taken from the run at a, and the attributions approach metric(source) - metric(base)
       in sum as steps grow.
     """
-    base, source = run_with_cache(network, base_inputs), run_with_cache(network, source_inputs)
-    total = torch.zeros(network.graph.exists.shape)
-    embedded = slice(network.graph.n_embedding_nodes)
+    graph = network.graph
+    total = torch.zeros(graph.exists.shape, device=base_inputs.device)
+    look = metric_positions(metric, positions_of(network, base_inputs))
+    reads = sum(len(stage.readers) for stage in graph.stages) + 2 * len(graph.nodes)
+    row_bytes = positions_of(network, base_inputs) * (4 * network.config.d_model * reads + 6 * example_bytes(network))
+    for batch, part, told in batches(metric, base_inputs.shape[0], row_bytes, memory_bytes, progress):
+        assert part is not None
+        ours, theirs = base_inputs[batch], source_inputs[batch]
+        if path == "activations":
+            total += _blended(network, ours, theirs, part, steps)
+        else:
+            total += _along_inputs(network, ours, theirs, part, look, steps)
+        if told is not None:
+            told(1.0)
+    reader, node = graph.edge_indices.T
+    return total[reader, node] / (steps * base_inputs.shape[0])
+
+
+def _along_inputs(
+    network: Network, ours: Tensor, theirs: Tensor, metric: Metric, look: tuple[int, ...], steps: int
+) -> Float[Tensor, "reader node"]:
+    """Differences of what nodes write times gradients at reads, summed over steps that blend the embeddings."""
+    with torch.no_grad(), frozen(network):
+        runs = run_prefix(network, torch.cat([ours, theirs]), look)
+        base, source = runs.rows(slice(len(ours))), runs.rows(slice(len(ours), None))
+        written = [
+            node_differences(base, source, stage, base.needed[stage + 1]).transpose(0, 1).contiguous()
+            for stage in range(-1, len(network.graph.stages))
+        ]
+        total = base.embedded.new_zeros(network.graph.exists.shape)
+        for step in range(steps):
+            blend = torch.lerp(base.embedded, source.embedded, step / steps) if step else base.embedded
+            total += _contract(network, base, written, _reader_gradients(network, base, blend, metric))
+    return total
+
+
+def _reader_gradients(
+    network: Network, base: Prefix, embedded: Float[Tensor, "position batch node d_model"], metric: Metric
+) -> list[Float[Tensor, "reader position batch d_model"]]:
+    """Gradient of the metric, summed over the batch, at the read of every reader, stage by stage and last the output.
+
+    *Tapped projections*: one forward and one backward pass through shared reads stop at each reader's projection; what
+    lies before it is linear but for the norm and is pulled back for each reader apart.
+    """
+    x = pick_rows(network.start(embedded.permute(2, 1, 0, 3)).movedim(1, 0), base.needed[0]).contiguous()
+    reads, taps = [], list[tuple[Tensor, ...]]()
+    with torch.enable_grad():
+        for stage, at in enumerate(network.graph.stages):
+            reads.append(x.detach())
+            if isinstance(network, Transformer) and at.kind == "attention":
+                taps.append(project_attention(network, stage, x, base.needed))
+                taps[-1] = tuple(tap if stage else tap.detach().requires_grad_() for tap in taps[-1])
+                inner = network.attend(*taps[-1], base.needed[stage + 1])
+                x = pick_rows(x, [base.needed[stage].index(p) for p in base.needed[stage + 1]])
+            else:
+                projections = network.project(stage, x)
+                taps.append((projections if stage else projections.detach().requires_grad_(),))
+                inner = network.react(stage, taps[-1][0])
+            x = x + network.write(stage, inner)
+        value = Readout(base, metric).of(x)
+        gradients = list(torch.autograd.grad(value.sum(), [*(tap for taps_ in taps for tap in taps_), x]))
+    found = []
+    for stage, (read, tapped) in enumerate(zip(reads, taps, strict=True)):
+        ours = [gradients.pop(0) for _ in tapped]
+        if len(ours) == 3:
+            queries = torch.zeros_like(ours[1])
+            queries[[base.needed[stage].index(p) for p in base.needed[stage + 1]]] = ours[0]
+            ours = [torch.stack([queries, *ours[1:]], -3)]
+        found.append(network.pull_back(stage, read, ours[0]))
+    return [*found, gradients[0][None]]
+
+
+def _contract(
+    network: Network,
+    base: Prefix,
+    written: list[Float[Tensor, "node position batch d_model"]],
+    gradients: list[Float[Tensor, "reader position batch d_model"]],
+) -> Float[Tensor, "reader node"]:
+    """Inner products of what every node writes with the gradient at every later read."""
+    graph = network.graph
+    total = gradients[0].new_zeros(graph.exists.shape)
+    for stage, gradient in enumerate(gradients):
+        readers = (
+            graph.stages[stage].readers if stage < len(graph.stages) else range(graph.output_reader, len(graph.readers))
+        )
+        node = 0
+        for change, needed in zip(written[: stage + 1], base.needed, strict=False):
+            at = [needed.index(p) for p in base.needed[stage]]
+            part = change if len(at) == change.shape[1] else change[:, at]
+            products = gradient.flatten(1) @ part.flatten(1).T
+            total[readers.start : readers.stop, node : node + len(change)] = products
+            node += len(change)
+    return total
+
+
+def _blended(
+    network: Network, ours: Tensor, theirs: Tensor, metric: Metric, steps: int
+) -> Float[Tensor, "reader node"]:
+    """Gradients of the summed metric by the masks of all edges, masks growing together from 0 towards 1."""
+    base, source = run_with_cache(network, ours), run_with_cache(network, theirs)
+    total = ours.new_zeros(network.graph.exists.shape, dtype=base.nodes.dtype)
     for step in range(steps):
-        share = step / steps
-        run, patched = base, source.nodes
-        if path == "inputs" and step:
-            blend = torch.lerp(base.nodes[embedded], source.nodes[embedded], share)
-            run = run_with_cache(network, base_inputs, blend)
-            patched = run.nodes + source.nodes - base.nodes
-        mask = torch.full((1, *total.shape), share if path == "activations" else 0.0)
-        with torch.enable_grad():
+        mask = torch.full_like(total, step / steps)[None]
+        with torch.enable_grad(), frozen(network):
             mask.requires_grad_()
-            logits = run_patched(network, run, [EdgePatch(mask, patched[:, None])])
-            total += torch.autograd.grad(metric(logits[0]).mean(), mask)[0][0] / steps
-    reader, node = network.graph.edge_indices.T
-    return total[reader, node]
+            logits = run_patched(network, base, [EdgePatch(mask, source.nodes[:, None])])
+            total += torch.autograd.grad(metric(logits[0]).sum(), mask)[0][0]
+    return total

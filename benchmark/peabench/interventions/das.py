@@ -8,9 +8,12 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from peabench.interventions.activations import Activations
+from peabench.errors import PeabenchError
+from peabench.interventions.activations import Activations, frozen
 from peabench.interventions.chunks import Progress
-from peabench.interventions.sites import interchange
+from peabench.interventions.prefix import needed_positions, prefix_from
+from peabench.interventions.replay import Readout, Replay
+from peabench.interventions.sites import locate
 from peabench.networks import Network
 
 Loss = Callable[[Float[Tensor, "seed batch position output"], Int[Tensor, " batch"]], Float[Tensor, " seed"]]
@@ -59,28 +62,57 @@ def train_das(
         generator: draws each step's rows; None takes the rows in turn.
         loss: in place of the cross-entropy with the targets.
         progress: called with the share done.
+
+    Raises:
+        PeabenchError: the network has no such site, or it cannot reach the output at the last position.
     """
+    stage, node, where = locate(network, site)
+    length = base.nodes.shape[2]
+    look = tuple(range(length)) if loss is not None else (length - 1,)
     loss = loss or _cross_entropy(targets)
-    weights = start.detach().clone().requires_grad_()
+    live = [p for p in range(length)[where] if p in needed_positions(network, look, length)[stage]]
+    if not live:
+        raise PeabenchError(f"expected a site that can reach the output at position {length - 1}, got {site!r}")
+    rows, single = tuple((0, p) for p in live), len(live) == 1
+    with torch.no_grad(), frozen(network):
+        prefix = prefix_from(network, base, look, stage)
+        readout = Readout(prefix, None)
+        steps_up = Replay(prefix).path(stage, rows, single)
+        resid = prefix.at(stage, live)
+        before, after = (
+            (run.stage_inputs[stage] if node is None else run.nodes[node])[:, live].movedim(1, 0)
+            for run in (base, source)
+        )
+        change = after - before
+    weights = start.detach().clone().contiguous().requires_grad_()
     optimiser = torch.optim.Adam([weights], lr=learning_rate, fused=True)
     losses = []
-    rows = targets.shape[0]
-    with torch.enable_grad():
+    count = targets.shape[0]
+    with torch.enable_grad(), frozen(network):
         for step in range(steps):
             if generator is None:
-                index = torch.arange(step * batch_size, (step + 1) * batch_size) % rows
+                index = torch.arange(step * batch_size, (step + 1) * batch_size, device=resid.device) % count
             else:
-                index = torch.randint(0, rows, (batch_size,), generator=generator)
-            bases = torch.linalg.qr(weights).Q
-            logits = interchange(network, base.select(index), source.select(index), site, bases)
-            per_seed = loss(logits, index)
+                index = torch.randint(0, count, (batch_size,), generator=generator, device=generator.device)
+            bases = orthonormal(weights)
+            x = resid[:, None, index] + (change[:, None, index] @ bases) @ bases.transpose(-1, -2)
+            for stage_step in steps_up:
+                x = stage_step.select(index)(x)
+            per_seed = loss(readout.select(index)(steps_up[-1].rows if steps_up else rows, x, labels=[0])[0], index)
             optimiser.zero_grad()
             per_seed.sum().backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             losses.append(per_seed.detach())
             if progress is not None:
                 progress((step + 1) / steps)
-    return DASResult(torch.linalg.qr(weights.detach()).Q, torch.stack(losses))
+    return DASResult(orthonormal(weights.detach()), torch.stack(losses))
+
+
+def orthonormal(weights: Float[Tensor, "seed d_model k"]) -> Float[Tensor, "seed d_model k"]:
+    """Orthonormal columns that span the same subspaces: Q of a QR decomposition, which for one column is its direction."""
+    if weights.shape[-1] == 1:
+        return torch.nn.functional.normalize(weights, dim=1)
+    return torch.linalg.qr(weights).Q
 
 
 def _cross_entropy(targets: Int[Tensor, " row"]) -> Loss:

@@ -13,6 +13,7 @@ computed but read from the base run. The tricks, each in one place:
 
 import math
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, fields, replace
 from typing import Self
 
@@ -167,16 +168,22 @@ class Replay:
                 self.steps[key] = self._one_key(stage, rows) if single else self._many_keys(stage, rows)
         return self.steps[key]
 
+    def path(self, stage: int, rows: Rows, single: bool) -> list[Step]:
+        """The steps from before a stage to what the output reads; they end early where no row is left."""
+        steps = []
+        for index in range(stage, len(self.prefix.network.graph.stages)):
+            if not rows:
+                break
+            steps.append(self.step(index, rows, single))
+            rows, single = steps[-1].rows, single and not isinstance(steps[-1], OneKey | ManyKeys)
+        return steps
+
     def climb(
         self, stage: int, rows: Rows, single: bool, x: Float[Tensor, "row hypothesis batch d_model"]
     ) -> tuple[Rows, Float[Tensor, "row hypothesis batch d_model"]]:
         """From before a stage to what the output reads: the rows that are looked at there."""
-        stages = self.prefix.network.graph.stages
-        for index in range(stage, len(stages)):
-            if not rows:
-                break
-            step = self.step(index, rows, single)
-            rows, x, single = step.rows, (step(x) if step.rows else x[:0]), single and stages[index].kind != "attention"
+        for step in self.path(stage, rows, single):
+            rows, x = step.rows, (step(x) if step.rows else x[:0])
         return rows, x
 
     def _one_key(self, stage: int, rows: Rows) -> Step:
@@ -260,6 +267,12 @@ class Readout:
             whole = self.logits.movedim(0, 1)
             self.base = whole if metric is None else metric(whole)
 
+    def select(self, index: Int[Tensor, " example"]) -> "Readout":
+        """Whole logits of some of the base run's examples."""
+        some = copy(self)
+        some.logits = self.logits[:, index]
+        return some
+
     def __call__(
         self, rows: Rows, x: Float[Tensor, "row hypothesis batch d_model"], labels: Sequence[int]
     ) -> Float[Tensor, "label hypothesis batch *logits"]:
@@ -277,6 +290,13 @@ class Readout:
         if rows:
             logits[at, where] = self.prefix.network.unembed(x)
         logits = logits.movedim(1, 3)
+        return logits if self.metric is None else self.metric(logits)
+
+    def of(self, x: Float[Tensor, "look batch d_model"]) -> Float[Tensor, " batch"]:
+        """The metric of one whole run, from what `output` reads at the positions looked at."""
+        if isinstance(self.metric, LinearMetric):
+            return self._values(x[:, None], list(range(len(self.prefix.look))))[:, 0].sum(0)
+        logits = self.prefix.network.unembed(x).movedim(0, 1)
         return logits if self.metric is None else self.metric(logits)
 
     def _values(self, x: Tensor, where: list[int]) -> Tensor:
