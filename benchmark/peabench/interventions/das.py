@@ -95,12 +95,13 @@ def train_das(
             else:
                 index = torch.randint(0, count, (batch_size,), generator=generator, device=generator.device)
             bases = orthonormal(weights)
-            x = resid[:, None, index] + (change[:, None, index] @ bases) @ bases.transpose(-1, -2)
+            moved = change.index_select(1, index)[:, None] @ bases @ bases.transpose(-1, -2)
+            x = resid.index_select(1, index)[:, None] + moved
             for stage_step in steps_up:
                 x = stage_step.select(index)(x)
             per_seed = loss(readout.select(index)(steps_up[-1].rows if steps_up else rows, x, labels=[0])[0], index)
-            optimiser.zero_grad()
-            per_seed.sum().backward()  # type: ignore[no-untyped-call]
+            (gradient,) = torch.autograd.grad(per_seed.sum(), weights)
+            weights.grad = gradient.contiguous()  # fused Adam is silently wrong where the strides of the two differ
             optimiser.step()
             losses.append(per_seed.detach())
             if progress is not None:
@@ -117,10 +118,11 @@ def orthonormal(weights: Float[Tensor, "seed d_model k"]) -> Float[Tensor, "seed
 
 def _cross_entropy(targets: Int[Tensor, " row"]) -> Loss:
     def loss(logits: Tensor, index: Tensor) -> Tensor:
-        last, wanted = logits[:, :, -1], targets[index]
+        last = logits[:, :, -1]
+        wanted = targets[index].expand(last.shape[:2])
         if last.shape[-1] == 1:
-            labels = wanted.to(last.dtype).expand(last.shape[:2])
-            return F.binary_cross_entropy_with_logits(last[..., 0], labels, reduction="none").mean(1)
-        return F.cross_entropy(last.transpose(1, 2), wanted.expand(last.shape[:2]), reduction="none").mean(1)
+            return F.binary_cross_entropy_with_logits(last[..., 0], wanted.to(last.dtype), reduction="none").mean(1)
+        losses = F.cross_entropy(last.flatten(0, 1), wanted.flatten(), reduction="none")
+        return losses.view(wanted.shape).mean(1)
 
     return loss

@@ -48,7 +48,7 @@ class Step:
     def select(self, index: Int[Tensor, " example"]) -> Self:
         """The same step for some of the base run's examples."""
         tables = {f.name: getattr(self, f.name) for f in fields(self)}
-        return replace(self, **{name: t[:, index] for name, t in tables.items() if isinstance(t, Tensor)})
+        return replace(self, **{name: t.index_select(1, index) for name, t in tables.items() if isinstance(t, Tensor)})
 
 
 @dataclass(frozen=True)
@@ -228,8 +228,8 @@ class Replay:
             query=query,
             rest=rest,
             log_weight=log_weight,
-            keys=keys,
-            values=values,
+            keys=keys if own else keys[:0],
+            values=values if own else values[:0],
             own_values=pick_rows(values, [patched[row] for row in own]),
             seen=tuple(seen_by(patched[row], patched[row], 1.0) for row in own),
         )
@@ -253,6 +253,7 @@ class Readout:
 
     def __init__(self, prefix: Prefix, metric: Metric | None) -> None:
         self.prefix, self.metric = prefix, metric
+        self.index: Tensor | None = None
         network, read = prefix.network, prefix.resid[-1]
         if isinstance(metric, LinearMetric):
             length = prefix.embedded.shape[0]
@@ -270,7 +271,7 @@ class Readout:
     def select(self, index: Int[Tensor, " example"]) -> "Readout":
         """Whole logits of some of the base run's examples."""
         some = copy(self)
-        some.logits = self.logits[:, index]
+        some.index = index
         return some
 
     def __call__(
@@ -285,11 +286,14 @@ class Readout:
                 return self.base + change
             base = self.base.expand(len(labels), x.shape[1], -1)
             return base.index_add(0, torch.tensor(at, dtype=torch.long, device=x.device), change)
-        shape = (len(labels), len(self.prefix.look), x.shape[1], *self.logits.shape[1:])
-        logits = self.logits[:, None].expand(shape).clone()
-        if rows:
-            logits[at, where] = self.prefix.network.unembed(x)
-        logits = logits.movedim(1, 3)
+        if len(labels) == 1 and where == list(range(len(self.prefix.look))):
+            logits = self.prefix.network.unembed(x).movedim(0, 2)[None]
+        else:
+            base = self.logits if self.index is None else self.logits[:, self.index]
+            logits = base[:, None].expand(len(labels), len(base), x.shape[1], *base.shape[1:]).clone()
+            if rows:
+                logits[at, where] = self.prefix.network.unembed(x)
+            logits = logits.movedim(1, 3)
         return logits if self.metric is None else self.metric(logits)
 
     def of(self, x: Float[Tensor, "look batch d_model"]) -> Float[Tensor, " batch"]:

@@ -80,7 +80,10 @@ class Network(nn.Module, ABC):
     def react(
         self, stage: int, projections: Float[Tensor, "position *row reader e"]
     ) -> Float[Tensor, "position *row node e"]:
-        """The nonlinear second step: hidden neurons, or values mixed by attention over all positions."""
+        """The nonlinear second step: hidden neurons, or values mixed by attention over all positions.
+
+        Without gradients it writes over its argument: new pages of memory cost as much as the arithmetic.
+        """
 
     @abstractmethod
     def write(self, stage: int, inner: Float[Tensor, "position *row node e"]) -> Float[Tensor, "position *row d_model"]:

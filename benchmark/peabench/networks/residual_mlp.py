@@ -82,7 +82,7 @@ class ResidualMLP(Network):
     def stage_sum(
         self, stage: int, resid: Float[Tensor, "*row position d_model"]
     ) -> Float[Tensor, "*row position d_model"]:
-        return resid + self.write(stage, self.react(stage, self.project(stage, resid)))
+        return self.write(stage, self.react(stage, self.project(stage, resid))).add_(resid)
 
     @override
     def project(self, stage: int, resid: Float[Tensor, "*row d_model"]) -> Float[Tensor, "*row unit hidden"]:
@@ -93,7 +93,7 @@ class ResidualMLP(Network):
 
     @override
     def react(self, stage: int, projections: Float[Tensor, "*row unit hidden"]) -> Float[Tensor, "*row unit hidden"]:
-        return projections.relu()
+        return projections.relu() if projections.requires_grad else projections.relu_()
 
     @override
     def write(self, stage: int, inner: Float[Tensor, "*row unit hidden"]) -> Float[Tensor, "*row d_model"]:

@@ -172,7 +172,7 @@ class Transformer(Network):
         self, stage: int, resid: Float[Tensor, "*row position d_model"]
     ) -> Float[Tensor, "*row position d_model"]:
         if self.graph.stages[stage].kind == "mlp":
-            return resid + self.write(stage, self.react(stage, self.project(stage, resid)))
+            return self.write(stage, self.react(stage, self.project(stage, resid))).add_(resid)
         x = resid.movedim(-2, 0)
         return (x + self.write(stage, self.react(stage, self.project(stage, x)))).movedim(0, -2)
 
@@ -195,7 +195,9 @@ class Transformer(Network):
         self, stage: int, projections: Float[Tensor, "position *row reader e"]
     ) -> Float[Tensor, "position *row node e"]:
         if self.graph.stages[stage].kind == "mlp":
-            return projections.relu() if self.config.activation == "relu" else F.gelu(projections)
+            if projections.requires_grad:
+                return projections.relu() if self.config.activation == "relu" else F.gelu(projections)
+            return projections.relu_() if self.config.activation == "relu" else torch.ops.aten.gelu_(projections)
         q, k, v = projections.unbind(-3)
         return self.attend(q, k, v, range(q.shape[0]))
 
