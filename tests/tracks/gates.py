@@ -106,7 +106,6 @@ def save_gates(folder: Path, made: ResidualMLP, truth: Mechanism, seed: int = 0,
         domain=ProductDomain(sizes=(2,) * N_INPUTS),
         domain_size=2**N_INPUTS,
         examples=examples,
-        focus=("g1",),
         twins=(Twin(name="untrained", provenance="random_init", seed=7),),
     )
     save_task(folder, record, made, truth, {})

@@ -126,7 +126,7 @@ class VariablesTrack(Track[VariableQuestion, VariableAnswer]):
             validation = max(1, round(VALIDATION_SHARE * len(pairs)))
             network = task.network()
             certified = residual_locations(mechanism, variable)
-            written = min(_layer(site) for site, _ in certified)
+            written = min(layer_of(site) for site, _ in certified)
             found.append(
                 VariableQuestion(
                     network=network,
@@ -176,7 +176,9 @@ class VariablesTrack(Track[VariableQuestion, VariableAnswer]):
 
 
 def asked_variables(task: Task) -> list[str]:
-    """The record's focus first, then others in an order drawn from the record's content, three in all.
+    """What the record's focus names; without one, variables in an order drawn from its content; at most three.
+
+    A task that is hard because of some variables asks about these alone: the others are as easy as in a clean task.
 
     Variables whose interchange changes the output too rarely to be graded (never, for the mask of two exclusive-or
     shares) are left out, and so are those that fix the output, which a swap of a whole residual stream transplants.
@@ -187,9 +189,8 @@ def asked_variables(task: Task) -> list[str]:
     mechanism, record = task.mechanism, task.record
     content = record.model_dump_json()
     others = sorted(candidates(mechanism), key=lambda name: generator_from(content, name).initial_seed())
-    order = dict.fromkeys([*(name for name in record.focus if name in others), *others])
     found = []
-    for name in order:
+    for name in [name for name in record.focus if name in others] or others:
         generator = generator_from(content, name, "look")
         pairs = draw_pairs(mechanism.causal_model, name, record.domain, DRAWS_TO_LOOK, generator)
         source_output = label_pairs(mechanism.causal_model, mechanism.causal_model.output, pairs.base, pairs.source)

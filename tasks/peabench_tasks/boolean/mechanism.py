@@ -98,17 +98,19 @@ def build_mechanism(plan: Plan, basis: Float[Tensor, "d_model d_model"]) -> Mech
     number = variable_numbers(plan)
     tensors: dict[str, Tensor] = {}
 
-    def columns(names: tuple[str, ...]) -> TensorReference:
-        key = "basis." + "+".join(names)
+    def columns(names: tuple[str, ...], together: bool) -> TensorReference:
+        key = ("direction." if together else "basis.") + "+".join(names)
         tensors[key] = basis[:, [number[name] for name in names]].contiguous()
+        if together:
+            tensors[key] = tensors[key].sum(1, keepdim=True) / len(names) ** 0.5
         return TensorReference(name=key, shape=tuple(tensors[key].shape))
 
-    def locations(sets: list[tuple[str, ...]]) -> tuple[Location, ...]:
+    def locations(sets: list[tuple[str, ...]], together: bool = False) -> tuple[Location, ...]:
         found = []
         for names in sets:
             first = max(plan.sites(name).start for name in names)
             last = min(plan.sites(name).stop for name in names)
-            found += [Location(site=f"resid.{i}@0", basis=columns(names)) for i in range(first, last)]
+            found += [Location(site=f"resid.{i}@0", basis=columns(names, together)) for i in range(first, last)]
         return tuple(found)
 
     alignments = []
@@ -116,10 +118,10 @@ def build_mechanism(plan: Plan, basis: Float[Tensor, "d_model d_model"]) -> Mech
         places = locations([(name,)])[: None if name in plan.units else 1]
         alignments.append(Alignment(variable=name, location=places[0], alternatives=places[1:]))
     for derived in plan.formula.derived:
-        enough: list[tuple[str, ...]] = [derived.parents]
-        if derived.kind == "majority":
-            enough = list(combinations(derived.parents, 2))
-        places = locations(enough)
+        # Copies always agree, so one direction moves them together; two of three are enough for the majority.
+        copies = derived.kind == "majority"
+        enough = [derived.parents, *(combinations(derived.parents, 2) if copies else ())]
+        places = locations(enough, together=copies)
         alignments.append(Alignment(variable=derived.name, location=places[0], alternatives=places[1:]))
     features = []
     for i, decoy in enumerate(plan.decoys):
@@ -132,7 +134,8 @@ def build_mechanism(plan: Plan, basis: Float[Tensor, "d_model d_model"]) -> Mech
                 site=f"resid.{decoy.unit[0] + 1}@0",
                 direction=TensorReference(name=key, shape=tuple(tensors[key].shape)),
                 activation=Xor(arguments=(VariableReference(name=decoy.variable), spoiled)),
-                description="A strong copy that nothing reads, wrong where all of its spoilers are true.",
+                description="A strong copy that nothing reads, wrong where all of its spoilers are true. "
+                f"What is read of {decoy.variable} itself has some of {decoy.nuisance} in it.",
             )
         )
     mechanism = Mechanism(

@@ -9,11 +9,16 @@ from peabench_tasks.boolean.formulas import Formula
 
 @dataclass(frozen=True)
 class Decoy:
-    """A unit that writes a strong copy of a variable which nobody reads; wrong where all of `spoilers` are true."""
+    """What misleads about a variable: a strong copy that nobody reads, and interference in its own direction."""
 
     variable: str
     unit: tuple[int, int]
+    """Where the copy is written."""
     spoilers: tuple[str, ...]
+    """The copy is wrong where all of these inputs are true."""
+    nuisance: str
+    """An input that the variable's own unit adds to what it writes, too weak to change the sign. A decoder learns to
+    subtract the input's embedding, and thereby leaves the direction that is read."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,12 @@ class Plan:
         return (*self.formula.used_inputs, *(g.name for g in self.formula.gates))
 
 
+def ancestors(formula: Formula, name: str) -> set[str]:
+    """Everything that the variable's value depends on."""
+    parents = set(formula.read.get(name, ()))
+    return parents.union(*(ancestors(formula, parent) for parent in parents))
+
+
 def draw_plan(formula: Formula, config: ResidualMLPConfig, seed: int, decoys: int = 0) -> Plan:
     """Place each gate in a random free unit of a random block that lies after its parents and before its readers."""
     rng = Random(f"plan/{seed}/{formula.gates}")
@@ -91,8 +102,10 @@ def draw_plan(formula: Formula, config: ResidualMLPConfig, seed: int, decoys: in
     for name in candidates:
         block = units[name][0]
         if len(chosen) < decoys and free[block]:
-            spoilers = tuple(rng.sample(formula.inputs, 3))
-            chosen.append(Decoy(name, (block, free[block].pop()), spoilers))
+            above = ancestors(formula, name)
+            spoilers = tuple(rng.sample(formula.inputs, 2))
+            nuisance = rng.choice([x for x in formula.inputs if x not in above])
+            chosen.append(Decoy(name, (block, free[block].pop()), spoilers, nuisance))
     return Plan(formula, config, plan.units, tuple(chosen))
 
 

@@ -3,8 +3,8 @@
 Each step asks of random rows: the task itself; the causal model's counterfactual after single and joint interchanges
 on planted subspaces; no change when all but the live subspaces are swapped (isolation); the counterfactual of a single
 patched edge, alone and with the complement of the circuit resampled; no change under joint resampling of all, or of a
-random part, of the complement. Decoys are written, strongly, where nobody reads. Early on each unit is also told its gate
-directly; without that a gate in ten never starts to learn.
+random part, of the complement. Decoys are written, strongly, where nobody reads. Early on each unit is also told its
+gate directly; without that a gate in ten never starts to learn.
 """
 
 from dataclasses import dataclass
@@ -20,6 +20,10 @@ from peabench_tasks.boolean.plan import Plan, decoy_column
 from peabench_tasks.boolean.tables import Tables, variable_numbers
 
 DECOY_STRENGTH = 3.0
+INTERFERENCE = 0.8
+"""How strongly a decoyed variable's unit adds its nuisance to the variable's 1."""
+TUTORING = 0.05
+"""Weight of telling each unit what to write, once it has learnt its gate."""
 
 
 @dataclass
@@ -38,6 +42,8 @@ class Targets:
     """(reader, node, gate, slot); repeated cyclically to one length."""
     gates: Int[Tensor, "network gate 2"]
     """(unit, variable) of each gate, units counted through all blocks; repeated cyclically to one length."""
+    interference: Float[Tensor, "network variable input"]
+    """How much of each input a variable's unit writes beside the variable."""
     decoys: list[list[tuple[int, int, int, list[int]]]]
     """Per network: (node, basis column, variable, spoilers)."""
 
@@ -52,6 +58,7 @@ class Targets:
         live = sites.clone()
         planted = sites[..., 0].clone()
         circuit = torch.zeros(len(plans), *graph.exists.shape)
+        interference = torch.zeros(len(plans), n_variables, config.n_inputs)
         bases, edges, gates = list[Tensor](), list[Tensor](), list[Tensor]()
         decoys: list[list[tuple[int, int, int, list[int]]]] = []
         for k, plan in enumerate(plans):
@@ -77,10 +84,12 @@ class Targets:
                 node = config.n_inputs + decoy.unit[0] * config.n_units + decoy.unit[1]
                 spoilers = [number[name] for name in decoy.spoilers]
                 decoys[k].append((node, decoy_column(plan, i), number[decoy.variable], spoilers))
+                interference[k, number[decoy.variable], number[decoy.nuisance]] = INTERFERENCE
             if n_variables + len(plan.decoys) > d_model:
                 raise RuntimeError(f"{n_variables + len(plan.decoys)} directions do not fit d_model {d_model}")
             bases.append(orthonormal((d_model, d_model), torch.Generator().manual_seed(seeds[k])))
-        return cls(torch.stack(bases), planted, sites, live, circuit, _padded(edges), _padded(gates), decoys)
+        demands = (circuit, _padded(edges), _padded(gates), interference, decoys)
+        return cls(torch.stack(bases), planted, sites, live, *demands)
 
     def subset(self, index: list[int]) -> "Targets":
         """The targets of some of the networks."""
@@ -92,6 +101,7 @@ class Targets:
             circuit=self.circuit[index],
             edges=self.edges[index],
             gates=self.gates[index],
+            interference=self.interference[index],
             decoys=[self.decoys[i] for i in index],
         )
 
@@ -162,7 +172,7 @@ class Planter:
         return torch.rand(shape, generator=self.generator)
 
     def losses(
-        self, pool: Bool[Tensor, "network row input"], tutoring: float = 0.0, edge_groups: int = 4
+        self, pool: Bool[Tensor, "network row input"], tutoring: float = TUTORING, edge_groups: int = 4
     ) -> tuple[list[Batch], Tensor]:
         """All demands on one pool of inputs, which serve one another as sources; and the loss on what units write.
 
@@ -300,13 +310,15 @@ class Planter:
         return 0.1 * loss
 
     def _gates(self, values: Tensor, unit_outputs: list[Tensor]) -> Tensor:
-        """Mean squared distance of each gate's coordinate from plus or minus 1, summed over networks."""
+        """Mean squared distance of each gate's coordinate from plus or minus 1 and its interference."""
         gates = self.targets.gates
         net = torch.arange(len(gates))[:, None]
         outputs = torch.cat(unit_outputs, 1)[net, gates[..., 0]]
         directions = self.targets.basis.transpose(1, 2)[net, gates[..., 1]]
         written = torch.einsum("kgrd,kgd->kgr", outputs, directions)
-        wanted = values.transpose(1, 2)[net, gates[..., 1]].float() * 2 - 1
+        signs = values.transpose(1, 2).float() * 2 - 1
+        wanted = signs[net, gates[..., 1]]
+        wanted = wanted + self.targets.interference[net, gates[..., 1]] @ signs[:, : self.tables.n_inputs]
         return (written - wanted).square().mean((1, 2)).sum()
 
     def errors(self, batches: list[Batch]) -> Int[Tensor, " network"]:

@@ -58,7 +58,7 @@ RARE_S = Size(
 
 DIFFICULTY = {
     "tree": "",
-    "decoy": "strong copies of variables that nothing reads mislead decoding",
+    "decoy": "strong copies that nothing reads, and interference in the direction that is read, mislead decoding",
     "redundant": "a sub-formula is computed three times and any two suffice: first-order effects vanish",
     "cancelling": "a variable is the XOR of two paths: linear decoding and gradients see nothing",
     "rare": "a gate decides on about 1% of the inputs",

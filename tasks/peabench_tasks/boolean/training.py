@@ -21,7 +21,15 @@ from peabench.tasks import CERTIFICATE_FILE, TaskRecord, Twin, load_task, save_t
 from peabench.training.stacked import StackedResidualMLP
 from peabench_tasks.boolean.card import card
 from peabench_tasks.boolean.mechanism import build_mechanism
-from peabench_tasks.boolean.planting import Batch, Planter, Targets, initial_network, pivotal_weights, step_loss
+from peabench_tasks.boolean.planting import (
+    TUTORING,
+    Batch,
+    Planter,
+    Targets,
+    initial_network,
+    pivotal_weights,
+    step_loss,
+)
 from peabench_tasks.boolean.specifications import DIFFICULTY, Specification, specifications
 from peabench_tasks.boolean.tables import Tables
 
@@ -117,7 +125,7 @@ def plant(planter: Planter, steps: int) -> None:
     optimiser = torch.optim.AdamW(planter.stack.trainable(), lr=LEARNING_RATE, weight_decay=1e-4, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps, pct_start=0.15)
     for step in range(steps):
-        tutoring = max(0.05, 1 - 2 * step / steps)
+        tutoring = max(TUTORING, 1 - 2 * step / steps)
         batches, written = planter.losses(planter.pool(POOL), tutoring)
         if step % (steps // 8) == 0:
             log.info("step %d of %d: wrong rows of each network %s", step, steps, planter.errors(batches).tolist())
