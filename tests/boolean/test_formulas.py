@@ -1,13 +1,16 @@
 """Formulas: what is drawn is balanced and has no idle part; tables, run and causal model agree."""
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from peabench.mechanism import Mechanism
+from peabench.training.stacked import orthonormal
 from peabench_tasks.boolean.formulas import Formula, all_inputs
-from peabench_tasks.boolean.mechanism import causal_model
+from peabench_tasks.boolean.mechanism import build_mechanism, causal_model
 from peabench_tasks.boolean.specifications import Specification, specifications
 from peabench_tasks.boolean.tables import Tables, variable_numbers
 
@@ -70,3 +73,14 @@ def reads(formula: Formula, gate: str, child: str) -> bool:
     """Whether `child` is the gate or a derived variable that the gate computes."""
     literals = {name for g in formula.gates if g.name == gate for name, _ in g.literals}
     return child == gate or child in literals & {d.name for d in formula.derived}
+
+
+@pytest.mark.parametrize("specification", SMALL, ids=names)
+def test_every_plan_has_a_mechanism_that_survives_a_round_trip(specification: Specification, tmp_path: Path) -> None:
+    plan = specification.plan(0)
+    basis = orthonormal((plan.config.d_model, plan.config.d_model), torch.Generator().manual_seed(0))
+    mechanism = build_mechanism(plan, basis)
+    mechanism.save(tmp_path)
+    loaded = Mechanism.load(tmp_path)
+    assert loaded.model_dump() == mechanism.model_dump()
+    assert len(loaded.features) == len(plan.decoys)

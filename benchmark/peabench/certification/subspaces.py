@@ -126,9 +126,10 @@ def _separate(subject: Subject, chosen: Sequence[Place]) -> list[Place]:
 def minimal_basis_check(subject: Subject) -> Check:
     """No proper subspace of an aligned one passes; subspaces of codimension 1 are tried at a grid of angles."""
     passing = tried = null_passing = null_tried = 0
+    first: dict[str, Place] = {}
     for place in places(subject):
-        if place != next(p for p in places(subject) if p.variable == place.variable):
-            continue
+        first.setdefault(place.variable, place)
+    for place in first.values():
         expected = subject.outputs_when_set([place.variable])
         pair = subject.some_pairs(4 * 2048)
         want = expected.of(pair)

@@ -99,7 +99,7 @@ def build_mechanism(plan: Plan, basis: Float[Tensor, "d_model d_model"]) -> Mech
     tensors: dict[str, Tensor] = {}
 
     def columns(names: tuple[str, ...], together: bool) -> TensorReference:
-        key = ("direction." if together else "basis.") + "+".join(names)
+        key = ("direction." if together else "basis.") + ".".join(names)
         tensors[key] = basis[:, [number[name] for name in names]].contiguous()
         if together:
             tensors[key] = tensors[key].sum(1, keepdim=True) / len(names) ** 0.5

@@ -20,7 +20,7 @@ from peabench_tasks.boolean.plan import Plan, decoy_column
 from peabench_tasks.boolean.tables import Tables, variable_numbers
 
 DECOY_STRENGTH = 3.0
-INTERFERENCE = 0.8
+INTERFERENCE = 0.6
 """How strongly a decoyed variable's unit adds its nuisance to the variable's 1."""
 TUTORING = 0.05
 """Weight of telling each unit what to write, once it has learnt its gate."""

@@ -39,12 +39,12 @@ SIZES = {
         Shape(n_gates=8, n_inputs=9, n_distractors=1, min_depth=3, max_depth=5),
         ResidualMLPConfig(n_inputs=9, d_model=32, n_blocks=5, n_units=4, d_hidden=12),
         steps=600,
-        decoys=4,
+        decoys=2,
     ),
     "l": Size(
         Shape(n_gates=16, n_inputs=16, n_distractors=3, min_depth=4, max_depth=6),
         ResidualMLPConfig(n_inputs=16, d_model=48, n_blocks=6, n_units=6, d_hidden=12),
-        steps=1600,
+        steps=2600,
         decoys=0,
     ),
 }
