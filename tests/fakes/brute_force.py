@@ -27,7 +27,8 @@ def forward_edited(network: Network, inputs: Tensor, module: str, edit: Edit) ->
     """Logits with `edit` applied to the output [batch, position, d_model] of an addressed module by a forward hook."""
     handle = network.get_submodule(module).register_forward_hook(lambda _module, _inputs, output: edit(output))
     try:
-        return network(inputs)
+        logits: Tensor = network(inputs)
+        return logits
     finally:
         handle.remove()
 
@@ -49,8 +50,7 @@ def node_outputs(network: Network, inputs: Tensor) -> dict[str, Tensor]:
 
 
 def forward_edges(network: Network, inputs: Tensor, mask: Tensor, replacement: Tensor) -> Tensor:
-    """Logits where reader r sees, of node n, mask[r, n] of the replacement [node, batch, position, d_model] and the rest
-    of what n writes in this very run."""
+    """Logits where reader r sees mask[r, n] of node n's replacement and the rest of what n writes in this very run."""
     graph = network.graph
     written: list[Tensor] = []
     if isinstance(network, ResidualMLP):
@@ -58,6 +58,7 @@ def forward_edges(network: Network, inputs: Tensor, mask: Tensor, replacement: T
         written += [signs[:, i, None, None] * network.w_embed[i] for i in range(inputs.shape[1])]
         constant: Tensor = network.b_embed
     else:
+        assert isinstance(network, Transformer)
         written.append(network.w_embed[inputs] + network.w_position[: inputs.shape[1]])
         constant = torch.zeros(())
 

@@ -43,7 +43,10 @@ def test_steps_along_the_inputs_average_gradients_at_blended_embeddings(config: 
     for step in range(3):
         start = runs[0].nodes[embedded] + step / 3 * difference[embedded]
         blended = run_with_cache(network, base, start)
-        reads = [x[None].repeat(len(s.readers), 1, 1, 1) for s, x in zip(network.graph.stages, blended.stage_inputs)]
+        reads = [
+            x[None].repeat(len(s.readers), 1, 1, 1)
+            for s, x in zip(network.graph.stages, blended.stage_inputs, strict=False)
+        ]
         pushed = torch.cat([*reads, blended.stage_inputs[-1:]]).requires_grad_()
         resid = blended.stage_inputs[0]
         for index, stage in enumerate(network.graph.stages):
@@ -66,7 +69,7 @@ def test_blended_activations_add_up_to_the_whole_effect_and_chunks_change_nothin
     assert found.sum().item() == pytest.approx(whole.item(), abs=0.02)
     for path in ("inputs", "activations"):
         shares: list[float] = []
-        one = edge_attributions(network, base, source, metric, steps=2, path=path)  # type: ignore[arg-type]
+        one = edge_attributions(network, base, source, metric, steps=2, path=path)
         many = edge_attributions(
             network,
             base,
@@ -75,7 +78,7 @@ def test_blended_activations_add_up_to_the_whole_effect_and_chunks_change_nothin
             steps=2,
             path=path,
             memory_bytes=60_000,
-            progress=shares.append,  # type: ignore[arg-type]
+            progress=shares.append,
         )
         agree(many, one)
         assert len(shares) > 1

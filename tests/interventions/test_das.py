@@ -56,7 +56,7 @@ def test_training_agrees_with_a_plain_loop(config: NetworkConfig, site: str, k: 
                 loss = F.cross_entropy(logits, targets[index])
             agree(found.losses[step, seed], loss.detach())
             optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimiser.step()
         basis = torch.linalg.qr(weights.detach()).Q
         torch.testing.assert_close(found.bases[seed] @ found.bases[seed].T, basis @ basis.T, rtol=0, atol=1e-4)
@@ -74,5 +74,5 @@ def test_only_the_part_above_the_site_is_counted() -> None:
 def test_a_site_that_cannot_reach_the_output_is_an_error() -> None:
     network = network_of(TRANSFORMER, 0)
     run = run_with_cache(network, inputs_of(network, 4, 0))
-    with pytest.raises(PeabenchError, match="block1.mlp@0"):
+    with pytest.raises(PeabenchError, match=r"block1\.mlp@0"):
         train_das(network, run, run, "block1.mlp@0", torch.zeros(4, dtype=torch.long), start=torch.randn(1, 12, 1))

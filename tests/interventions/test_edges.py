@@ -66,7 +66,7 @@ def test_masks_and_their_gradients_agree_with_the_reference(config: NetworkConfi
         agree(patch_hypotheses(network, base, masks, given_nodes), expected)
 
 
-CONFIGS = [
+CONFIGS: list[NetworkConfig] = [
     ResidualMLPConfig(n_inputs=4, d_model=12, n_blocks=3, n_units=3, d_hidden=5),
     TransformerConfig(
         d_vocabulary=7, n_positions=5, d_model=12, n_blocks=3, n_heads=2, d_head=4, d_mlp=16, norm="layer", d_output=3
@@ -101,5 +101,5 @@ def test_results_do_not_depend_on_the_chunk_size_and_progress_ends_at_one(config
 def test_edges_that_the_network_has_not_are_named_in_the_error() -> None:
     network = network_of(CONFIGS[0], 0)
     inputs = inputs_of(network, 2, 0)
-    with pytest.raises(PeabenchError, match="block0.unit0 <- block1.unit0"):
+    with pytest.raises(PeabenchError, match=r"block0\.unit0 <- block1\.unit0"):
         sweep_edges(network, inputs, inputs, metrics_of(network, 2, 0)[0], edges=["block0.unit0 <- block1.unit0"])

@@ -101,7 +101,7 @@ def test_gradients_through_bases_are_those_of_the_reference(
     agree(found, expected)
 
 
-CONFIGS = [
+CONFIGS: list[NetworkConfig] = [
     ResidualMLPConfig(n_inputs=4, d_model=12, n_blocks=3, n_units=3, d_hidden=5),
     TransformerConfig(
         d_vocabulary=7, n_positions=5, d_model=12, n_blocks=3, n_heads=2, d_head=4, d_mlp=16, norm="layer", d_output=3

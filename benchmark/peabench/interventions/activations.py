@@ -22,7 +22,7 @@ class Activations:
     """The residual stream before each stage; the last entry is what `output` reads."""
     logits: Float[Tensor, "batch position output"]
 
-    def select(self, index: Int[Tensor, " row"]) -> "Activations":
+    def select(self, index: slice | Int[Tensor, " row"]) -> "Activations":
         """The activations of some of the inputs, in the order asked for."""
         return Activations(self.inputs[index], self.nodes[:, index], self.stage_inputs[:, index], self.logits[index])
 

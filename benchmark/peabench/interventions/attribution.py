@@ -13,13 +13,11 @@ from peabench.interventions.patching import EdgePatch, run_patched
 from peabench.interventions.prefix import (
     Prefix,
     node_differences,
-    pick_rows,
     positions_of,
-    project_attention,
     run_prefix,
 )
 from peabench.interventions.replay import Readout
-from peabench.networks import Network, Transformer
+from peabench.networks import Network
 
 Path = Literal["inputs", "activations"]
 
@@ -69,53 +67,51 @@ def _along_inputs(
 ) -> Float[Tensor, "reader node"]:
     """Differences of what nodes write times gradients at reads, summed over steps that blend the embeddings."""
     with torch.no_grad(), frozen(network):
-        runs = run_prefix(network, torch.cat([ours, theirs]), look)
-        base, source = runs.rows(slice(len(ours))), runs.rows(slice(len(ours), None))
+        source = run_prefix(network, theirs, look)
+        base, gradients = _reader_gradients(network, ours, None, metric, look)
         written = [
             node_differences(base, source, stage, base.needed[stage + 1]).transpose(0, 1).contiguous()
             for stage in range(-1, len(network.graph.stages))
         ]
-        total = base.embedded.new_zeros(network.graph.exists.shape)
-        for step in range(steps):
-            blend = torch.lerp(base.embedded, source.embedded, step / steps) if step else base.embedded
-            total += _contract(network, base, written, _reader_gradients(network, base, blend, metric))
+        total = _contract(network, base, written, gradients)
+        for step in range(1, steps):
+            blend = torch.lerp(network.embedding_nodes(ours), network.embedding_nodes(theirs), step / steps)
+            run, gradients = _reader_gradients(network, ours, blend, metric, look)
+            total += _contract(network, run, written, gradients)
     return total
 
 
 def _reader_gradients(
-    network: Network, base: Prefix, embedded: Float[Tensor, "position batch node d_model"], metric: Metric
-) -> list[Float[Tensor, "reader position batch d_model"]]:
-    """Gradient of the metric, summed over the batch, at the read of every reader, stage by stage and last the output.
+    network: Network,
+    inputs: Int[Tensor, "batch column"],
+    embedded: Float[Tensor, "node batch position d_model"] | None,
+    metric: Metric,
+    look: tuple[int, ...],
+) -> tuple[Prefix, list[Float[Tensor, "reader position batch d_model"]]]:
+    """A run, and the gradient of its metric, summed over the batch, at all reads: stage by stage, last the output's.
 
     *Tapped projections*: one forward and one backward pass through shared reads stop at each reader's projection; what
     lies before it is linear but for the norm and is pulled back for each reader apart.
     """
-    x = pick_rows(network.start(embedded.permute(2, 1, 0, 3)).movedim(1, 0), base.needed[0]).contiguous()
-    reads, taps = [], list[tuple[Tensor, ...]]()
+    taps: list[list[Tensor]] = [[] for _ in network.graph.stages]
+
+    def tap(stage: int, projections: Tensor) -> Tensor:
+        taps[stage].append(projections if stage else projections.detach().requires_grad_())
+        return taps[stage][-1]
+
     with torch.enable_grad():
-        for stage, at in enumerate(network.graph.stages):
-            reads.append(x.detach())
-            if isinstance(network, Transformer) and at.kind == "attention":
-                taps.append(project_attention(network, stage, x, base.needed))
-                taps[-1] = tuple(tap if stage else tap.detach().requires_grad_() for tap in taps[-1])
-                inner = network.attend(*taps[-1], base.needed[stage + 1])
-                x = pick_rows(x, [base.needed[stage].index(p) for p in base.needed[stage + 1]])
-            else:
-                projections = network.project(stage, x)
-                taps.append((projections if stage else projections.detach().requires_grad_(),))
-                inner = network.react(stage, taps[-1][0])
-            x = x + network.write(stage, inner)
-        value = Readout(base, metric).of(x)
-        gradients = list(torch.autograd.grad(value.sum(), [*(tap for taps_ in taps for tap in taps_), x]))
+        run = run_prefix(network, inputs, look, embedded, tap)
+        wanted = [*(tapped for stage in taps for tapped in stage), run.resid[-1]]
+        gradients = list(torch.autograd.grad(Readout(run, metric).base.sum(), wanted))
     found = []
-    for stage, (read, tapped) in enumerate(zip(reads, taps, strict=True)):
+    for stage, tapped in enumerate(taps):
         ours = [gradients.pop(0) for _ in tapped]
         if len(ours) == 3:
             queries = torch.zeros_like(ours[1])
-            queries[[base.needed[stage].index(p) for p in base.needed[stage + 1]]] = ours[0]
+            queries[[run.needed[stage].index(p) for p in run.needed[stage + 1]]] = ours[0]
             ours = [torch.stack([queries, *ours[1:]], -3)]
-        found.append(network.pull_back(stage, read, ours[0]))
-    return [*found, gradients[0][None]]
+        found.append(network.pull_back(stage, ours[0]))
+    return run, [*found, gradients[0][None]]
 
 
 def _contract(
@@ -124,17 +120,25 @@ def _contract(
     written: list[Float[Tensor, "node position batch d_model"]],
     gradients: list[Float[Tensor, "reader position batch d_model"]],
 ) -> Float[Tensor, "reader node"]:
-    """Inner products of what every node writes with the gradient at every later read."""
+    """Inner products of what every node writes with the gradient at every later read.
+
+    *Norms on the smaller side*: the derivative of a norm stands between the two, and is applied to the fewer of them.
+    """
     graph = network.graph
     total = gradients[0].new_zeros(graph.exists.shape)
     for stage, gradient in enumerate(gradients):
         readers = (
             graph.stages[stage].readers if stage < len(graph.stages) else range(graph.output_reader, len(graph.readers))
         )
+        on_gradients = len(gradient) <= graph.visible[readers.start]
+        if on_gradients:
+            gradient = network.norm_tangent(stage, base.resid[stage], gradient)
         node = 0
         for change, needed in zip(written[: stage + 1], base.needed, strict=False):
             at = [needed.index(p) for p in base.needed[stage]]
             part = change if len(at) == change.shape[1] else change[:, at]
+            if not on_gradients:
+                part = network.norm_tangent(stage, base.resid[stage], part)
             products = gradient.flatten(1) @ part.flatten(1).T
             total[readers.start : readers.stop, node : node + len(change)] = products
             node += len(change)

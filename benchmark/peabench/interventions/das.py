@@ -110,10 +110,11 @@ def train_das(
 
 
 def orthonormal(weights: Float[Tensor, "seed d_model k"]) -> Float[Tensor, "seed d_model k"]:
-    """Orthonormal columns that span the same subspaces: Q of a QR decomposition, which for one column is its direction."""
+    """Orthonormal columns that span the same subspaces: Q of a QR decomposition, for one column its direction."""
     if weights.shape[-1] == 1:
         return torch.nn.functional.normalize(weights, dim=1)
-    return torch.linalg.qr(weights).Q
+    basis: Tensor = torch.linalg.qr(weights).Q
+    return basis
 
 
 def _cross_entropy(targets: Int[Tensor, " row"]) -> Loss:

@@ -143,8 +143,8 @@ def patch_stage(
 ) -> Iterator[tuple[list[int], Rows, Float[Tensor, "row hypothesis batch d_model"]]]:
     """Patch edges into the readers of one stage, each alone.
 
-    *Reads are sums*: what a reader takes from base + (source - base) of one node is computed once for all readers of the
-    stage; an edge then replaces one reader's part, and only the change of that one node's output goes on.
+    *Reads are sums*: what a reader takes from base + (source - base) of one node is computed once for all readers of
+    the stage; an edge then replaces one reader's part, and only the change of that one node's output goes on.
 
     Args:
         base: the base run.

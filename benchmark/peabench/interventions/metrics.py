@@ -63,8 +63,8 @@ def batches(
 ) -> Iterator[tuple[slice, Metric | None, Progress | None]]:
     """Cut a batch to a memory budget: rows, the metric of those rows, and their progress.
 
-    A metric that is a plain function may hold labels of the whole batch, so only whole logits (None) and metrics that can
-    be asked for some of their rows are cut.
+    A metric that is a plain function may hold labels of the whole batch, so only whole logits (None) and metrics that
+    can be asked for some of their rows are cut.
     """
     if metric is None or isinstance(metric, LinearMetric):
         for rows in pieces(length, bytes_each, memory_bytes):

@@ -44,11 +44,18 @@ class Prefix:
     def rows(self, index: slice | Int[Tensor, " row"]) -> "Prefix":
         """Some of the examples."""
 
-        def pick(tensors: Sequence[Tensor | None]) -> tuple[Tensor, ...]:
-            return tuple(None if tensor is None else tensor[:, index] for tensor in tensors)  # type: ignore[misc]
+        def pick(tensors: Sequence[Tensor | None]) -> tuple[Tensor | None, ...]:
+            return tuple(None if tensor is None else tensor[:, index] for tensor in tensors)
 
-        lists = {name: pick(getattr(self, name)) for name in ("resid", "queries", "keys", "values", "inner")}
-        return replace(self, embedded=self.embedded[:, index], **lists)
+        return replace(
+            self,
+            embedded=self.embedded[:, index],
+            resid=tuple(resid[:, index] for resid in self.resid),
+            queries=pick(self.queries),
+            keys=pick(self.keys),
+            values=pick(self.values),
+            inner=pick(self.inner),
+        )
 
     def at(self, stage: int, positions: Sequence[int]) -> Float[Tensor, "position batch d_model"]:
         """The residual stream before a stage at some of its needed positions."""
@@ -71,38 +78,58 @@ def positions_of(network: Network, inputs: Int[Tensor, "batch column"]) -> int:
     return inputs.shape[1] if isinstance(network, Transformer) else 1
 
 
-def run_prefix(network: Network, inputs: Int[Tensor, "batch column"], look: tuple[int, ...]) -> Prefix:
-    """Run the network once, computing only what the positions looked at depend on."""
-    embedded = network.embedding_nodes(inputs)
+Tap = Callable[[int, Tensor], Tensor]
+"""Sees each projection of a run (with its stage) and gives what the run goes on with."""
+
+
+def run_prefix(
+    network: Network,
+    inputs: Int[Tensor, "batch column"],
+    look: tuple[int, ...],
+    embedded: Float[Tensor, "node batch position d_model"] | None = None,
+    tap: Tap | None = None,
+) -> Prefix:
+    """Run the network once, computing only what the positions looked at depend on.
+
+    Args:
+        network: the network.
+        inputs: rows of integer columns.
+        look: positions looked at.
+        embedded: embedding nodes to run from in place of those of the inputs.
+        tap: sees all projections.
+    """
+    embedded = network.embedding_nodes(inputs) if embedded is None else embedded
     needed = needed_positions(network, look, embedded.shape[2])
     x = pick_rows(network.start(embedded).movedim(1, 0), needed[0]).contiguous()
     resid, attended, inner = [x], [], list[Tensor | None]()
     for stage, at in enumerate(network.graph.stages):
+        q = k = v = mixed = None
         if at.kind == "attention":
             assert isinstance(network, Transformer)  # the only network with attention
             q, k, v = project_attention(network, stage, x, needed)
+            if tap is not None:
+                q, k, v = (tap(stage, projections) for projections in (q, k, v))
             mixed = network.attend(q, k, v, needed[stage + 1])
             x = pick_rows(x, [needed[stage].index(p) for p in needed[stage + 1]])
             x = x + network.write(stage, mixed)
-            attended.append((q, k, v))
-            inner.append(mixed)
-        elif len(at.nodes) > 1:
-            inner.append(network.react(stage, network.project(stage, x)))
-            x = x + network.write(stage, inner[-1])
-            attended.append((None, None, None))
+        elif tap is not None or len(at.nodes) > 1:
+            projections = network.project(stage, x)
+            mixed = network.react(stage, projections if tap is None else tap(stage, projections))
+            x = x + network.write(stage, mixed)
         else:
-            x = in_cache(lambda part, stage=stage: network.stage_sum(stage, part), x)
-            attended.append((None, None, None))
-            inner.append(None)
+            x = in_cache(lambda part, stage=stage: network.stage_sum(stage, part), x)  # type: ignore[misc]
+        attended.append((q, k, v))
+        inner.append(mixed if at.kind == "attention" or len(at.nodes) > 1 else None)
         resid.append(x)
-    return Prefix(network, needed, embedded.permute(2, 1, 0, 3), tuple(resid), *zip(*attended), tuple(inner))
+    queries, keys, values = zip(*attended, strict=True)
+    return Prefix(network, needed, embedded.permute(2, 1, 0, 3), tuple(resid), queries, keys, values, tuple(inner))
 
 
 def prefix_from(network: Network, activations: Activations, look: tuple[int, ...], start: int) -> Prefix:
     """What replays from stage `start` on need of a run that is already there; positions leading, without a new run."""
     embedded = activations.nodes[: network.graph.n_embedding_nodes]
     needed = needed_positions(network, look, embedded.shape[2])
-    resid, attended = list[Tensor](), []
+    resid, attended = list[Tensor](), list[tuple[Tensor, Tensor, Tensor] | tuple[None, None, None]]()
     for stage, (at, x) in enumerate(zip(needed, activations.stage_inputs, strict=True)):
         resid.append(pick_rows(x.movedim(1, 0), at))
         if start <= stage < len(network.graph.stages) and network.graph.stages[stage].kind == "attention":
@@ -110,8 +137,9 @@ def prefix_from(network: Network, activations: Activations, look: tuple[int, ...
             attended.append(project_attention(network, stage, resid[-1], needed))
         else:
             attended.append((None, None, None))
+    queries, keys, values = zip(*attended[:-1], strict=True)
     none = (None,) * len(network.graph.stages)
-    return Prefix(network, needed, embedded.permute(2, 1, 0, 3), tuple(resid), *zip(*attended[:-1]), none)
+    return Prefix(network, needed, embedded.permute(2, 1, 0, 3), tuple(resid), queries, keys, values, none)
 
 
 def project_attention(
@@ -135,14 +163,17 @@ def node_differences(
     Only the difference of inner values passes through the output weights, and only at some of the positions needed.
     """
 
-    def pick(of: Callable[[Prefix], Tensor]) -> Tensor:
+    def pick(of: Callable[[Prefix], Tensor | None]) -> Tensor:
         at = [base.needed[stage + 1].index(p) for p in positions]
-        return pick_rows(of(source), at) - pick_rows(of(base), at)
+        theirs, ours = of(source), of(base)
+        assert theirs is not None
+        assert ours is not None
+        return pick_rows(theirs, at) - pick_rows(ours, at)
 
     if stage < 0:
         return pick(lambda run: run.embedded).transpose(1, 2)
     if base.inner[stage] is not None:
-        return base.network.spread(stage, pick(lambda run: run.inner[stage])).transpose(0, 1)  # type: ignore[return-value]
+        return base.network.spread(stage, pick(lambda run: run.inner[stage])).transpose(0, 1)
     return (pick(lambda run: run.resid[stage + 1]) - pick(lambda run: run.resid[stage]))[:, None]
 
 

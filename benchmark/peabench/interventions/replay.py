@@ -1,7 +1,7 @@
 """The part of a network above a change of its residual stream, run for many changes (hypotheses) at once.
 
-A *row* is one position of the residual stream in runs patched at one place; rows that a change has not reached are never
-computed but read from the base run. The tricks, each in one place:
+A *row* is one position of the residual stream in runs patched at one place; rows that a change has not reached are
+never computed but read from the base run. The tricks, each in one place:
 
 - *live rows* (`Step.rows`): a change at position p reaches p alone until the next attention, then later positions only
   (all, where attention is bidirectional), and after the last attention only those that the metric looks at;
@@ -15,7 +15,7 @@ import math
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, fields, replace
-from typing import Self
+from typing import Any, Self
 
 import torch
 from jaxtyping import Float, Int
@@ -48,7 +48,8 @@ class Step:
     def select(self, index: Int[Tensor, " example"]) -> Self:
         """The same step for some of the base run's examples."""
         tables = {f.name: getattr(self, f.name) for f in fields(self)}
-        return replace(self, **{name: t.index_select(1, index) for name, t in tables.items() if isinstance(t, Tensor)})
+        chosen: dict[str, Any] = {name: t.index_select(1, index) for name, t in tables.items() if isinstance(t, Tensor)}
+        return replace(self, **chosen)
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ class OneKey(Step):
     def __call__(
         self, x: Float[Tensor, "row hypothesis batch d_model"]
     ) -> Float[Tensor, "row hypothesis batch d_model"]:
+        """The changed residual stream after the stage."""
         network = self.network
         assert isinstance(network, Transformer)
         scale = 1 / math.sqrt(network.config.d_head)
@@ -108,7 +110,7 @@ class ManyKeys(Step):
     """Attention where several positions have changed: the last ones of each patched run (or all of them)."""
 
     groups: tuple[tuple[int, int, tuple[int, ...], tuple[int, ...]], ...]
-    """For each patched run: its first row, the row after its last, rows whose queries are looked at, their positions."""
+    """For each patched run: its first row, the row after its last, rows whose query is looked at, their positions."""
     keys: Float[Tensor, "key batch head e"]
     values: Float[Tensor, "key batch head e"]
     """Base keys and values."""
@@ -116,6 +118,7 @@ class ManyKeys(Step):
     def __call__(
         self, x: Float[Tensor, "row hypothesis batch d_model"]
     ) -> Float[Tensor, "row hypothesis batch d_model"]:
+        """The changed residual stream after the stage."""
         network = self.network
         assert isinstance(network, Transformer)
         live = [row for _, _, rows, _ in self.groups for row in rows]
@@ -294,13 +297,6 @@ class Readout:
             if rows:
                 logits[at, where] = self.prefix.network.unembed(x)
             logits = logits.movedim(1, 3)
-        return logits if self.metric is None else self.metric(logits)
-
-    def of(self, x: Float[Tensor, "look batch d_model"]) -> Float[Tensor, " batch"]:
-        """The metric of one whole run, from what `output` reads at the positions looked at."""
-        if isinstance(self.metric, LinearMetric):
-            return self._values(x[:, None], list(range(len(self.prefix.look))))[:, 0].sum(0)
-        logits = self.prefix.network.unembed(x).movedim(0, 1)
         return logits if self.metric is None else self.metric(logits)
 
     def _values(self, x: Tensor, where: list[int]) -> Tensor:

@@ -127,8 +127,8 @@ def climb_sites(
 ) -> Iterator[tuple[list[int], Rows, Float[Tensor, "row hypothesis batch d_model"]]]:
     """Take every chosen node at every position from the source run, in one walk up the network.
 
-    Sites join the walk where their node is written; those whose live rows are the same go on together, so that the heads
-    and the MLP of a block share all later stages.
+    Sites join the walk where their node is written; those whose live rows are the same go on together, so that the
+    heads and the MLP of a block share all later stages.
 
     Yields:
         The entries of `chosen`, their live rows, and what `output` reads there.

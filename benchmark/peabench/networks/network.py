@@ -101,12 +101,18 @@ class Network(nn.Module, ABC):
 
     @abstractmethod
     def pull_back(
+        self, stage: int, gradients: Float[Tensor, "position *row reader e"]
+    ) -> Float[Tensor, "reader position *row d_model"]:
+        """From gradients at the projections to those at each reader's own read as it is after the norm's division."""
+
+    def norm_tangent(
         self,
         stage: int,
-        resid: Float[Tensor, "position *row d_model"],
-        gradients: Float[Tensor, "position *row reader e"],
-    ) -> Float[Tensor, "reader position *row d_model"]:
-        """From gradients at the projections to the gradient at each reader's own read."""
+        resid: Float[Tensor, "position batch d_model"],
+        vectors: Float[Tensor, "vector position batch d_model"],
+    ) -> Float[Tensor, "vector position batch d_model"]:
+        """The derivative of the norm's division at a read, applied to vectors; it is its own transpose."""
+        return vectors
 
     def stage_sum(
         self, stage: int, resid: Float[Tensor, "*row position d_model"]

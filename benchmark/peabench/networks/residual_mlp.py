@@ -89,7 +89,8 @@ class ResidualMLP(Network):
         block = self.block(stage)
         self.count(stage, resid, resid.numel() / resid.shape[-1])
         wide = block.w_in.transpose(0, 1).reshape(resid.shape[-1], -1)
-        return F.linear(resid, wide.T, block.b_in.flatten()).unflatten(-1, block.b_in.shape)
+        hidden: Tensor = F.linear(resid, wide.T, block.b_in.flatten()).unflatten(-1, block.b_in.shape)
+        return hidden
 
     @override
     def react(self, stage: int, projections: Float[Tensor, "*row unit hidden"]) -> Float[Tensor, "*row unit hidden"]:
@@ -103,9 +104,8 @@ class ResidualMLP(Network):
     def output_weights(self, stage: int) -> Float[Tensor, "unit hidden d_model"]:
         return self.block(stage).w_out
 
-    def pull_back(
-        self, stage: int, resid: Float[Tensor, "*row d_model"], gradients: Float[Tensor, "*row unit hidden"]
-    ) -> Float[Tensor, "unit *row d_model"]:
+    @override
+    def pull_back(self, stage: int, gradients: Float[Tensor, "*row unit hidden"]) -> Float[Tensor, "unit *row d_model"]:
         return torch.einsum("...uh,udh->u...d", gradients, self.block(stage).w_in)
 
     @override

@@ -25,6 +25,7 @@ class Norm(nn.Module):
         if kind == "layer":
             self.shift = nn.Parameter(torch.zeros(d_model))
 
+    @override
     def forward(self, x: Float[Tensor, "*row d_model"]) -> Float[Tensor, "*row d_model"]:
         if self.kind == "none":
             return x
@@ -32,20 +33,24 @@ class Norm(nn.Module):
             return F.layer_norm(x, x.shape[-1:], self.gain, self.shift, 1e-5)
         return F.rms_norm(x, x.shape[-1:], self.gain, 1e-5)
 
-    def pull_back(
-        self, x: Float[Tensor, "*row d_model"], gradients: Float[Tensor, "reader *row d_model"]
-    ) -> Float[Tensor, "reader *row d_model"]:
-        """From gradients at the output to gradients at the input `x`, the same for every reader."""
+    def scale(self) -> Float[Tensor, "#d_model"]:
+        """The gain; 1 where there is none."""
+        gain: Tensor = getattr(self, "gain", torch.ones(1))
+        return gain
+
+    def tangent(
+        self, x: Float[Tensor, "*row d_model"], vectors: Float[Tensor, "vector *row d_model"]
+    ) -> Float[Tensor, "vector *row d_model"]:
+        """The derivative at `x` of the division (gain and shift left out), applied to vectors."""
         if self.kind == "none":
-            return gradients
-        centred = x - x.mean(-1, keepdim=True) if self.kind == "layer" else x
-        scale = (centred.square().mean(-1, keepdim=True) + 1e-5).rsqrt()
-        unit = centred * scale
-        gradients = gradients * self.gain
-        gradients = gradients - unit * (gradients * unit).mean(-1, keepdim=True)
+            return vectors
         if self.kind == "layer":
-            gradients = gradients - gradients.mean(-1, keepdim=True)
-        return gradients * scale
+            x = x - x.mean(-1, keepdim=True)
+        scale = (x.square().mean(-1, keepdim=True) + 1e-5).rsqrt()
+        unit = x * scale
+        out = vectors * scale
+        out.addcmul_(unit, (out * unit).mean(-1, keepdim=True), value=-1)
+        return out.sub_(out.mean(-1, keepdim=True)) if self.kind == "layer" else out
 
 
 class Attention(nn.Module):
@@ -75,6 +80,7 @@ class MLP(nn.Module):
         )
         self.b_out = nn.Parameter(torch.zeros(config.d_model))
 
+    @override
     def forward(self, output: Float[Tensor, "*row d_model"]) -> Float[Tensor, "*row d_model"]:
         return output
 
@@ -188,7 +194,8 @@ class Transformer(Network):
             return F.linear(block.norm_mlp(resid), block.mlp.w_in.T, block.mlp.b_in)[..., None, :]
         weight, bias = block.attention.w_qkv[:, ports], block.attention.b_qkv[:, ports].transpose(0, 1)
         wide = weight.permute(1, 0, 3, 2).reshape(-1, resid.shape[-1])
-        return F.linear(block.norm_attention(resid), wide, bias.flatten()).unflatten(-1, bias.shape)
+        projections: Tensor = F.linear(block.norm_attention(resid), wide, bias.flatten()).unflatten(-1, bias.shape)
+        return projections
 
     @override
     def react(
@@ -197,7 +204,10 @@ class Transformer(Network):
         if self.graph.stages[stage].kind == "mlp":
             if projections.requires_grad:
                 return projections.relu() if self.config.activation == "relu" else F.gelu(projections)
-            return projections.relu_() if self.config.activation == "relu" else torch.ops.aten.gelu_(projections)
+            hidden: Tensor = (
+                projections.relu_() if self.config.activation == "relu" else torch.ops.aten.gelu_(projections)
+            )
+            return hidden
         q, k, v = projections.unbind(-3)
         return self.attend(q, k, v, range(q.shape[0]))
 
@@ -214,7 +224,8 @@ class Transformer(Network):
         if self.config.causal and any(query < k.shape[0] - 1 for query in queries):
             mask = self.mask[list(queries), : k.shape[0]]
         q, k, v = (x.flatten(1, -3).permute(1, 2, 0, 3) for x in (q, k, v))
-        return F.scaled_dot_product_attention(q, k, v, mask).permute(2, 0, 1, 3).unflatten(1, rows)
+        mixed: Tensor = F.scaled_dot_product_attention(q, k, v, mask).permute(2, 0, 1, 3).unflatten(1, rows)
+        return mixed
 
     @override
     def write(self, stage: int, inner: Float[Tensor, "position *row node e"]) -> Float[Tensor, "position *row d_model"]:
@@ -230,20 +241,31 @@ class Transformer(Network):
         block = self.block(at.block)
         return block.mlp.w_out[None] if at.kind == "mlp" else block.attention.w_o
 
+    @override
     def pull_back(
-        self,
-        stage: int,
-        resid: Float[Tensor, "position *row d_model"],
-        gradients: Float[Tensor, "position *row reader e"],
+        self, stage: int, gradients: Float[Tensor, "position *row reader e"]
     ) -> Float[Tensor, "reader position *row d_model"]:
         at = self.graph.stages[stage]
         block = self.block(at.block)
         if at.kind == "mlp":
-            norm, pulled = block.norm_mlp, (gradients[..., 0, :] @ block.mlp.w_in.T)[None]
-        else:
-            norm = block.norm_attention
-            pulled = torch.einsum("...che,hcde->hc...d", gradients, block.attention.w_qkv).flatten(0, 1)
-        return norm.pull_back(resid, pulled)
+            return (gradients[..., 0, :] @ (block.mlp.w_in.T * block.norm_mlp.scale()))[None]
+        by_reader = gradients.movedim((-2, -3), (0, 1)).flatten(2, -2)  # [head, port, row, e]
+        pulled = by_reader @ (block.attention.w_qkv * block.norm_attention.scale()[..., None]).transpose(-1, -2)
+        return pulled.view(-1, *gradients.shape[:-3], pulled.shape[-1])
+
+    @override
+    def norm_tangent(
+        self,
+        stage: int,
+        resid: Float[Tensor, "position batch d_model"],
+        vectors: Float[Tensor, "vector position batch d_model"],
+    ) -> Float[Tensor, "vector position batch d_model"]:
+        if stage == len(self.graph.stages):
+            return vectors  # the gradient at the output's read is taken before its norm
+        at = self.graph.stages[stage]
+        block = self.block(at.block)
+        norm: Norm = block.norm_mlp if at.kind == "mlp" else block.norm_attention
+        return norm.tangent(resid, vectors)
 
     @override
     def output_norm(self, read: Float[Tensor, "*row d_model"]) -> Float[Tensor, "*row d_model"]:

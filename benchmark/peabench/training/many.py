@@ -1,13 +1,14 @@
 """Many small ReLU MLPs of one shape, trained at once on the same batches: families of seeds, probes, null networks.
 
 What makes it fast: all parameters of a group are one flat vector, so that one fused Adam step serves all of them (its
-gradient has the same flat layout: fused Adam is silently wrong where the strides of a parameter and its gradient differ);
-the first layer of all networks is one wide product, as they read the same inputs; the backward pass is written out, without
-the overhead of a graph; and groups are small enough for a group's activations to stay in the processor's caches.
+gradient has the same flat layout: fused Adam is silently wrong where the strides of a parameter and its gradient
+differ); the first layer of all networks is one wide product, as they read the same inputs; the backward pass is written
+out, without the overhead of a graph; and groups are small enough for their activations to stay in the caches.
 """
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -27,7 +28,7 @@ Batches = Callable[[int], tuple[Float[Tensor, "row d_in"], Float[Tensor, "#netwo
 def make_mlp(widths: Sequence[int], generator: torch.Generator | None = None) -> nn.Sequential:
     """Linear layers with ReLU between them, initialised as torch does; `widths` from input to output."""
     layers: list[nn.Module] = []
-    for d_in, d_out in zip(widths, widths[1:], strict=False):
+    for d_in, d_out in pairwise(widths):
         layer = nn.Linear(d_in, d_out)
         for parameter in layer.parameters():
             nn.init.uniform_(parameter, -1 / math.sqrt(d_in), 1 / math.sqrt(d_in), generator)
@@ -64,7 +65,9 @@ def train_many(
     """
     widths = [_widths(network) for network in networks]
     if len({tuple(w) for w in widths}) > 1:
-        raise PeabenchError(f"expected networks of one shape, got {sorted(map(tuple, widths))}; train them in separate calls")
+        raise PeabenchError(
+            f"expected networks of one shape, got {sorted(map(tuple, widths))}; train them in separate calls"
+        )
     losses = []
     for first in range(0, len(networks), group):
         chosen = networks[first : first + group]
@@ -87,7 +90,7 @@ def _train_group(
     # Weights with their biases: the first layer is one wide matrix [network * neuron, d_in + 1], its bias being the
     # weight of an input that is always 1; later ones are [network, d_out, d_in] and [network, d_out, 1].
     shapes: list[tuple[int, ...]] = [(count * widths[1], widths[0] + 1)]
-    for d_in, d_out in zip(widths[1:], widths[2:], strict=False):
+    for d_in, d_out in pairwise(widths[1:]):
         shapes += [(count, d_out, d_in), (count, d_out, 1)]
     sizes = [math.prod(shape) for shape in shapes]
     flat = next(networks[0].parameters()).new_empty(sum(sizes)).requires_grad_()
@@ -102,7 +105,7 @@ def _train_group(
         inputs = F.pad(inputs, (0, 1), value=1.0)
         # Neurons lead and rows are contiguous, so that every product below is of whole matrices in place.
         if step == 0 or spare[0].shape[-1] != len(inputs):
-            # Large arrays are written where the last step left them: asking for new pages costs more than the arithmetic.
+            # Large arrays are written where the last step left them: new pages cost more than the arithmetic.
             spare = [flat.new_empty(2, count, width, len(inputs)) for width in widths[1:-1] or widths[1:]]
         hidden = [torch.mm(wide, inputs.T, out=spare[0][0].flatten(0, 1)).view(count, widths[1], -1)]
         for layer in range(0, len(later), 2):

@@ -15,14 +15,15 @@ install() {  # install NAME REQUIREMENT...
     shift
     [ -x "$folder/$name/bin/python" ] || "$python" -m venv "$folder/$name"
     if "$folder/$name/bin/python" -m pip install --quiet --constraint "$constraints" torch==2.13.0 "$@" &&
-        "$folder/$name/bin/python" -m pip install --quiet --constraint "$constraints" -e "$repository"; then
+        "$folder/$name/bin/python" -m pip install --quiet pydantic jaxtyping safetensors &&
+        "$folder/$name/bin/python" -m pip install --quiet --no-deps -e "$repository"; then  # old peers pin old numpy
         echo "$name: installed"
     else
         echo "$name: FAILED" >&2
     fi
 }
 
-install transformer_lens transformer-lens
+install transformer_lens transformer-lens==4.3.0
 install pyvene pyvene==0.1.8
 install nnsight nnsight==0.8.1
-install auto_circuit auto-circuit==1.0.1
+install auto_circuit auto-circuit==1.0.1 transformer-lens==2.18.0 'pyarrow<22'  # the last line with the HookedTransformer it needs
