@@ -8,6 +8,9 @@ from peabench.certification.subject import CHUNK_ROWS, Subject
 from peabench.mechanism import evaluate
 from peabench.networks import Network
 
+DECODABLE = 0.85
+"""Share of the inputs on which a threshold along a decoy must tell whether its feature fires."""
+
 
 def behaviour_check(subject: Subject, twin: Network | None) -> Check:
     """The network's output is the causal model's output, on every input where they can be listed."""
@@ -65,10 +68,10 @@ def decoy_check(subject: Subject) -> Check | None:
             got = interchanged(subject, location.site, subject.mechanism.tensor(location.basis), pair)
             null_errors += int((got != subject.truth[pair[0]]).sum())
             null_cases += len(pair[0])
-    weak = sum(value < 0.95 for name, value in recorded.items() if name.endswith("rightly"))
+    weak = sum(value < DECODABLE for name, value in recorded.items() if name.endswith("rightly"))
     return judged(
         "decoys",
-        "swapping a decoy changes nothing, though it is decodable (recorded)",
+        "swapping a decoy changes nothing, though a threshold along it decodes it on 85% of the inputs or more",
         errors + weak,
         cases,
         exhaustive=subject.exhaustive,

@@ -127,14 +127,15 @@ def build_mechanism(plan: Plan, basis: Float[Tensor, "d_model d_model"]) -> Mech
     for i, decoy in enumerate(plan.decoys):
         key = f"decoy.{decoy.variable}"
         tensors[key] = basis[:, decoy_column(plan, i)].contiguous()
-        spoiled = And(arguments=tuple(VariableReference(name=name) for name in decoy.spoilers))
         features.append(
             Feature(
                 name=f"decoy-{decoy.variable}",
                 site=f"resid.{decoy.unit[0] + 1}@0",
                 direction=TensorReference(name=key, shape=tuple(tensors[key].shape)),
-                activation=Xor(arguments=(VariableReference(name=decoy.variable), spoiled)),
-                description="A strong copy that nothing reads, wrong where all of its spoilers are true. "
+                activation=Or(
+                    arguments=(VariableReference(name=decoy.variable), VariableReference(name=decoy.spoiler))
+                ),
+                description=f"A strong copy that nothing reads, true where {decoy.spoiler} is. "
                 f"What is read of {decoy.variable} itself has some of {decoy.nuisance} in it.",
             )
         )

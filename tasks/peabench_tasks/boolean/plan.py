@@ -14,8 +14,8 @@ class Decoy:
     variable: str
     unit: tuple[int, int]
     """Where the copy is written."""
-    spoilers: tuple[str, ...]
-    """The copy is wrong where all of these inputs are true."""
+    spoiler: str
+    """The copy is true where this input is, whatever the variable: on a quarter of the inputs it is wrong."""
     nuisance: str
     """An input that the variable's own unit adds to what it writes, too weak to change the sign. A decoder learns to
     subtract the input's embedding, and thereby leaves the direction that is read."""
@@ -103,9 +103,8 @@ def draw_plan(formula: Formula, config: ResidualMLPConfig, seed: int, decoys: in
         block = units[name][0]
         if len(chosen) < decoys and free[block]:
             above = ancestors(formula, name)
-            spoilers = tuple(rng.sample(formula.inputs, 2))
-            nuisance = rng.choice([x for x in formula.inputs if x not in above])
-            chosen.append(Decoy(name, (block, free[block].pop()), spoilers, nuisance))
+            spoiler, nuisance = (rng.choice([x for x in formula.inputs if x not in above]) for _ in range(2))
+            chosen.append(Decoy(name, (block, free[block].pop()), spoiler, nuisance))
     return Plan(formula, config, plan.units, tuple(chosen))
 
 

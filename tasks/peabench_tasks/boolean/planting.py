@@ -19,7 +19,7 @@ from peabench.training.stacked import StackedResidualMLP, orthonormal
 from peabench_tasks.boolean.plan import Plan, decoy_column
 from peabench_tasks.boolean.tables import Tables, variable_numbers
 
-DECOY_STRENGTH = 3.0
+DECOY_STRENGTH = 2.0
 INTERFERENCE = 0.6
 """How strongly a decoyed variable's unit adds its nuisance to the variable's 1."""
 TUTORING = 0.05
@@ -44,8 +44,8 @@ class Targets:
     """(unit, variable) of each gate, units counted through all blocks; repeated cyclically to one length."""
     interference: Float[Tensor, "network variable input"]
     """How much of each input a variable's unit writes beside the variable."""
-    decoys: list[list[tuple[int, int, int, list[int]]]]
-    """Per network: (node, basis column, variable, spoilers)."""
+    decoys: list[list[tuple[int, int, int, int]]]
+    """Per network: (node, basis column, variable, spoiler)."""
 
     @classmethod
     def from_plans(cls, plans: list[Plan], seeds: list[int]) -> "Targets":
@@ -60,7 +60,7 @@ class Targets:
         circuit = torch.zeros(len(plans), *graph.exists.shape)
         interference = torch.zeros(len(plans), n_variables, config.n_inputs)
         bases, edges, gates = list[Tensor](), list[Tensor](), list[Tensor]()
-        decoys: list[list[tuple[int, int, int, list[int]]]] = []
+        decoys: list[list[tuple[int, int, int, int]]] = []
         for k, plan in enumerate(plans):
             number = variable_numbers(plan)
             for name in plan.variables:
@@ -82,8 +82,8 @@ class Targets:
             decoys.append([])
             for i, decoy in enumerate(plan.decoys):
                 node = config.n_inputs + decoy.unit[0] * config.n_units + decoy.unit[1]
-                spoilers = [number[name] for name in decoy.spoilers]
-                decoys[k].append((node, decoy_column(plan, i), number[decoy.variable], spoilers))
+                spoiler = number[decoy.spoiler]
+                decoys[k].append((node, decoy_column(plan, i), number[decoy.variable], spoiler))
                 interference[k, number[decoy.variable], number[decoy.nuisance]] = INTERFERENCE
             if n_variables + len(plan.decoys) > d_model:
                 raise RuntimeError(f"{n_variables + len(plan.decoys)} directions do not fit d_model {d_model}")
@@ -302,9 +302,9 @@ class Planter:
         config = self.stack.config
         loss = torch.zeros(())
         for k, decoys in enumerate(self.targets.decoys):
-            for node, column, variable, spoilers in decoys:
+            for node, column, variable, spoiler in decoys:
                 block, unit = divmod(node - config.n_inputs, config.n_units)
-                copy = values[k, :, variable] ^ values[k][:, spoilers].all(-1)
+                copy = values[k, :, variable] | values[k, :, spoiler]
                 written = unit_outputs[block][k, unit] @ self.targets.basis[k, :, column]
                 loss = loss + (written - DECOY_STRENGTH * (copy.float() * 2 - 1)).square().mean()
         return 0.1 * loss
