@@ -1,5 +1,7 @@
 """Edge patching against a reference in which every reader's read is spelled out."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from brute_force import agree, forward_edges, node_outputs
@@ -9,7 +11,14 @@ from random_networks import configs, inputs_of, metrics_of, network_of
 from torch import Tensor
 
 from peabench.errors import PeabenchError
-from peabench.interventions import patch_hypotheses, replacement_nodes, sweep_edges
+from peabench.interventions import (
+    interchange,
+    patch_hypotheses,
+    replacement_nodes,
+    run_with_cache,
+    sweep_edges,
+    sweep_sites,
+)
 from peabench.networks import Network, NetworkConfig, ResidualMLPConfig, TransformerConfig
 
 SEEDS = st.integers(0, 10**6)
@@ -103,3 +112,26 @@ def test_edges_that_the_network_has_not_are_named_in_the_error() -> None:
     inputs = inputs_of(network, 2, 0)
     with pytest.raises(PeabenchError, match=r"block0\.unit0 <- block1\.unit0"):
         sweep_edges(network, inputs, inputs, metrics_of(network, 2, 0)[0], edges=["block0.unit0 <- block1.unit0"])
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.kind)
+def test_a_plain_metric_may_hold_labels_of_the_whole_batch_under_any_budget(config: NetworkConfig) -> None:
+    network = network_of(config, 0)
+    base, source = inputs_of(network, 300, 0), inputs_of(network, 300, 1)
+    signs = torch.randint(0, 2, (300,), generator=torch.Generator().manual_seed(0)) * 2.0 - 1
+    masks = (torch.rand(3, *network.graph.exists.shape) < 0.5).float()
+    runs = run_with_cache(network, base), run_with_cache(network, source)
+    replacement = runs[1].nodes
+
+    def labelled(logits: Tensor) -> Tensor:
+        assert logits.shape[-3] == 300
+        return (logits[..., -1, 0] * signs).tanh()
+
+    calls: list[Callable[..., Tensor]] = [
+        lambda **budget: sweep_edges(network, base, source, labelled, **budget),
+        lambda **budget: sweep_sites(network, base, source, labelled, **budget),
+        lambda **budget: patch_hypotheses(network, base, masks, replacement, labelled, **budget),
+        lambda **budget: interchange(network, *runs, "resid.1@0", torch.eye(12)[None], metric=labelled, **budget),
+    ]
+    for call in calls:
+        agree(call(memory_bytes=600_000), call())

@@ -7,8 +7,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from peabench.interventions.activations import frozen, run_with_cache
-from peabench.interventions.chunks import MEMORY_BYTES, Progress, example_bytes
-from peabench.interventions.metrics import Metric, batches, metric_positions
+from peabench.interventions.chunks import MEMORY_BYTES, Progress, example_bytes, part_of, pieces
+from peabench.interventions.metrics import LinearMetric, Metric, metric_positions
 from peabench.interventions.patching import EdgePatch, run_patched
 from peabench.interventions.prefix import (
     Prefix,
@@ -16,7 +16,7 @@ from peabench.interventions.prefix import (
     positions_of,
     run_prefix,
 )
-from peabench.interventions.replay import Readout
+from peabench.interventions.readout import Readout
 from peabench.networks import Network
 
 Path = Literal["inputs", "activations"]
@@ -49,8 +49,14 @@ def edge_attributions(
     look = metric_positions(metric, positions_of(network, base_inputs))
     reads = sum(len(stage.readers) for stage in graph.stages) + 2 * len(graph.nodes)
     row_bytes = positions_of(network, base_inputs) * (4 * network.config.d_model * reads + 6 * example_bytes(network))
-    for batch, part, told in batches(metric, base_inputs.shape[0], row_bytes, memory_bytes, progress):
-        assert part is not None
+    rows = base_inputs.shape[0]
+    # A plain function may hold labels of the whole batch: it is not cut.
+    linear = isinstance(metric, LinearMetric)
+    for batch in pieces(rows, row_bytes, memory_bytes if linear else max(memory_bytes, rows * row_bytes)):
+        part, told = (
+            metric.select(batch) if isinstance(metric, LinearMetric) else metric,
+            part_of(progress, batch, rows),
+        )
         ours, theirs = base_inputs[batch], source_inputs[batch]
         if path == "activations":
             total += _blended(network, ours, theirs, part, steps)

@@ -12,7 +12,8 @@ from peabench.errors import PeabenchError
 from peabench.interventions.activations import Activations, frozen
 from peabench.interventions.chunks import Progress
 from peabench.interventions.prefix import needed_positions, prefix_from
-from peabench.interventions.replay import Readout, Replay
+from peabench.interventions.readout import Readout
+from peabench.interventions.replay import Replay
 from peabench.interventions.sites import locate
 from peabench.networks import Network
 

@@ -1,6 +1,7 @@
 """Patching of edges: each edge alone, or any list of masks over all edges."""
 
 from collections.abc import Iterator, Sequence
+from math import prod
 from typing import Literal
 
 import torch
@@ -16,10 +17,11 @@ from peabench.interventions.chunks import (
     in_cache,
     pieces,
 )
-from peabench.interventions.metrics import Metric, batches, metric_positions
+from peabench.interventions.metrics import LinearMetric, Metric, batches, metric_positions, on_whole_batches
 from peabench.interventions.patching import EdgePatch, run_patched
 from peabench.interventions.prefix import Prefix, node_differences, positions_of, project_attention, run_prefix
-from peabench.interventions.replay import Readout, Replay, Rows
+from peabench.interventions.readout import Readout
+from peabench.interventions.replay import Replay, Rows
 from peabench.networks import Network, Transformer
 
 Ablation = Literal["resample", "mean", "zero"]
@@ -64,6 +66,14 @@ def patch_hypotheses(
     """
     graph, results = network.graph, []
     length = positions_of(network, base_inputs)
+    if metric is not None and not isinstance(metric, LinearMetric):
+
+        def logits(some: slice, budget: int, told: Progress | None) -> Tensor:
+            few = masks[some]
+            return patch_hypotheses(network, base_inputs, few, replacement, memory_bytes=budget, progress=told)
+
+        size = 4 * base_inputs.shape[0] * length * network.config.d_output
+        return on_whole_batches(metric, len(masks), size, memory_bytes, progress, logits)
     reads = (len(graph.nodes) + 2 * max(len(stage.readers) for stage in graph.stages)) * 4 * network.config.d_model
     row_bytes = length * (reads + 2 * example_bytes(network))
     for batch, part, told in batches(metric, base_inputs.shape[0], row_bytes, memory_bytes // 2, progress):
@@ -74,8 +84,8 @@ def patch_hypotheses(
             patch = EdgePatch(masks[some], rows[:, None].expand(-1, -1, base.inputs.shape[0], length, -1))
             start = 0 if masks.requires_grad else first_patched_stage(network, masks[some])
             with frozen(network):
-                logits = run_patched(network, base, [patch], hypotheses=some.stop - some.start, start=start)
-            outcomes.append(logits if part is None else part(logits))
+                patched = run_patched(network, base, [patch], hypotheses=some.stop - some.start, start=start)
+            outcomes.append(patched if part is None else part(patched))
         results.append(torch.cat(outcomes))
     return torch.cat(results, 1)
 
@@ -91,19 +101,19 @@ def sweep_edges(
     network: Network,
     base_inputs: Int[Tensor, "batch column"],
     source_inputs: Int[Tensor, "batch column"],
-    metric: Metric,
+    metric: Metric | None,
     *,
     edges: Sequence[str] | None = None,
     memory_bytes: int = MEMORY_BYTES,
     progress: Progress | None = None,
-) -> Float[Tensor, "edge batch"]:
+) -> Float[Tensor, "edge batch *logits"]:
     """The metric with each edge, one at a time and at all positions, taken from the source run: exact patching.
 
     Args:
         network: the network.
         base_inputs: inputs of the run that is patched.
         source_inputs: inputs of the run that the edges' values come from, row for row.
-        metric: reduces logits to one number per example.
+        metric: reduces logits to one number per example; None keeps whole logits.
         edges: edge addresses; None for every edge, in the order of `graph.edges`.
         memory_bytes: what the sweep may hold at once; without effect on values.
         progress: called with the share done.
@@ -111,15 +121,22 @@ def sweep_edges(
     Raises:
         PeabenchError: the network has no such edge.
     """
-    graph = network.graph
-    index = graph.edge_indices if edges is None else torch.tensor([graph.edge_index(edge) for edge in edges])
+    graph, names = network.graph, network.graph.edges if edges is None else edges
+    length = positions_of(network, base_inputs)
+    shape, whole = (len(names), base_inputs.shape[0]), (length, network.config.d_output)
+    if metric is not None and not isinstance(metric, LinearMetric):
+
+        def logits(some: slice, budget: int, told: Progress | None) -> Tensor:
+            runs = base_inputs, source_inputs
+            return sweep_edges(network, *runs, None, edges=names[some], memory_bytes=budget, progress=told)
+
+        return on_whole_batches(metric, len(names), 4 * prod(shape[1:] + whole), memory_bytes, progress, logits)
     wanted: dict[int, dict[int, list[tuple[int, int]]]] = {}
-    for entry, (reader, node) in enumerate(index.tolist()):
+    for entry, (reader, node) in enumerate(graph.edge_index(edge) for edge in names):
         stage = next((i for i, stage in enumerate(graph.stages) if reader in stage.readers), len(graph.stages))
         first = graph.stages[stage].readers.start if stage < len(graph.stages) else reader
         wanted.setdefault(stage, {}).setdefault(node, []).append((entry, reader - first))
-    result = torch.empty(len(index), base_inputs.shape[0], device=base_inputs.device)
-    length = positions_of(network, base_inputs)
+    result = torch.empty(shape + (whole if metric is None else ()), device=base_inputs.device)
     look = metric_positions(metric, length)
     row_bytes = 2 * example_bytes(network) * length
     for batch, part, told in batches(metric, base_inputs.shape[0], row_bytes, memory_bytes // 4, progress):

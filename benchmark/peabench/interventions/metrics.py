@@ -59,15 +59,27 @@ def metric_positions(metric: Metric | None, length: int) -> tuple[int, ...]:
 
 
 def batches(
-    metric: Metric | None, length: int, bytes_each: float, memory_bytes: int, progress: Progress | None = None
-) -> Iterator[tuple[slice, Metric | None, Progress | None]]:
-    """Cut a batch to a memory budget: rows, the metric of those rows, and their progress.
+    metric: LinearMetric | None, length: int, bytes_each: float, memory_bytes: int, progress: Progress | None = None
+) -> Iterator[tuple[slice, LinearMetric | None, Progress | None]]:
+    """Cut a batch to a memory budget: rows, the metric of those rows, and their progress."""
+    for rows in pieces(length, bytes_each, memory_bytes):
+        yield rows, None if metric is None else metric.select(rows), part_of(progress, rows, length)
 
-    A metric that is a plain function may hold labels of the whole batch, so only whole logits (None) and metrics that
-    can be asked for some of their rows are cut.
+
+def on_whole_batches(
+    metric: Metric,
+    count: int,
+    logits_bytes: int,
+    memory_bytes: int,
+    progress: Progress | None,
+    run: Callable[[slice, int, Progress | None], Float[Tensor, "hypothesis *any batch position output"]],
+) -> Float[Tensor, "hypothesis *any batch"]:
+    """A metric that is a plain function may hold labels of the whole batch, so it is given whole logits.
+
+    Half of the budget is for the logits (of `logits_bytes` for each of `count` hypotheses), half for what makes them:
+    `run` is called with some of the hypotheses, the budget that is left, and their progress.
     """
-    if metric is None or isinstance(metric, LinearMetric):
-        for rows in pieces(length, bytes_each, memory_bytes):
-            yield rows, None if metric is None else metric.select(rows), part_of(progress, rows, length)
-    else:
-        yield slice(0, length), metric, progress
+    values = []
+    for some in pieces(count, 2 * logits_bytes, memory_bytes // 2):
+        values.append(metric(run(some, memory_bytes // 2, part_of(progress, some, count))))
+    return torch.cat(values)

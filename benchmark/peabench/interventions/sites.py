@@ -1,6 +1,7 @@
 """Interchange at sites: subspaces of one site for many bases at once, and whole nodes at every position."""
 
 from collections.abc import Iterator, Sequence
+from math import prod
 
 import torch
 from jaxtyping import Float, Int
@@ -9,7 +10,7 @@ from torch import Tensor
 from peabench.errors import PeabenchError
 from peabench.interventions.activations import Activations
 from peabench.interventions.chunks import MEMORY_BYTES, MOST_ROWS, Progress, example_bytes, held_bytes, part_of, pieces
-from peabench.interventions.metrics import Metric, batches, metric_positions
+from peabench.interventions.metrics import LinearMetric, Metric, batches, metric_positions, on_whole_batches
 from peabench.interventions.prefix import (
     Prefix,
     needed_positions,
@@ -19,7 +20,8 @@ from peabench.interventions.prefix import (
     prefix_from,
     run_prefix,
 )
-from peabench.interventions.replay import Readout, Replay, Rows
+from peabench.interventions.readout import Readout
+from peabench.interventions.replay import Replay, Rows
 from peabench.mechanism.addresses import SiteAddress
 from peabench.networks import Network
 
@@ -60,6 +62,13 @@ def interchange(
     Raises:
         PeabenchError: the network has no such site.
     """
+    if metric is not None and not isinstance(metric, LinearMetric):
+
+        def logits(some: slice, budget: int, told: Progress | None) -> Tensor:
+            return interchange(network, base, source, site, bases[some], memory_bytes=budget, progress=told)
+
+        size = base.logits.numel() * base.logits.element_size()
+        return on_whole_batches(metric, bases.shape[0], size, memory_bytes, progress, logits)
     stage, node, where = locate(network, site)
     length = base.nodes.shape[2]
     look = metric_positions(metric, length)
@@ -88,21 +97,44 @@ def sweep_sites(
     network: Network,
     base_inputs: Int[Tensor, "batch column"],
     source_inputs: Int[Tensor, "batch column"],
-    metric: Metric,
+    metric: Metric | None,
     *,
     nodes: Sequence[str] | None = None,
     memory_bytes: int = MEMORY_BYTES,
     progress: Progress | None = None,
-) -> Float[Tensor, "node position batch"]:
+) -> Float[Tensor, "node position batch *logits"]:
     """The metric with each node's output at each position taken from the source run, one at a time.
 
-    Sites that cannot reach the metric get its value on the base run.
+    Args:
+        network: the network.
+        base_inputs: inputs of the run that is patched.
+        source_inputs: inputs of the run that the sites' values come from, row for row.
+        metric: reduces logits to one number per example; None keeps whole logits.
+        nodes: node addresses; None for every node, in the order of `graph.nodes`.
+        memory_bytes: what the sweep may hold at once; without effect on values.
+        progress: called with the share done.
+
+    Returns:
+        The metric at every site. Sites that cannot reach it get its value on the base run.
+
+    Raises:
+        PeabenchError: the network has no such node.
     """
     graph = network.graph
-    chosen = range(len(graph.nodes)) if nodes is None else [_node_index(network, node) for node in nodes]
+    addresses = graph.nodes if nodes is None else nodes
+    chosen = [_node_index(network, node) for node in addresses]
     length = positions_of(network, base_inputs)
+    shape = (len(chosen), length, base_inputs.shape[0])
+    whole = (length, network.config.d_output)
+    if metric is not None and not isinstance(metric, LinearMetric):
+
+        def logits(some: slice, budget: int, told: Progress | None) -> Tensor:
+            runs = base_inputs, source_inputs
+            return sweep_sites(network, *runs, None, nodes=addresses[some], memory_bytes=budget, progress=told)
+
+        return on_whole_batches(metric, len(chosen), 4 * prod(shape[1:] + whole), memory_bytes, progress, logits)
     look = metric_positions(metric, length)
-    result = torch.empty(len(chosen), length, base_inputs.shape[0])
+    result = torch.empty(shape + (whole if metric is None else ()), device=base_inputs.device)
     run_bytes = 2 * length * held_bytes(network) * graph.n_blocks
     attentions = sum(stage.kind == "attention" for stage in graph.stages)
     site_bytes = held_bytes(network) * (1 if len(look) == 1 and attentions <= 2 else length)
