@@ -8,7 +8,7 @@ never computed but read from the base run. The tricks, each in one place:
 - *one changed key* (`OneKey`): while only position p has changed, attention of every other query is its base attention
   over the other keys, folded once into a weighted value and a log-sum-exp, joined with the new key by one sigmoid;
 - *base keys* (`ManyKeys`): later on, unchanged keys are still taken from the base run;
-- *folded metric* (`Readout`, in `readout.py`): a linear metric is multiplied into the unembedding, one direction for each example.
+- *folded metric* (`Readout`, beside): a linear metric is multiplied into the unembedding, one direction per example.
 """
 
 import math
