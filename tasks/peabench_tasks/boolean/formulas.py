@@ -97,15 +97,19 @@ class Formula:
         return rows
 
     def run(
-        self, inputs: Bool[np.ndarray, "row input"], set_values: dict[str, Bool[np.ndarray, " row"]] | None = None
+        self,
+        inputs: Bool[np.ndarray, "row input"],
+        set_values: dict[str, Bool[np.ndarray, " row"]] | None = None,
+        flipped: tuple[str, str] | None = None,
     ) -> dict[str, Bool[np.ndarray, " row"]]:
-        """Every input's and gate's value on each row, with some variables set."""
+        """Every input's and gate's value on each row, with some variables set; one gate may see a parent flipped."""
         set_values = set_values or {}
         values = {name: set_values.get(name, inputs[:, i]) for i, name in enumerate(self.inputs)}
         for gate in self.gates:
             at: Int[np.ndarray, " row"] = np.zeros(len(inputs), dtype=np.int64)
             for j, parent in enumerate(self.read[gate.name]):
-                at = at + (values[parent].astype(np.int64) << j)
+                seen = values[parent] ^ ((gate.name, parent) == flipped)
+                at = at + (seen.astype(np.int64) << j)
             values[gate.name] = set_values.get(gate.name, self.table(gate)[at])
         return values
 
@@ -256,6 +260,12 @@ def _acceptable(
         together = {c: ~plain[c] for c in copies}
         if (formula.run(inputs, together)[names[-1]] != plain[names[-1]]).mean() < floor:
             return False
+    for gate in formula.gates:
+        for parent in formula.read[gate.name]:
+            if not ({gate.name, parent} & copies or gate.name == "mask"):
+                flipped = formula.run(inputs, flipped=(gate.name, parent))[names[-1]]
+                if not (flipped != plain[names[-1]]).any():
+                    return False
     through_rare = {n for g in ("rare", "guard", "both") if g in formula.read for n in formula.read[g]}
     wanted = [n for n in formula.used_inputs if n not in through_rare]
     if variant == "cancelling":

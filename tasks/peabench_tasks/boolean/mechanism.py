@@ -105,23 +105,18 @@ def build_mechanism(plan: Plan, basis: Float[Tensor, "d_model d_model"]) -> Mech
             tensors[key] = tensors[key].sum(1, keepdim=True) / len(names) ** 0.5
         return TensorReference(name=key, shape=tuple(tensors[key].shape))
 
-    def locations(sets: list[tuple[str, ...]], together: bool = False) -> tuple[Location, ...]:
-        found = []
-        for names in sets:
-            first = max(plan.sites(name).start for name in names)
-            last = min(plan.sites(name).stop for name in names)
-            found += [Location(site=f"resid.{i}@0", basis=columns(names, together)) for i in range(first, last)]
-        return tuple(found)
+    def locations(sets: list[tuple[str, ...]], sites: range, together: bool = False) -> tuple[Location, ...]:
+        return tuple(Location(site=f"resid.{i}@0", basis=columns(names, together)) for names in sets for i in sites)
 
     alignments = []
     for name in plan.variables:
-        places = locations([(name,)])[: None if name in plan.units else 1]
+        places = locations([(name,)], plan.sites(name))[: None if name in plan.units else 1]
         alignments.append(Alignment(variable=name, location=places[0], alternatives=places[1:]))
     for derived in plan.formula.derived:
         # Copies always agree, so one direction moves them together; two of three are enough for the majority.
         copies = derived.kind == "majority"
         enough = [derived.parents, *(combinations(derived.parents, 2) if copies else ())]
-        places = locations(enough, together=copies)
+        places = locations(enough, plan.derived_sites(derived), together=copies)
         alignments.append(Alignment(variable=derived.name, location=places[0], alternatives=places[1:]))
     features = []
     for i, decoy in enumerate(plan.decoys):

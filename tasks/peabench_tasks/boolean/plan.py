@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from random import Random
 
 from peabench.networks.config import ResidualMLPConfig
-from peabench_tasks.boolean.formulas import Formula
+from peabench_tasks.boolean.formulas import Derived, Formula
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,12 @@ class Plan:
     def sites(self, name: str) -> range:
         """`resid` indices at which all of the variable's readers still lie ahead."""
         return range(self.written(name), self.readers(name)[0] + 1)
+
+    def derived_sites(self, derived: Derived) -> range:
+        """`resid` indices at which all parts of a derived variable are written and its reader lies ahead."""
+        gates = [g.name for g in self.formula.gates if any(name == derived.name for name, _ in g.literals)]
+        first = max(self.written(name) for name in derived.parents)
+        return range(first, min(self.units[gate][0] for gate in gates) + 1)
 
     def live(self, name: str) -> range:
         """`resid` indices at which some reader of the variable still lies ahead."""

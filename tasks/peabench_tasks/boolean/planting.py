@@ -42,6 +42,10 @@ class Targets:
     """(reader, node, gate, slot); repeated cyclically to one length."""
     gates: Int[Tensor, "network gate 2"]
     """(unit, variable) of each gate, units counted through all blocks; repeated cyclically to one length."""
+    shares: Bool[Tensor, "network variable"]
+    """Variables that together are one derived variable, and set together; none where there is no such variable."""
+    share_sites: Bool[Tensor, "network boundary"]
+    """Where they may be set together: even where one alone has been read already."""
     interference: Float[Tensor, "network variable input"]
     """How much of each input a variable's unit writes beside the variable."""
     decoys: list[list[tuple[int, int, int, int]]]
@@ -59,6 +63,8 @@ class Targets:
         planted = sites[..., 0].clone()
         circuit = torch.zeros(len(plans), *graph.exists.shape)
         interference = torch.zeros(len(plans), n_variables, config.n_inputs)
+        shares = torch.zeros(len(plans), n_variables, dtype=torch.bool)
+        share_sites = torch.zeros(len(plans), boundaries, dtype=torch.bool)
         bases, edges, gates = list[Tensor](), list[Tensor](), list[Tensor]()
         decoys: list[list[tuple[int, int, int, int]]] = []
         for k, plan in enumerate(plans):
@@ -68,6 +74,10 @@ class Targets:
                 planted[k, v] = True
                 sites[k, v, plan.sites(name).start : plan.sites(name).stop] = True
                 live[k, v, plan.live(name).start : plan.live(name).stop] = True
+            for derived in plan.formula.derived:
+                shares[k, [number[name] for name in derived.parents]] = True
+                together = plan.derived_sites(derived)
+                share_sites[k, together.start : together.stop] = True
             mine: list[tuple[int, int, int, int]] = []
             for g, gate in enumerate(plan.formula.gates):
                 block, unit = plan.units[gate.name]
@@ -88,7 +98,7 @@ class Targets:
             if n_variables + len(plan.decoys) > d_model:
                 raise RuntimeError(f"{n_variables + len(plan.decoys)} directions do not fit d_model {d_model}")
             bases.append(orthonormal((d_model, d_model), torch.Generator().manual_seed(seeds[k])))
-        demands = (circuit, _padded(edges), _padded(gates), interference, decoys)
+        demands = (circuit, _padded(edges), _padded(gates), shares, share_sites, interference, decoys)
         return cls(torch.stack(bases), planted, sites, live, *demands)
 
     def subset(self, index: list[int]) -> "Targets":
@@ -101,6 +111,8 @@ class Targets:
             circuit=self.circuit[index],
             edges=self.edges[index],
             gates=self.gates[index],
+            shares=self.shares[index],
+            share_sites=self.share_sites[index],
             interference=self.interference[index],
             decoys=[self.decoys[i] for i in index],
         )
@@ -215,6 +227,11 @@ class Planter:
         chosen = (ranks < count) & targets.planted[:, None] & (kind != 2)[None, :, None]
         where = (self.random(networks, total, n_variables, n_boundaries) * allowed[:, None]).argmax(-1)
         second = self.random(networks, total, n_variables) < 0.5
+        derived = (kind == 1)[None] & (self.random(networks, total) < 0.3) & targets.shares.any(1, keepdim=True)
+        chosen = torch.where(derived[..., None], targets.shares[:, None], chosen)
+        at_once = (self.random(networks, total, n_boundaries) * targets.share_sites[:, None]).argmax(-1, keepdim=True)
+        where = torch.where(derived[..., None], at_once, where)
+        second &= ~derived[..., None]
         select = torch.zeros(n_boundaries, networks, total, d_model)
         for b in range(n_boundaries):
             select[b, ..., :n_variables] = (chosen & (where == b)).float()
