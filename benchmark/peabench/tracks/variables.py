@@ -83,7 +83,7 @@ class SitePrior(Reference):
     reference = "What the other tasks' alignments say of depth, and nothing else."
 
     def answer(self, question: VariableQuestion, task: Task, others: Sequence[Task]) -> VariableAnswer:
-        """The commonest depth, rounded to this network's blocks; the middle where no other task has alignments."""
+        """The candidate depth nearest to the commonest one; the middle where no other task has alignments."""
         blocks = question.network.graph.n_blocks
         depths = [
             round(layer_of(site) / other.record.network.n_blocks * blocks)
@@ -92,6 +92,7 @@ class SitePrior(Reference):
             for site, _ in residual_locations(other.mechanism, variable)
         ]
         layer = max(sorted(set(depths)), key=depths.count, default=blocks // 2)
+        layer = min((layer_of(site) for site in question.sites), key=lambda candidate: abs(candidate - layer))
         sites = [site for site in question.sites if layer_of(site) == layer]
         generator = question.generator
         at = int(torch.randint(len(sites), (), generator=generator, device=generator.device))
