@@ -1,8 +1,8 @@
 """Measure every row, ours against the peers that are installed, and write `docs/performance.md`.
 
-Usage: python tests/benchmarks/report.py [--peers FOLDER] [--quick]
+Usage: python tests/benchmarks/report.py [--peers FOLDER] [--quick] [--threads N]
 FOLDER holds the environments made by `tests/benchmarks/peers/make_environments.sh` (default: ../peers).
-Run it on a machine with nothing else to do: it uses two threads, and ratios suffer where cores are shared.
+Run it on a machine with nothing else to do: two threads on shared cores wait for each other, and ratios suffer.
 """
 
 import argparse
@@ -58,8 +58,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peers", type=Path, default=ROOT.parent / "peers")
     parser.add_argument("--quick", action="store_true", help="time each peer once")
+    parser.add_argument("--threads", type=int, default=2, help="targets are for 2")
     arguments = parser.parse_args()
-    torch.set_num_threads(2)
+    os.environ["PEABENCH_BENCHMARK_THREADS"] = str(arguments.threads)
+    torch.set_num_threads(arguments.threads)
     results = [run_script(Path(sys.executable), HERE / "loops.py", arguments.quick)]
     missing = []
     for environment, script in SCRIPTS:
@@ -96,7 +98,8 @@ def page(rows: list[dict[str, Any]], versions: list[dict[str, str]], missing: li
         "",
         "Written by `python tests/benchmarks/report.py`; the peers' environments are made by",
         "`tests/benchmarks/peers/make_environments.sh`. Every ratio is of two runs that alternate in one process with",
-        "two threads, and is only taken after both were seen to give the same numbers; seconds are medians.",
+        f"{torch.get_num_threads()} thread(s), and is only taken after both were seen to give the same numbers;",
+        "seconds are medians. Targets are those of the issue, for two threads on a quiet machine.",
         "",
         f"Machine: {machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end; "
         f"Python {platform.python_version()}; {named}.",

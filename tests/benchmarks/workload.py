@@ -5,6 +5,7 @@ position) and (layer, MLP, position); metric: a logit difference, different for 
 """
 
 import math
+from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -189,6 +190,7 @@ def hooked_weights(ours: Transformer) -> dict[str, Tensor]:
     return {name: value.detach().clone().contiguous() for name, value in state.items()}
 
 
+@cache
 def das_data(ours: Transformer) -> tuple[Tensor, Tensor, Tensor]:
     """Base and source inputs and the class that the source run predicts."""
     data = Data(DAS_ROWS, seed=7)

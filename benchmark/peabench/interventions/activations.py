@@ -45,7 +45,13 @@ def run_with_cache(
         stage_inputs = []
         for stage in range(len(network.graph.stages)):
             stage_inputs.append(resid)
-            outputs.append(network.stage(stage, resid[None]))
+            # Positions lead in the three steps of a stage, in which one wide product serves all readers.
+            inner = network.react(stage, network.project(stage, resid.transpose(0, 1)))
+            if network.graph.stages[stage].kind == "mlp":
+                written = network.write(stage, inner)[None]  # the one node that has a bias of its own
+            else:
+                written = network.spread(stage, inner)
+            outputs.append(written.transpose(1, 2))
             resid = network.advance(stage, resid, outputs[-1])
         stage_inputs.append(resid)
         return Activations(inputs, torch.cat(outputs), torch.stack(stage_inputs), network.unembed(resid))

@@ -1,6 +1,7 @@
 """Timing of ours against a peer in one process: results must agree first, then runs alternate and medians are taken."""
 
 import json
+import os
 import platform
 import statistics
 import sys
@@ -20,7 +21,7 @@ class Comparison:
     """Rows of one peer, written to the JSON file that is the script's first argument; `--quick` repeats nothing."""
 
     def __init__(self, peer: str, *packages: str) -> None:
-        torch.set_num_threads(2)
+        torch.set_num_threads(int(os.environ.get("PEABENCH_BENCHMARK_THREADS", "2")))
         self.peer = peer + " " + version(packages[0])
         self.versions = {name: version(name) for name in (*packages, "torch")} | {"python": platform.python_version()}
         self.rows: list[dict[str, object]] = []
