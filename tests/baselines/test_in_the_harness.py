@@ -47,9 +47,8 @@ def test_the_oracle_earns_1_in_a_cell(gates_task: Task, track: str) -> None:
 
 
 def test_a_method_is_asked_about_the_twin_too(gates_task: Task) -> None:
-    result = result_of(gates_task, "variables", "best-neuron")
-    assert result.metrics["score"] > 0.95
-    assert result.metrics["selectivity"] > 0.5
+    result = result_of(gates_task, "variables", "mean-difference")
+    assert result.metrics["selectivity"] == pytest.approx(result.questions[0]["selectivity"])
     assert [("selectivity" in question) for question in result.questions] == [True, False]
     assert result.cost is not None
     assert result.cost.forward_passes > 1000
