@@ -6,16 +6,16 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from peabench.interventions.activations import frozen, run_with_cache
+from peabench.interventions.activations import (
+    Activations,
+    frozen,
+    positions_of,
+    run,
+    run_with_cache,
+)
 from peabench.interventions.chunks import MEMORY_BYTES, Progress, example_bytes, part_of, pieces
 from peabench.interventions.metrics import LinearMetric, Metric, metric_positions
 from peabench.interventions.patching import EdgePatch, run_patched
-from peabench.interventions.prefix import (
-    Prefix,
-    node_differences,
-    positions_of,
-    run_prefix,
-)
 from peabench.interventions.readout import Readout
 from peabench.networks import Network
 
@@ -73,17 +73,17 @@ def _along_inputs(
 ) -> Float[Tensor, "reader node"]:
     """Differences of what nodes write times gradients at reads, summed over steps that blend the embeddings."""
     with torch.no_grad(), frozen(network):
-        source = run_prefix(network, theirs, look)
+        source = run(network, theirs, look)
         base, gradients = _reader_gradients(network, ours, None, metric, look)
         written = [
-            node_differences(base, source, stage, base.needed[stage + 1]).transpose(0, 1).contiguous()
-            for stage in range(-1, len(network.graph.stages))
+            (source.written(nodes, needed) - base.written(nodes, needed)).transpose(0, 1).contiguous()
+            for nodes, needed in zip(map(network.graph.nodes_before, range(len(base.needed))), base.needed, strict=True)
         ]
         total = _contract(network, base, written, gradients)
         for step in range(1, steps):
             blend = torch.lerp(network.embedding_nodes(ours), network.embedding_nodes(theirs), step / steps)
-            run, gradients = _reader_gradients(network, ours, blend, metric, look)
-            total += _contract(network, run, written, gradients)
+            blended, gradients = _reader_gradients(network, ours, blend, metric, look)
+            total += _contract(network, blended, written, gradients)
     return total
 
 
@@ -93,7 +93,7 @@ def _reader_gradients(
     embedded: Float[Tensor, "node batch position d_model"] | None,
     metric: Metric,
     look: tuple[int, ...],
-) -> tuple[Prefix, list[Float[Tensor, "reader position batch d_model"]]]:
+) -> tuple[Activations, list[Float[Tensor, "reader position batch d_model"]]]:
     """A run, and the gradient of its metric, summed over the batch, at all reads: stage by stage, last the output's.
 
     *Tapped projections*: one forward and one backward pass through shared reads stop at each reader's projection; what
@@ -106,23 +106,23 @@ def _reader_gradients(
         return taps[stage][-1]
 
     with torch.enable_grad():
-        run = run_prefix(network, inputs, look, embedded, tap)
-        wanted = [*(tapped for stage in taps for tapped in stage), run.resid[-1]]
-        gradients = list(torch.autograd.grad(Readout(run, metric).base.sum(), wanted))
+        base = run(network, inputs, look, embedded, tap)
+        wanted = [*(tapped for stage in taps for tapped in stage), base.resid[-1]]
+        gradients = list(torch.autograd.grad(Readout(base, metric).base.sum(), wanted))
     found = []
     for stage, tapped in enumerate(taps):
         ours = [gradients.pop(0) for _ in tapped]
         if len(ours) == 3:
             queries = torch.zeros_like(ours[1])
-            queries[[run.needed[stage].index(p) for p in run.needed[stage + 1]]] = ours[0]
+            queries[[base.needed[stage].index(p) for p in base.needed[stage + 1]]] = ours[0]
             ours = [torch.stack([queries, *ours[1:]], -3)]
         found.append(network.pull_back(stage, ours[0]))
-    return run, [*found, gradients[0][None]]
+    return base, [*found, gradients[0][None]]
 
 
 def _contract(
     network: Network,
-    base: Prefix,
+    base: Activations,
     written: list[Float[Tensor, "node position batch d_model"]],
     gradients: list[Float[Tensor, "reader position batch d_model"]],
 ) -> Float[Tensor, "reader node"]:
@@ -133,9 +133,7 @@ def _contract(
     graph = network.graph
     total = gradients[0].new_zeros(graph.exists.shape)
     for stage, gradient in enumerate(gradients):
-        readers = (
-            graph.stages[stage].readers if stage < len(graph.stages) else range(graph.output_reader, len(graph.readers))
-        )
+        readers = graph.readers_at(stage)
         on_gradients = len(gradient) <= graph.visible[readers.start]
         if on_gradients:
             gradient = network.norm_tangent(stage, base.resid[stage], gradient)

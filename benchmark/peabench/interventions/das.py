@@ -9,12 +9,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from peabench.errors import PeabenchError
-from peabench.interventions.activations import Activations, frozen
+from peabench.interventions.activations import Activations, frozen, needed_positions
 from peabench.interventions.chunks import Progress
-from peabench.interventions.prefix import needed_positions, prefix_from
 from peabench.interventions.readout import Readout
 from peabench.interventions.replay import Replay
-from peabench.interventions.sites import locate
+from peabench.interventions.sites import locate, values_at
 from peabench.networks import Network
 
 Loss = Callable[[Float[Tensor, "seed batch position output"], Int[Tensor, " batch"]], Float[Tensor, " seed"]]
@@ -68,23 +67,17 @@ def train_das(
         PeabenchError: the network has no such site, or it cannot reach the output at the last position.
     """
     stage, node, where = locate(network, site)
-    length = base.nodes.shape[2]
+    length = len(base.embedded)
     look = tuple(range(length)) if loss is not None else (length - 1,)
     loss = loss or _cross_entropy(targets)
     live = [p for p in range(length)[where] if p in needed_positions(network, look, length)[stage]]
     if not live:
         raise PeabenchError(f"expected a site that can reach the output at position {length - 1}, got {site!r}")
-    rows, single = tuple((0, p) for p in live), len(live) == 1
+    rows = tuple((0, p) for p in live)
     with torch.no_grad(), frozen(network):
-        prefix = prefix_from(network, base, look, stage)
-        readout = Readout(prefix, None)
-        steps_up = Replay(prefix).path(stage, rows, single)
-        resid = prefix.at(stage, live)
-        before, after = (
-            (run.stage_inputs[stage] if node is None else run.nodes[node])[:, live].movedim(1, 0)
-            for run in (base, source)
-        )
-        change = after - before
+        change = values_at(source, stage, node, live) - values_at(base, stage, node, live)
+        run = base.look_at(look)
+        readout, steps_up, resid = Readout(run, None), Replay(run).path(stage, rows), run.at(stage, live)
     weights = start.detach().clone().contiguous().requires_grad_()
     optimiser = torch.optim.Adam([weights], lr=learning_rate, fused=True)
     losses = []

@@ -8,20 +8,19 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from peabench.interventions.activations import frozen, run_with_cache
-from peabench.interventions.chunks import (
-    MEMORY_BYTES,
-    MOST_ROWS,
-    Progress,
-    example_bytes,
-    in_cache,
-    pieces,
+from peabench.interventions.activations import (
+    Activations,
+    frozen,
+    positions_of,
+    project_attention,
+    run,
+    run_with_cache,
 )
+from peabench.interventions.chunks import MEMORY_BYTES, MOST_ROWS, Progress, example_bytes, in_cache, pieces
 from peabench.interventions.metrics import LinearMetric, Metric, batches, metric_positions, on_whole_batches
 from peabench.interventions.patching import EdgePatch, run_patched
-from peabench.interventions.prefix import Prefix, node_differences, positions_of, project_attention, run_prefix
 from peabench.interventions.readout import Readout
-from peabench.interventions.replay import Replay, Rows
+from peabench.interventions.replay import Replay
 from peabench.networks import Network, Transformer
 
 Ablation = Literal["resample", "mean", "zero"]
@@ -67,13 +66,14 @@ def patch_hypotheses(
     graph, results = network.graph, []
     length = positions_of(network, base_inputs)
     if metric is not None and not isinstance(metric, LinearMetric):
-
-        def logits(some: slice, budget: int, told: Progress | None) -> Tensor:
-            few = masks[some]
-            return patch_hypotheses(network, base_inputs, few, replacement, memory_bytes=budget, progress=told)
-
-        size = 4 * base_inputs.shape[0] * length * network.config.d_output
-        return on_whole_batches(metric, len(masks), size, memory_bytes, progress, logits)
+        return on_whole_batches(
+            metric,
+            len(masks),
+            4 * len(base_inputs) * length * network.config.d_output,
+            memory_bytes,
+            progress,
+            lambda some, **left: patch_hypotheses(network, base_inputs, masks[some], replacement, **left),
+        )
     reads = (len(graph.nodes) + 2 * max(len(stage.readers) for stage in graph.stages)) * 4 * network.config.d_model
     row_bytes = length * (reads + 2 * example_bytes(network))
     for batch, part, told in batches(metric, base_inputs.shape[0], row_bytes, memory_bytes // 2, progress):
@@ -92,9 +92,8 @@ def patch_hypotheses(
 
 def first_patched_stage(network: Network, masks: Float[Tensor, "hypothesis reader node"]) -> int:
     """The first stage with a reader of which any mask patches an edge; the number of stages where only `output` has."""
-    patched = (masks != 0).any(0).any(-1)
-    stages = network.graph.stages
-    return next((i for i, s in enumerate(stages) if patched[s.readers.start : s.readers.stop].any()), len(stages))
+    patched, stages = (masks != 0).any(0).any(-1), len(network.graph.stages)
+    return next((i for i in range(stages) if patched[list(network.graph.readers_at(i))].any()), stages)
 
 
 def sweep_edges(
@@ -123,42 +122,50 @@ def sweep_edges(
     """
     graph, names = network.graph, network.graph.edges if edges is None else edges
     length = positions_of(network, base_inputs)
-    shape, whole = (len(names), base_inputs.shape[0]), (length, network.config.d_output)
+    shape, whole = (len(names), len(base_inputs)), (length, network.config.d_output)
     if metric is not None and not isinstance(metric, LinearMetric):
-
-        def logits(some: slice, budget: int, told: Progress | None) -> Tensor:
-            runs = base_inputs, source_inputs
-            return sweep_edges(network, *runs, None, edges=names[some], memory_bytes=budget, progress=told)
-
-        return on_whole_batches(metric, len(names), 4 * prod(shape[1:] + whole), memory_bytes, progress, logits)
-    wanted: dict[int, dict[int, list[tuple[int, int]]]] = {}
-    for entry, (reader, node) in enumerate(graph.edge_index(edge) for edge in names):
-        stage = next((i for i, stage in enumerate(graph.stages) if reader in stage.readers), len(graph.stages))
-        first = graph.stages[stage].readers.start if stage < len(graph.stages) else reader
-        wanted.setdefault(stage, {}).setdefault(node, []).append((entry, reader - first))
+        return on_whole_batches(
+            metric,
+            len(names),
+            4 * prod(shape[1:] + whole),
+            memory_bytes,
+            progress,
+            lambda some, **left: sweep_edges(network, base_inputs, source_inputs, None, edges=names[some], **left),
+        )
+    wanted: dict[int, list[tuple[int, int, int]]] = {}
+    for entry, (reader, node) in enumerate(map(graph.edge_index, names)):
+        stage = next(i for i in range(len(graph.stages) + 1) if reader in graph.readers_at(i))
+        wanted.setdefault(stage, []).append((entry, reader - graph.readers_at(stage).start, node))
     result = torch.empty(shape + (whole if metric is None else ()), device=base_inputs.device)
     look = metric_positions(metric, length)
     row_bytes = 2 * example_bytes(network) * length
-    for batch, part, told in batches(metric, base_inputs.shape[0], row_bytes, memory_bytes // 4, progress):
-        runs = run_prefix(network, torch.cat([base_inputs[batch], source_inputs[batch]]), look)
+    most_rows = min(MOST_ROWS, memory_bytes // (4 * example_bytes(network)))
+    for batch, part, told in batches(metric, len(base_inputs), row_bytes, memory_bytes // 4, progress):
+        runs = run(network, torch.cat([base_inputs[batch], source_inputs[batch]]), look)
         half = batch.stop - batch.start
-        base, source = runs.rows(slice(half)), runs.rows(slice(half, None))
+        base, source = runs.select(slice(half)), runs.select(slice(half, None))
         replay, readout = Replay(base), Readout(base, part)
-        most_rows = min(MOST_ROWS, memory_bytes // (4 * example_bytes(network)))
-        for done, (stage, nodes) in enumerate(wanted.items()):
+        for done, (stage, patched) in enumerate(wanted.items()):
+            nodes = sorted({node for _, _, node in patched})
+            after = min(stage + 1, len(graph.stages))
+            rows = tuple((0, p) for p in base.needed[after])
             for some in pieces(len(nodes), row_bytes * half, max(memory_bytes // 4, row_bytes * half)):
-                chosen = dict(list(nodes.items())[some])
-                for entries, rows, x in patch_stage(base, source, replay, stage, chosen, most_rows):
-                    result[entries, batch] = readout(rows, x, labels=[0])[0]
+                for entries, x in patch_stage(base, source, stage, nodes[some], patched, most_rows // half):
+                    result[entries, batch] = readout(*replay.climb(after, rows, x), labels=[0])[0]
             if told is not None:
                 told((done + 1) / len(wanted))
     return result
 
 
 def patch_stage(
-    base: Prefix, source: Prefix, replay: Replay, stage: int, wanted: dict[int, list[tuple[int, int]]], most_rows: int
-) -> Iterator[tuple[list[int], Rows, Float[Tensor, "row hypothesis batch d_model"]]]:
-    """Patch edges into the readers of one stage, each alone.
+    base: Activations,
+    source: Activations,
+    stage: int,
+    nodes: Sequence[int],
+    edges: Sequence[tuple[int, int, int]],
+    most: int,
+) -> Iterator[tuple[list[int], Float[Tensor, "position edge batch d_model"]]]:
+    """Patch edges from some nodes into the readers of one stage, each alone.
 
     *Reads are sums*: what a reader takes from base + (source - base) of one node is computed once for all readers of
     the stage; an edge then replaces one reader's part, and only the change of that one node's output goes on.
@@ -166,73 +173,55 @@ def patch_stage(
     Args:
         base: the base run.
         source: the source run.
-        replay: of the base run.
         stage: the stage, or the number of stages for the output.
-        wanted: for each node, (number of the edge, number of the reader within the stage) of its edges.
-        most_rows: rows of the residual stream that go on together.
+        nodes: the nodes.
+        edges: number of the edge, number of the reader within the stage, node; edges from other nodes are passed over.
+        most: positions times edges that go on together.
 
     Yields:
-        Numbers of edges, their live rows, and what `output` reads there.
+        Numbers of edges, and the residual stream after the stage (for the output, what it reads).
     """
-    network, graph = base.network, base.network.graph
-    before = base.needed[stage]
-    change = torch.cat([written_difference(base, source, node, before) for node in wanted], 1)
+    network = base.network
+    change = source.written(nodes, base.needed[stage]) - base.written(nodes, base.needed[stage])
     reads = base.resid[stage][:, None] + change
-    if stage == len(graph.stages):
-        yield [edges[0][0] for edges in wanted.values()], tuple((0, p) for p in before), reads
+    ours = [(entry, reader, nodes.index(node)) for entry, reader, node in edges if node in nodes]
+    if stage == len(base.inner):
+        yield [entry for entry, _, _ in ours], reads[:, [at for _, _, at in ours]]
         return
-    after = base.needed[stage + 1]
-    rows = tuple((0, p) for p in after)
-    pairs = [(entry, reader, at) for at, edges in enumerate(wanted.values()) for entry, reader in edges]
-    size = max(1, most_rows // (len(after) * reads.shape[2]))
-    if base.inner[stage] is None:
-        for first in range(0, len(pairs), size):
-            part = slice(first, first + size)
-            x = in_cache(lambda x: network.stage_sum(stage, x), reads[:, part]) - change[:, part]
-            yield [entry for entry, _, _ in pairs[part]], *replay.climb(stage + 1, rows, len(rows) == 1, x)
-        return
-    weights = network.output_weights(stage)
-    for port, inner in patched_inner(base, stage, reads):
-        ours = [
-            (entry, reader if port is None else reader // 3, at)
-            for entry, reader, at in pairs
-            if port is None or reader % 3 == port
-        ]
-        difference = inner - base.inner[stage][:, None]  # type: ignore[index]
-        for first in range(0, len(ours), size):
-            entries, nodes, places = (list(column) for column in zip(*ours[first : first + size], strict=True))
-            moved = difference[:, places, :, nodes] @ weights[nodes][:, None]
-            x = base.resid[stage + 1][:, None] + moved.movedim(0, 1)
-            yield entries, *replay.climb(stage + 1, rows, len(rows) == 1, x)
+    size = max(1, most // len(base.needed[stage + 1]))
+    for port, ports, inner in patched_inner(base, stage, reads):
+        mine = [(entry, reader // ports, at) for entry, reader, at in ours if reader % ports == port]
+        for first in range(0, len(mine), size):
+            entries, writers, places = (list(column) for column in zip(*mine[first : first + size], strict=True))
+            unpatched = base.inner[stage]
+            if inner is None or unpatched is None:
+                yield entries, in_cache(lambda x: network.stage_sum(stage, x), reads[:, places]) - change[:, places]
+            else:
+                difference = inner[:, places, :, writers] - unpatched[:, :, writers].movedim(2, 0)
+                moved = difference @ network.output_weights(stage)[writers][:, None]
+                yield entries, base.resid[stage + 1][:, None] + moved.movedim(0, 1)
 
 
 def patched_inner(
-    base: Prefix, stage: int, reads: Float[Tensor, "position node batch d_model"]
-) -> Iterator[tuple[int | None, Float[Tensor, "position node batch writer e"]]]:
-    """Inner values of a stage when one kind of reader takes these reads and the others the base run's.
+    base: Activations, stage: int, reads: Float[Tensor, "position node batch d_model"]
+) -> Iterator[tuple[int, int, Float[Tensor, "position node batch writer e"] | None]]:
+    """Inner values of a stage when one kind of reader (q, k, v) takes these reads and the others the base run's.
 
-    Units are all of one kind (None). Of a head, q (0), k (1) or v (2) changes while the two others stay.
+    Yields:
+        The kind, their number, and the inner values; None for a stage of one reader, which needs none.
     """
     network = base.network
-    if not isinstance(network, Transformer):
-        yield None, network.react(stage, network.project(stage, reads))
-        return
-    new = project_attention(network, stage, reads, base.needed)
-    old = [kept[stage] for kept in (base.queries, base.keys, base.values)]
-    shape = (-1, reads.shape[1], -1, -1, -1)
-    for port in range(3):
-        q, k, v = (
-            new[i] if i == port else tensor[:, None].expand(shape)  # type: ignore[index]
-            for i, tensor in enumerate(old)
-        )
-        yield port, network.attend(q, k, v, base.needed[stage + 1])
-
-
-def written_difference(
-    base: Prefix, source: Prefix, node: int, positions: Sequence[int]
-) -> Float[Tensor, "position 1 batch d_model"]:
-    """What one node writes in the source run beyond the base run."""
-    graph = base.network.graph
-    stage = next((i for i, stage in enumerate(graph.stages) if node in stage.nodes), -1)
-    first = 0 if stage < 0 else graph.stages[stage].nodes.start
-    return node_differences(base, source, stage, positions)[:, node - first : node - first + 1]
+    if base.inner[stage] is None:
+        yield 0, 1, None
+    elif not isinstance(network, Transformer):
+        yield 0, 1, network.react(stage, network.project(stage, reads))
+    else:
+        asking = [base.needed[stage].index(p) for p in base.needed[stage + 1]]
+        new = project_attention(network, stage, reads, asking)
+        old = [tensor for kept in (base.queries, base.keys, base.values) if (tensor := kept[stage]) is not None]
+        for port in range(3):
+            q, k, v = (
+                new[i] if i == port else tensor[:, None].expand(-1, reads.shape[1], -1, -1, -1)
+                for i, tensor in enumerate(old)
+            )
+            yield port, 3, network.attend(q, k, v, base.needed[stage + 1])

@@ -72,14 +72,14 @@ def on_whole_batches(
     logits_bytes: int,
     memory_bytes: int,
     progress: Progress | None,
-    run: Callable[[slice, int, Progress | None], Float[Tensor, "hypothesis *any batch position output"]],
+    run: Callable[..., Float[Tensor, "hypothesis *any batch position output"]],
 ) -> Float[Tensor, "hypothesis *any batch"]:
     """A metric that is a plain function may hold labels of the whole batch, so it is given whole logits.
 
     Half of the budget is for the logits (of `logits_bytes` for each of `count` hypotheses), half for what makes them:
-    `run` is called with some of the hypotheses, the budget that is left, and their progress.
+    `run` is called with some of the hypotheses, and with `memory_bytes` and `progress` of its own.
     """
     values = []
     for some in pieces(count, 2 * logits_bytes, memory_bytes // 2):
-        values.append(metric(run(some, memory_bytes // 2, part_of(progress, some, count))))
+        values.append(metric(run(some, memory_bytes=memory_bytes // 2, progress=part_of(progress, some, count))))
     return torch.cat(values)

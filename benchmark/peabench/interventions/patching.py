@@ -68,14 +68,14 @@ def run_patched(
     graph = network.graph
     shape = (hypotheses, *base.stage_inputs.shape[1:])
     resid = base.stage_inputs[start].expand(shape)
-    written = graph.stages[start].nodes.start if start < len(graph.stages) else len(graph.nodes)
+    written = graph.nodes_before(start).stop
     differences = [[patch.source[:written] - base.nodes[:written, None]] for patch in edges]
     for index in range(start, len(graph.stages) + 1):
         for subspace in subspaces:
             if subspace.stage == index:
                 resid = subspace.apply(resid)
         last = index == len(graph.stages)
-        readers = slice(graph.output_reader, None) if last else _slice(graph.stages[index].readers)
+        readers = _slice(graph.readers_at(index))
         reads = resid[None]
         for patch, chunks in zip(edges, differences, strict=True):
             at = 0

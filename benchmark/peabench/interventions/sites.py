@@ -1,6 +1,6 @@
 """Interchange at sites: subspaces of one site for many bases at once, and whole nodes at every position."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from math import prod
 
 import torch
@@ -8,20 +8,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from peabench.errors import PeabenchError
-from peabench.interventions.activations import Activations
-from peabench.interventions.chunks import MEMORY_BYTES, MOST_ROWS, Progress, example_bytes, held_bytes, part_of, pieces
+from peabench.interventions.activations import Activations, needed_positions, positions_of, run
+from peabench.interventions.chunks import MEMORY_BYTES, MOST_ROWS, Progress, example_bytes, held_bytes, pieces
 from peabench.interventions.metrics import LinearMetric, Metric, batches, metric_positions, on_whole_batches
-from peabench.interventions.prefix import (
-    Prefix,
-    needed_positions,
-    node_differences,
-    pick_rows,
-    positions_of,
-    prefix_from,
-    run_prefix,
-)
 from peabench.interventions.readout import Readout
-from peabench.interventions.replay import Replay, Rows
+from peabench.interventions.replay import Replay
 from peabench.mechanism.addresses import SiteAddress
 from peabench.networks import Network
 
@@ -29,8 +20,14 @@ from peabench.networks import Network
 def site_values(network: Network, activations: Activations, site: str) -> Float[Tensor, "batch #position d_model"]:
     """What lives at a residual or node site: at its position, or at all of them for `@*`."""
     stage, node, positions = locate(network, site)
-    values = activations.stage_inputs[stage] if node is None else activations.nodes[node]
-    return values[:, positions]
+    return values_at(activations, stage, node, range(network.graph.n_positions)[positions]).transpose(0, 1)
+
+
+def values_at(
+    activations: Activations, stage: int, node: int | None, positions: Sequence[int]
+) -> Float[Tensor, "position batch d_model"]:
+    """What a node, written just before a stage, holds at some positions; the residual stream where it is None."""
+    return activations.at(stage, positions) if node is None else activations.written([node], positions)[:, 0]
 
 
 def interchange(
@@ -63,32 +60,30 @@ def interchange(
         PeabenchError: the network has no such site.
     """
     if metric is not None and not isinstance(metric, LinearMetric):
-
-        def logits(some: slice, budget: int, told: Progress | None) -> Tensor:
-            return interchange(network, base, source, site, bases[some], memory_bytes=budget, progress=told)
-
         size = base.logits.numel() * base.logits.element_size()
-        return on_whole_batches(metric, bases.shape[0], size, memory_bytes, progress, logits)
+        return on_whole_batches(
+            metric,
+            len(bases),
+            size,
+            memory_bytes,
+            progress,
+            lambda some, **left: interchange(network, base, source, site, bases[some], **left),
+        )
     stage, node, where = locate(network, site)
-    length = base.nodes.shape[2]
+    length = len(base.embedded)
     look = metric_positions(metric, length)
     live = [p for p in range(length)[where] if p in needed_positions(network, look, length)[stage]]
-    rows = tuple((0, p) for p in live)
     width = example_bytes(network) * length
     results = []
-    for batch, part, told in batches(metric, base.inputs.shape[0], 2 * width, memory_bytes // 2, progress):
+    for batch, part, told in batches(metric, len(base.inputs), 2 * width, memory_bytes // 2, progress):
         ours, theirs = base.select(batch), source.select(batch)
-        prefix = prefix_from(network, ours, look, stage)
-        replay, readout = Replay(prefix), Readout(prefix, part)
-        before, after = (
-            (run.stage_inputs[stage] if node is None else run.nodes[node])[:, live].movedim(1, 0)
-            for run in (ours, theirs)
-        )
-        resid, change = prefix.at(stage, live)[:, None], (after - before)[:, None]
+        change = (values_at(theirs, stage, node, live) - values_at(ours, stage, node, live))[:, None]
+        ours = ours.look_at(look)
+        resid, replay, readout = ours.at(stage, live)[:, None], Replay(ours), Readout(ours, part)
         outcomes = []
-        for some in pieces(bases.shape[0], width * ours.inputs.shape[0], memory_bytes // 2, told):
+        for some in pieces(len(bases), width * len(ours.inputs), memory_bytes // 2, told):
             x = resid + (change @ bases[some]) @ bases[some].transpose(-1, -2)
-            outcomes.append(readout(*replay.climb(stage, rows, len(rows) == 1, x), labels=[0])[0])
+            outcomes.append(readout(*replay.climb(stage, tuple((0, p) for p in live), x), labels=[0])[0])
         results.append(torch.cat(outcomes))
     return torch.cat(results, 1)
 
@@ -124,74 +119,45 @@ def sweep_sites(
     addresses = graph.nodes if nodes is None else nodes
     chosen = [_node_index(network, node) for node in addresses]
     length = positions_of(network, base_inputs)
-    shape = (len(chosen), length, base_inputs.shape[0])
-    whole = (length, network.config.d_output)
+    shape, whole = (len(chosen), length, len(base_inputs)), (length, network.config.d_output)
     if metric is not None and not isinstance(metric, LinearMetric):
-
-        def logits(some: slice, budget: int, told: Progress | None) -> Tensor:
-            runs = base_inputs, source_inputs
-            return sweep_sites(network, *runs, None, nodes=addresses[some], memory_bytes=budget, progress=told)
-
-        return on_whole_batches(metric, len(chosen), 4 * prod(shape[1:] + whole), memory_bytes, progress, logits)
+        return on_whole_batches(
+            metric,
+            len(chosen),
+            4 * prod(shape[1:] + whole),
+            memory_bytes,
+            progress,
+            lambda some, **left: sweep_sites(network, base_inputs, source_inputs, None, nodes=addresses[some], **left),
+        )
     look = metric_positions(metric, length)
     result = torch.empty(shape + (whole if metric is None else ()), device=base_inputs.device)
     run_bytes = 2 * length * held_bytes(network) * graph.n_blocks
     attentions = sum(stage.kind == "attention" for stage in graph.stages)
     site_bytes = held_bytes(network) * (1 if len(look) == 1 and attentions <= 2 else length)
-    for batch, part, told in batches(metric, base_inputs.shape[0], run_bytes, memory_bytes // 2, progress):
-        runs = run_prefix(network, torch.cat([base_inputs[batch], source_inputs[batch]]), look)
+    for batch, part, told in batches(metric, len(base_inputs), run_bytes, memory_bytes // 2, progress):
+        runs = run(network, torch.cat([base_inputs[batch], source_inputs[batch]]), look)
         half = batch.stop - batch.start
-        base, source = runs.rows(slice(half)), runs.rows(slice(half, None))
+        base, source = runs.select(slice(half)), runs.select(slice(half, None))
         replay, readout = Replay(base), Readout(base, part)
-        sites_at_once = max(1, int(memory_bytes // (2 * site_bytes * half)))
-        for some in pieces(len(chosen), 1, sites_at_once, told):
-            most = max(1, min(sites_at_once // (some.stop - some.start), 2 * MOST_ROWS // (half * len(chosen))))
-            for places in pieces(length, 1, most, part_of(told, some, len(chosen))):
-                positions = range(places.start, places.stop)
-                for names, rows, x in climb_sites(base, source, replay, chosen[some], positions):
-                    values = readout(rows, x, labels=list(positions))
-                    result[[some.start + name for name in names], places, batch] = values.transpose(0, 1)
+        result[:, :, batch] = readout.base
+        most = max(1, min(int(memory_bytes // (2 * site_bytes * half)), 2 * MOST_ROWS // half))
+        done = 0
+        for stage in range(len(graph.stages) + 1):
+            live = base.needed[stage]
+            entries = [entry for entry, node in enumerate(chosen) if node in graph.nodes_before(stage)]
+            for some in pieces(len(entries), len(live), max(most, len(live))):
+                few = entries[some]
+                few_nodes = [chosen[entry] for entry in few]
+                change = source.written(few_nodes, live) - base.written(few_nodes, live)
+                for places in pieces(len(live), 1, max(1, most // len(few))):
+                    at = live[places]
+                    x = base.resid[stage][places, None] + change[places]
+                    values = readout(*replay.climb(stage, tuple((p, p) for p in at), x), labels=at)
+                    result[[[entry] for entry in few], list(at), batch] = values.transpose(0, 1)
+            done += len(entries)
+            if told is not None:
+                told(done / len(chosen))
     return result
-
-
-def climb_sites(
-    base: Prefix, source: Prefix, replay: Replay, chosen: Sequence[int], positions: range
-) -> Iterator[tuple[list[int], Rows, Float[Tensor, "row hypothesis batch d_model"]]]:
-    """Take every chosen node at every position from the source run, in one walk up the network.
-
-    Sites join the walk where their node is written; those whose live rows are the same go on together, so that the
-    heads and the MLP of a block share all later stages.
-
-    Yields:
-        The entries of `chosen`, their live rows, and what `output` reads there.
-    """
-    graph = base.network.graph
-    fronts: dict[tuple[Rows, bool], tuple[list[int], Tensor]] = {}
-    for stage in range(-1, len(graph.stages)):
-        moved: dict[tuple[Rows, bool], list[tuple[list[int], Tensor]]] = {}
-        for (rows, single), (names, x) in fronts.items():
-            step = replay.step(stage, rows, single)
-            single = single and graph.stages[stage].kind != "attention"
-            moved.setdefault((step.rows, single), []).append((names, step(x) if step.rows else x[:0]))
-        written = range(graph.n_embedding_nodes) if stage < 0 else graph.stages[stage].nodes
-        names = [i for i, node in enumerate(chosen) if node in written]
-        live = [p for p in positions if p in base.needed[stage + 1]]
-        if names:
-            at = [base.needed[stage + 1].index(p) for p in live]
-            change = node_differences(base, source, stage, live)
-            if len(names) < len(written):
-                change = change[:, [chosen[i] - written.start for i in names]]
-            x = pick_rows(base.resid[stage + 1], at)[:, None] + change
-            moved.setdefault((tuple((p, p) for p in live), True), []).append((names, x))
-        fronts = {
-            key: (
-                [i for names, _ in parts for i in names],
-                torch.cat([x for _, x in parts], 1) if len(parts) > 1 else parts[0][1],
-            )
-            for key, parts in moved.items()
-        }
-    for (rows, _), (names, x) in fronts.items():
-        yield names, rows, x
 
 
 def locate(network: Network, site: str) -> tuple[int, int | None, slice]:
@@ -215,8 +181,7 @@ def locate(network: Network, site: str) -> tuple[int, int | None, slice]:
             raise PeabenchError(f"expected resid.0 to resid.{graph.n_blocks}, got site {site!r}")
         return graph.first_stage_of_block(address.place), None, positions
     node = _node_index(network, str(address.place))
-    stage = next((i + 1 for i, stage in enumerate(graph.stages) if node in stage.nodes), 0)
-    return stage, node, positions
+    return next(i for i in range(len(graph.stages) + 1) if node in graph.nodes_before(i)), node, positions
 
 
 def _node_index(network: Network, node: str) -> int:

@@ -82,6 +82,14 @@ class Graph:
         reader, node = self.edge_indices[self.edge_number[edge]].tolist()
         return reader, node
 
+    def readers_at(self, stage: int) -> range:
+        """Readers of a stage; for the number of stages, the output reader."""
+        return self.stages[stage].readers if stage < len(self.stages) else range(self.output_reader, len(self.readers))
+
+    def nodes_before(self, stage: int) -> range:
+        """Nodes that are written just before a stage: those of the stage before it, for the first the embeddings."""
+        return self.stages[stage - 1].nodes if stage else range(self.n_embedding_nodes)
+
     def first_stage_of_block(self, block: int) -> int:
         """Index of the first stage that reads at or after the residual stream `resid.<block>`."""
         return next((i for i, stage in enumerate(self.stages) if stage.block >= block), len(self.stages))

@@ -1,6 +1,7 @@
 """The interface that every toy network offers to the engine: stages of readers and nodes on a residual stream."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -94,10 +95,13 @@ class Network(nn.Module, ABC):
         """The weights of the third step, node by node."""
 
     def spread(
-        self, stage: int, inner: Float[Tensor, "position *row node e"]
+        self, stage: int, inner: Float[Tensor, "position *row node e"], nodes: Sequence[int] | None = None
     ) -> Float[Tensor, "node position *row d_model"]:
-        """The third step for each node apart and without biases: linear, so it maps differences to differences."""
-        return torch.einsum("...ne,ned->n...d", inner, self.output_weights(stage))
+        """The third step for each node (or some) apart, without biases: linear, it maps differences to differences."""
+        weights = self.output_weights(stage)
+        if nodes is not None and list(nodes) != list(range(len(weights))):
+            inner, weights = inner[..., nodes, :], weights[nodes]
+        return torch.einsum("...ne,ned->n...d", inner, weights)
 
     @abstractmethod
     def pull_back(
