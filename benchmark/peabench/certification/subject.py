@@ -1,7 +1,7 @@
 """What a certificate examines: a network with its mechanism, the inputs looked at, and the pairs made of them."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
@@ -35,6 +35,10 @@ class Subject:
     activations: Activations
     exhaustive: bool
     generator: torch.Generator
+    counterfactuals: dict[tuple[tuple[str, ...], tuple[tuple[str, str], ...]], "Counterfactuals"] = field(
+        default_factory=dict, repr=False
+    )
+    """Those that were asked for, kept."""
 
     @property
     def model(self) -> CausalModel:
@@ -94,6 +98,12 @@ class Subject:
             names: variables set together, or, where `edges` are given, their parents.
             edges: (parent, child): only the child sees the parent's other value.
         """
+        asked = (tuple(names), tuple(edges))
+        if asked not in self.counterfactuals:  # several checks, and several chunks of pairs, ask for the same
+            self.counterfactuals[asked] = self._outputs_when_set(names, edges)
+        return self.counterfactuals[asked]
+
+    def _outputs_when_set(self, names: Sequence[str], edges: Sequence[tuple[str, str]]) -> "Counterfactuals":
         stacked = torch.stack([self.values[name].long() for name in names], -1)
         levels, level = stacked.unique(dim=0, return_inverse=True)
         outputs = []

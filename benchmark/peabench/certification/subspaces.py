@@ -10,7 +10,7 @@ from torch import Tensor
 
 from peabench.certification.checks import Check, NullCheck, judged
 from peabench.certification.runs import interchanged
-from peabench.certification.subject import NULL_PAIRS, Counterfactuals, Subject
+from peabench.certification.subject import NULL_PAIRS, Subject
 from peabench.interventions import SubspacePatch, run_patched
 
 JOINT_SETS = 64
@@ -44,11 +44,8 @@ def random_basis(subject: Subject, like: Float[Tensor, "d_model k"]) -> Float[Te
 def alignment_check(subject: Subject) -> Check:
     """Interchange on each aligned variable gives the causal model's counterfactual."""
     errors = cases = null_errors = null_cases = 0
-    counterfactuals: dict[str, Counterfactuals] = {}
     for place in places(subject):
-        if place.variable not in counterfactuals:
-            counterfactuals[place.variable] = subject.outputs_when_set([place.variable])
-        expected = counterfactuals[place.variable]
+        expected = subject.outputs_when_set([place.variable])
         for pair in subject.pairs():
             errors += int((interchanged(subject, place.site, place.basis, pair) != expected.of(pair)).sum())
             cases += len(pair[0])

@@ -9,7 +9,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from peabench.interventions.chunks import in_cache
 from peabench.networks import Network, Transformer
 
 
@@ -47,7 +46,7 @@ class Activations:
     def nodes(self) -> Float[Tensor, "node batch position d_model"]:
         """Output of every node, in the order of `graph.nodes`, at the positions looked at (all of them by default)."""
         with torch.inference_mode(False), torch.no_grad():
-            return self.written(range(len(self.network.graph.nodes))).permute(1, 2, 0, 3)
+            return self.written(range(len(self.network.graph.nodes))).permute(1, 2, 0, 3).contiguous()
 
     @cached_property
     def stage_inputs(self) -> Float[Tensor, "stage batch position d_model"]:
@@ -168,7 +167,7 @@ def run(
             mixed = network.react(stage, projections if tap is None else tap(stage, projections))
             x = network.write(stage, mixed).add_(x)
         else:
-            x = in_cache(lambda part, stage=stage: network.stage_sum(stage, part), x)  # type: ignore[misc]
+            x = network.stage_sum(stage, x)
         attended.append((q, k, v))
         inner.append(mixed if at.kind == "attention" or len(at.nodes) > 1 else None)
         resid.append(x)

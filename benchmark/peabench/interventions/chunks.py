@@ -2,10 +2,6 @@
 
 from collections.abc import Callable, Iterator
 
-import torch
-from jaxtyping import Float
-from torch import Tensor
-
 from peabench.errors import PeabenchError
 from peabench.networks import Network, ResidualMLPConfig
 
@@ -14,9 +10,6 @@ MEMORY_BYTES = 256 * 2**20
 
 MOST_ROWS = 8192
 """Rows of the residual stream that are held together where the budget allows more."""
-
-CACHE_ROWS = 2048
-"""Rows of the residual stream that are taken through a stage together."""
 
 Progress = Callable[[float], None]
 """Called with the share of a sweep that is done, 0 to 1."""
@@ -43,18 +36,14 @@ def pieces(
             progress(min(1.0, (start + size) / length))
 
 
-def held_bytes(network: Network) -> int:
-    """About what one example at one position holds between stages: a few copies of what it reads and takes from it."""
-    config = network.config
-    heads = 0 if isinstance(config, ResidualMLPConfig) else config.n_heads * config.d_head
-    return 4 * (8 * int(config.d_model) + 4 * heads + int(config.d_output))
-
-
 def example_bytes(network: Network) -> int:
-    """About what one example at one position holds while a whole stage runs on it."""
+    """About what one example at one position holds while a stage runs: copies of what is read and what it makes."""
     config = network.config
-    hidden = config.n_units * config.d_hidden if isinstance(config, ResidualMLPConfig) else config.d_mlp
-    return held_bytes(network) + 8 * int(hidden)
+    if isinstance(config, ResidualMLPConfig):
+        made = 2 * config.n_units * config.d_hidden
+    else:
+        made = 4 * config.n_heads * config.d_head + 2 * config.d_mlp
+    return 4 * (8 * int(config.d_model) + int(made) + int(config.d_output))
 
 
 def part_of(progress: Progress | None, part: slice, length: int) -> Progress | None:
@@ -62,11 +51,3 @@ def part_of(progress: Progress | None, part: slice, length: int) -> Progress | N
     if progress is None:
         return None
     return lambda share: progress((part.start + share * (part.stop - part.start)) / length)
-
-
-def in_cache(work: Callable[[Tensor], Tensor], x: Float[Tensor, "*row d_model"]) -> Float[Tensor, "*row d_out"]:
-    """A function of rows applied to a few thousand rows at a time, so that what it makes stays in the caches."""
-    flat = x.reshape(-1, x.shape[-1])
-    if flat.shape[0] <= CACHE_ROWS:
-        return work(x)
-    return torch.cat([work(part) for part in flat.split(CACHE_ROWS)]).view(*x.shape[:-1], -1)

@@ -16,7 +16,7 @@ from peabench.interventions.activations import (
     run,
     run_with_cache,
 )
-from peabench.interventions.chunks import MEMORY_BYTES, MOST_ROWS, Progress, example_bytes, in_cache, pieces
+from peabench.interventions.chunks import MEMORY_BYTES, MOST_ROWS, Progress, example_bytes, pieces
 from peabench.interventions.metrics import LinearMetric, Metric, batches, metric_positions, on_whole_batches
 from peabench.interventions.patching import EdgePatch, run_patched
 from peabench.interventions.readout import Readout
@@ -195,7 +195,7 @@ def patch_stage(
             entries, writers, places = (list(column) for column in zip(*mine[first : first + size], strict=True))
             unpatched = base.inner[stage]
             if inner is None or unpatched is None:
-                yield entries, in_cache(lambda x: network.stage_sum(stage, x), reads[:, places]) - change[:, places]
+                yield entries, network.stage_sum(stage, reads[:, places]) - change[:, places]
             else:
                 difference = inner[:, places, :, writers] - unpatched[:, :, writers].movedim(2, 0)
                 moved = difference @ network.output_weights(stage)[writers][:, None]

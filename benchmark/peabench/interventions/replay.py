@@ -21,7 +21,6 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from peabench.interventions.activations import Activations, pick_rows, project_attention
-from peabench.interventions.chunks import in_cache
 from peabench.networks import Network, Transformer
 
 Rows = tuple[tuple[int, int], ...]
@@ -41,7 +40,7 @@ class Step:
         self, x: Float[Tensor, "row hypothesis batch d_model"]
     ) -> Float[Tensor, "row hypothesis batch d_model"]:
         """The changed residual stream after the stage."""
-        return in_cache(lambda part: self.network.stage_sum(self.stage, part), x)
+        return self.network.stage_sum(self.stage, x)
 
     def select(self, index: Int[Tensor, " example"]) -> Self:
         """The same step for some of the base run's examples."""

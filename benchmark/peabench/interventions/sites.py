@@ -9,7 +9,7 @@ from torch import Tensor
 
 from peabench.errors import PeabenchError
 from peabench.interventions.activations import Activations, needed_positions, positions_of, run
-from peabench.interventions.chunks import MEMORY_BYTES, MOST_ROWS, Progress, example_bytes, held_bytes, pieces
+from peabench.interventions.chunks import MEMORY_BYTES, MOST_ROWS, Progress, example_bytes, pieces
 from peabench.interventions.metrics import LinearMetric, Metric, batches, metric_positions, on_whole_batches
 from peabench.interventions.readout import Readout
 from peabench.interventions.replay import Replay
@@ -131,9 +131,9 @@ def sweep_sites(
         )
     look = metric_positions(metric, length)
     result = torch.empty(shape + (whole if metric is None else ()), device=base_inputs.device)
-    run_bytes = 2 * length * held_bytes(network) * graph.n_blocks
+    run_bytes = 2 * length * example_bytes(network) * graph.n_blocks
     attentions = sum(stage.kind == "attention" for stage in graph.stages)
-    site_bytes = held_bytes(network) * (1 if len(look) == 1 and attentions <= 2 else length)
+    site_bytes = example_bytes(network) * (1 if len(look) == 1 and attentions <= 2 else length)
     for batch, part, told in batches(metric, len(base_inputs), run_bytes, memory_bytes // 2, progress):
         runs = run(network, torch.cat([base_inputs[batch], source_inputs[batch]]), look)
         half = batch.stop - batch.start
