@@ -118,7 +118,7 @@ def compare() -> None:
         lambda: many(MLPS),
         lambda: one_by_one(small),
         3,
-        check=lambda: (many(small, 100), one_by_one(small, 100)),  # Adam doubles rounding errors every few steps
+        check=lambda: (many(small, 20), one_by_one(small, 20)),  # Adam doubles rounding errors every few steps
         times=MLPS // small,
     )
 

@@ -57,7 +57,7 @@ def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peers", type=Path, default=ROOT.parent / "peers")
-    parser.add_argument("--quick", action="store_true", help="time each peer once")
+    parser.add_argument("--quick", action="store_true", help="time everything once")
     parser.add_argument("--threads", type=int, default=2, help="targets are for 2")
     arguments = parser.parse_args()
     os.environ["PEABENCH_BENCHMARK_THREADS"] = str(arguments.threads)
@@ -71,8 +71,11 @@ def main() -> None:
             missing.append(f"`{script}`")
         else:
             results.append(found)
-    text = page([row for r in results for row in r["rows"]], [r["versions"] for r in results], missing)
-    (ROOT / "docs" / "performance.md").write_text(text)
+    lines = page([row for r in results for row in r["rows"]], [r["versions"] for r in results], missing)
+    repeats = 1 if arguments.quick else 5
+    for section in (list, lambda: floors(repeats), lambda: scaling(repeats)):
+        lines += section()
+        (ROOT / "docs" / "performance.md").write_text("\n".join(lines))  # what was measured stays if the rest is cut off
 
 
 def run_script(python: Path, script: Path, quick: bool) -> dict[str, Any]:
@@ -89,8 +92,8 @@ def run_script(python: Path, script: Path, quick: bool) -> dict[str, Any]:
         return done
 
 
-def page(rows: list[dict[str, Any]], versions: list[dict[str, str]], missing: list[str]) -> str:
-    """The whole page."""
+def page(rows: list[dict[str, Any]], versions: list[dict[str, str]], missing: list[str]) -> list[str]:
+    """The page's head and its table of ratios."""
     packages = {name: v for found in versions for name, v in found.items()}
     named = ", ".join(f"{k} {v}" for k, v in sorted(packages.items()) if k != "python")
     lines = [
@@ -123,7 +126,7 @@ def page(rows: list[dict[str, Any]], versions: list[dict[str, str]], missing: li
             f"| {row['row']} | {row['peer']} | {row['peer_seconds']:.3g} | {row['ours_seconds']:.3g} "
             f"| **{row['ratio']:.1f}** | {verdict} | {row['difference']:.0e} |"
         )
-    return "\n".join([*lines, "", *floors(), "", *scaling(), ""])
+    return [*lines, ""]
 
 
 def order(row: str) -> int:
@@ -150,7 +153,7 @@ def seconds(run: Callable[[], object], repeats: int = 5) -> float:
     return statistics.median(times)
 
 
-def floors() -> list[str]:
+def floors(repeats: int) -> list[str]:
     """Each row's arithmetic floor: its floating-point operations over the measured rate of matrix products."""
     network = workload.network()
     start = torch.randn(16, workload.WIDTH, 1, generator=torch.Generator().manual_seed(0))
@@ -180,16 +183,16 @@ def floors() -> list[str]:
             run()
         operations = counter.get_total_flops()
         rate = 2 * 2048**3 / seconds(lambda: square @ square)
-        ours_seconds = seconds(run)
+        ours_seconds = seconds(run, repeats)
         floor = operations / rate
         lines.append(
             f"| {name} | {operations / 1e9:.2f} | {rate / 1e9:.0f} | {floor:.3g} | {ours_seconds:.3g} "
             f"| {ours_seconds / floor:.1f} |"
         )
-    return lines
+    return [*lines, ""]
 
 
-def scaling() -> list[str]:
+def scaling(repeats: int) -> list[str]:
     """Seconds and floating-point operations of all edges against size, with fitted exponents."""
     lines = [
         "## Scaling",
@@ -207,14 +210,14 @@ def scaling() -> list[str]:
             with FlopCounterMode(display=False) as counter:
                 run()
             operations.append(counter.get_total_flops())
-            taken.append(seconds(run, 3))
+            taken.append(seconds(run, min(3, repeats)))
         slopes = [np.polyfit(np.log(sizes), np.log(values), 1)[0] for values in (taken, operations)]
         for size, duration, count in zip(sizes, taken, operations, strict=True):
             ends = f"{slopes[0]:.2f} | {slopes[1]:.2f}" if size == sizes[-1] else " | "
             lines.append(
                 f"| {axis} | {size:,} | {edge_count(axis, size)} | {duration:.3g} | {count / 1e9:.2f} | {ends} |"
             )
-    return lines
+    return [*lines, ""]
 
 
 def machine() -> str:

@@ -59,7 +59,7 @@ AXES: dict[str, tuple[tuple[int, ...], Callable[[int], Callable[[], Tensor]]]] =
         lambda size: every_edge(boolean(n_units=size), 4096),
     ),
     "pairs of inputs, 3-block residual MLP of 4 units": (
-        (4096, 16384, 65536, 262144),
+        (1024, 4096, 16384, 65536),
         lambda size: every_edge(boolean(), size),
     ),
 }

@@ -15,22 +15,27 @@ NETWORK = workload.network()
 
 
 @pytest.fixture(autouse=True)
-def _two_threads() -> None:
-    torch.set_num_threads(2)
+def _threads(benchmark: BenchmarkFixture) -> None:
+    torch.set_num_threads(2 if benchmark.enabled else 1)
+
+
+def data(benchmark: BenchmarkFixture, rows: int) -> workload.Data:
+    """The rows that are timed; few where nothing is."""
+    return workload.Data(rows if benchmark.enabled else 8)
 
 
 @pytest.mark.parametrize("rows", ours.BATCHES)
 @pytest.mark.parametrize(("look", "positions"), ours.LOOKS)
 def test_120_sites(benchmark: BenchmarkFixture, rows: int, look: str, positions: tuple[int, ...]) -> None:
-    benchmark(ours.sites, NETWORK, workload.Data(rows), positions)
+    benchmark(ours.sites, NETWORK, data(benchmark, rows), positions)
 
 
 def test_every_edge_exactly(benchmark: BenchmarkFixture) -> None:
-    benchmark(ours.edges, NETWORK, workload.Data(512))
+    benchmark(ours.edges, NETWORK, data(benchmark, 512))
 
 
 def test_edge_attribution_patching(benchmark: BenchmarkFixture) -> None:
-    benchmark(ours.attributions, NETWORK, workload.Data(512))
+    benchmark(ours.attributions, NETWORK, data(benchmark, 512))
 
 
 @pytest.mark.parametrize("seeds", [1, 16])
@@ -50,8 +55,8 @@ def test_scaling(benchmark: BenchmarkFixture, axis: str) -> None:
     benchmark.pedantic(build(sizes[-1] if benchmark.enabled else sizes[0]), rounds=3)  # type: ignore[no-untyped-call]
 
 
-def test_hand_written_hooks_agree_with_the_sweep() -> None:
-    data = workload.Data(8)
-    found = ours.sites(NETWORK, data)
-    expected = workload.hook_sweep(workload.plain(NETWORK), data, workload.SITES, (-1,))
+def test_hand_written_hooks_agree_with_the_sweep(benchmark: BenchmarkFixture) -> None:
+    few = workload.Data(8)
+    found = benchmark.pedantic(ours.sites, (NETWORK, few), rounds=3)  # type: ignore[no-untyped-call]
+    expected = workload.hook_sweep(workload.plain(NETWORK), few, workload.SITES, (-1,))
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-5 * float(expected.abs().max()))

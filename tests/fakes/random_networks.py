@@ -10,10 +10,10 @@ from peabench.networks import Network, NetworkConfig, ResidualMLPConfig, Transfo
 transformers = st.builds(
     TransformerConfig,
     d_vocabulary=st.just(7),
-    n_positions=st.integers(1, 5),
+    n_positions=st.integers(1, 4),
     d_model=st.just(12),
     n_blocks=st.integers(1, 3),
-    n_heads=st.integers(1, 3),
+    n_heads=st.integers(1, 2),
     d_head=st.integers(2, 5),
     d_mlp=st.sampled_from([0, 16]),
     causal=st.booleans(),
@@ -23,10 +23,10 @@ transformers = st.builds(
 )
 residual_mlps = st.builds(
     ResidualMLPConfig,
-    n_inputs=st.integers(1, 5),
+    n_inputs=st.integers(1, 4),
     d_model=st.just(12),
     n_blocks=st.integers(1, 3),
-    n_units=st.integers(1, 4),
+    n_units=st.integers(1, 3),
     d_hidden=st.integers(1, 6),
     d_output=st.integers(1, 3),
 )

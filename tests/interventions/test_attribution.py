@@ -14,7 +14,7 @@ SEEDS = st.integers(0, 10**6)
 ROWS = 6
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(configs, SEEDS)
 def test_one_step_is_the_gradient_through_masks_at_zero(config: NetworkConfig, seed: int) -> None:
     network = network_of(config, seed)
@@ -29,7 +29,7 @@ def test_one_step_is_the_gradient_through_masks_at_zero(config: NetworkConfig, s
         agree(edge_attributions(network, base, source, metric, path="activations"), expected)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(configs, SEEDS)
 def test_steps_along_the_inputs_average_gradients_at_blended_embeddings(config: NetworkConfig, seed: int) -> None:
     network = network_of(config, seed)

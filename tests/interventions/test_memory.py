@@ -18,7 +18,7 @@ network = build_network(TransformerConfig(
 ), torch.Generator().manual_seed(0)).requires_grad_(False)
 base, source = torch.randint(0, 64, (2, {rows}, 12))
 metric = LinearMetric.logit_difference(torch.zeros({rows}, dtype=torch.long), None, 64, {look})
-masks = torch.zeros(16, *network.graph.exists.shape)
+masks = torch.zeros(6, *network.graph.exists.shape)
 masks[:, -1, 0] = 1
 calls = dict(
     sites=lambda rows, **budget: sweep_sites(network, base[:rows], source[:rows], metric.select(slice(rows)), **budget),
@@ -37,12 +37,18 @@ with torch.inference_mode({name!r} != "attributions"):
 print(peak() - before)
 """
 
-BUDGET = 64 * 2**20
+BUDGET = 32 * 2**20
 
 
-@pytest.mark.parametrize("look", ["(-1,)", "tuple(range(12))"])
-@pytest.mark.parametrize("name", ["sites", "edges", "attributions", "hypotheses"])
+LAST, ALL = "(-1,)", "tuple(range(12))"
+
+
+@pytest.mark.parametrize(
+    ("name", "look"),
+    [("sites", LAST), ("sites", ALL), ("edges", LAST), ("edges", ALL), ("attributions", ALL), ("hypotheses", ALL)],
+)
 def test_peak_memory_stays_under_the_budget(name: str, look: str) -> None:
-    program = PROGRAM.format(paths=[p for p in sys.path if p], rows=768, look=look, name=name, budget=BUDGET)
+    program = PROGRAM.format(paths=[p for p in sys.path if p], rows=256, look=look, name=name, budget=BUDGET)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=300)
+    print(done.stdout)
     assert 0 <= int(done.stdout) <= BUDGET

@@ -25,7 +25,7 @@ def patched_node(network: Network, base: Tensor, theirs: Tensor, node: str, posi
     return forward_edited(network, base, node, edit)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(configs, SEEDS)
 def test_sweep_agrees_with_one_hook_and_one_forward_per_site(config: NetworkConfig, seed: int) -> None:
     network = network_of(config, seed)
@@ -47,7 +47,7 @@ def test_sweep_agrees_with_one_hook_and_one_forward_per_site(config: NetworkConf
             agree(sweep_sites(network, base, source, metric), expected)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(configs, SEEDS, st.data())
 def test_interchange_agrees_with_a_hook(config: NetworkConfig, seed: int, data: st.DataObject) -> None:
     network = network_of(config, seed)
@@ -77,7 +77,7 @@ def test_interchange_agrees_with_a_hook(config: NetworkConfig, seed: int, data: 
     agree(site_values(network, runs[1], site), theirs[:, where])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(configs, SEEDS, st.data())
 def test_gradients_through_bases_are_those_of_the_reference(
     config: NetworkConfig, seed: int, data: st.DataObject
