@@ -140,7 +140,7 @@ def sweep_sites(
         base, source = runs.select(slice(half)), runs.select(slice(half, None))
         replay, readout = Replay(base), Readout(base, part)
         result[:, :, batch] = readout.base
-        most = max(1, min(int(memory_bytes // (2 * site_bytes * half)), 2 * MOST_ROWS // half))
+        most = max(1, min(int(memory_bytes // (2 * site_bytes * half)), MOST_ROWS // half))
         done = 0
         for stage in range(len(graph.stages) + 1):
             live = base.needed[stage]
