@@ -31,12 +31,14 @@ from torch import Tensor  # noqa: E402
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
 SCRIPTS = (
-    ("auto_circuit", "with_hooked_transformer.py"),
-    ("transformer_lens", "with_transformer_lens.py"),
-    ("pyvene", "with_pyvene.py"),
-    ("nnsight", "with_nnsight.py"),
-    ("auto_circuit", "with_auto_circuit.py"),
+    (None, "loops.py"),
+    ("auto_circuit", "peers/with_hooked_transformer.py"),
+    ("transformer_lens", "peers/with_transformer_lens.py"),
+    ("pyvene", "peers/with_pyvene.py"),
+    ("nnsight", "peers/with_nnsight.py"),
+    ("auto_circuit", "peers/with_auto_circuit.py"),
 )
+"""For each comparison the environment that it needs (None: this one)."""
 TARGETS = {
     ("120 sites, batch 32, last position", "TransformerLens"): 45,
     ("120 sites, batch 32, last position", "pyvene"): 45,
@@ -62,20 +64,27 @@ def main() -> None:
     arguments = parser.parse_args()
     os.environ["PEABENCH_BENCHMARK_THREADS"] = str(arguments.threads)
     torch.set_num_threads(arguments.threads)
-    results = [run_script(Path(sys.executable), HERE / "loops.py", arguments.quick)]
-    missing = []
+    results: list[dict[str, Any]] = []
+    missing: list[str] = []
+    head: list[str] = []
     for environment, script in SCRIPTS:
-        python = arguments.peers / environment / "bin" / "python"
-        found = run_script(python, HERE / "peers" / script, arguments.quick) if python.exists() else None
+        python = arguments.peers / environment / "bin" / "python" if environment else Path(sys.executable)
+        found = run_script(python, HERE / script, arguments.quick) if python.exists() else None
         if found is None or not found["rows"]:
             missing.append(f"`{script}`")
         else:
             results.append(found)
-    lines = page([row for r in results for row in r["rows"]], [r["versions"] for r in results], missing)
+        head = page([row for r in results for row in r["rows"]], [r["versions"] for r in results], missing)
+        write(head)  # what was measured stays if the rest is cut off
     repeats = 1 if arguments.quick else 5
-    for section in (list, lambda: floors(repeats), lambda: scaling(repeats)):
-        lines += section()
-        (ROOT / "docs" / "performance.md").write_text("\n".join(lines))  # what was measured stays if the rest is cut off
+    distances = floors(repeats)
+    write(head + distances)
+    write(head + distances + scaling(repeats))
+
+
+def write(lines: list[str]) -> None:
+    """The page as far as it is measured."""
+    (ROOT / "docs" / "performance.md").write_text("\n".join(lines))
 
 
 def run_script(python: Path, script: Path, quick: bool) -> dict[str, Any]:

@@ -50,5 +50,4 @@ LAST, ALL = "(-1,)", "tuple(range(12))"
 def test_peak_memory_stays_under_the_budget(name: str, look: str) -> None:
     program = PROGRAM.format(paths=[p for p in sys.path if p], rows=256, look=look, name=name, budget=BUDGET)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=300)
-    print(done.stdout)
     assert 0 <= int(done.stdout) <= BUDGET
