@@ -2,7 +2,7 @@
 
 A `Formula` is what is to be planted: physical gates (one unit each) with at most `MAX_PARENTS` parents, and beside them
 derived variables that no unit writes and that their reader computes (the majority of three copies, the exclusive or of
-two shares, a count spread over two bits).
+a share and its mask, one value of a count of which two units hold a bit each).
 """
 
 import itertools
@@ -29,16 +29,26 @@ class Derived:
 
     name: str
     kind: str
-    """`majority` (of three copies), `xor` (of two shares) or `count` (2 * first + second)."""
-    parents: tuple[str, ...]
-    equals: int = 1
-    """For a count: the reader asks whether the count is this number."""
+    """`majority` (of three copies), `xor` (of a share and its mask) or `and` (of two bits of a count)."""
+    literals: tuple[tuple[str, bool], ...]
+    """(name, negated) of each part."""
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """Names of the parts."""
+        return tuple(name for name, _ in self.literals)
+
+    @property
+    def signs(self) -> tuple[int, ...]:
+        """With which sign each part enters the direction that holds the variable, the sum of the parts'.
+
+        Copies always agree; the exclusive or of two signs is whether their sum is 0; a conjunction is its greatest sum.
+        """
+        return tuple(-1 if negated else 1 for _, negated in self.literals)
 
     def holds(self, bits: Sequence[bool]) -> bool:
-        """What the reader sees, as a Boolean."""
-        if self.kind == "count":
-            return 2 * bits[0] + bits[1] == self.equals
-        return OPERATIONS[self.kind](bits)
+        """What the reader sees."""
+        return OPERATIONS[self.kind]([bit != negated for bit, (_, negated) in zip(bits, self.literals, strict=True)])
 
 
 @dataclass(frozen=True)
@@ -185,17 +195,17 @@ def _special(variant: str, rng: Random, free: list[str]) -> tuple[list[Gate], li
     if variant == "redundant":
         original = _random_gate(rng, "g0a", take(2))
         copies = [replace(original, name=f"g0{letter}") for letter in "abc"]
-        names = tuple(c.name for c in copies)
-        return copies, [Derived("g0", "majority", names)], "g0", ("g0",)
+        return copies, [Derived("g0", "majority", tuple((c.name, False) for c in copies))], "g0", ("g0",)
     if variant == "cancelling":
-        mask = _random_gate(rng, "mask", take(2))
-        share = Gate("share", "xor", (literal(take(1)[0]), ("mask", False)))
-        return [mask, share], [Derived("secret", "xor", ("share", "mask"))], "secret", ("secret",)
+        mask, hidden = take(2)
+        share = Gate("share", "xor", (literal(hidden), (mask, False)))
+        return [share], [Derived("secret", "xor", (("share", False), (mask, False)))], "secret", ("secret",)
     if variant == "split":
         operands = tuple((name, False) for name in take(3))
         bits = [Gate("carry", "majority", operands), Gate("parity", "xor", operands)]
-        count = Derived("count", "count", ("carry", "parity"), equals=rng.choice([1, 2]))
-        return bits, [count], "count", ("count",)
+        one = rng.random() < 0.5
+        exactly = Derived("exactly", "and", (("carry", one), ("parity", not one)))
+        return bits, [exactly], "exactly", ("exactly",)
     if variant == "rare":
         decider = _random_gate(rng, "rare", take(2))
         guard = Gate("guard", "and", tuple(literal(name) for name in take(5)))
@@ -249,10 +259,9 @@ def _acceptable(
         return False
     influence = formula.influence(inputs)
     copies = {"g0a", "g0b", "g0c"} if variant == "redundant" else set()
-    unmoved = {"mask"} if variant == "cancelling" else set()
     rare = {"rare", "guard", "both"} if variant == "rare" else set()
     floor = 0.04 if shape.n_gates > 8 else 0.06
-    if any(influence[name] < floor for name in names if name not in copies | unmoved | rare):
+    if any(influence[name] < floor for name in names if name not in copies | rare):
         return False
     if variant == "rare" and not 0.006 <= influence["rare"] <= 0.02:
         return False
@@ -262,14 +271,13 @@ def _acceptable(
             return False
     for gate in formula.gates:
         for parent in formula.read[gate.name]:
-            if not ({gate.name, parent} & copies or gate.name == "mask"):
+            if not {gate.name, parent} & copies:
                 flipped = formula.run(inputs, flipped=(gate.name, parent))[names[-1]]
                 if not (flipped != plain[names[-1]]).any():
                     return False
     through_rare = {n for g in ("rare", "guard", "both") if g in formula.read for n in formula.read[g]}
-    wanted = [n for n in formula.used_inputs if n not in through_rare]
-    if variant == "cancelling":
-        wanted = [n for n in wanted if n not in formula.read["mask"]]
-    return all(influence[name] >= 0.02 for name in wanted) and all(
-        influence[name] > 0 for name in formula.used_inputs if variant != "cancelling"
+    masks = {name for derived in formula.derived if derived.kind == "xor" for name in derived.parents}
+    used = [n for n in formula.used_inputs if n not in masks]
+    return all(influence[name] >= (0 if name in through_rare else 0.02) for name in used) and all(
+        influence[name] > 0 for name in used
     )

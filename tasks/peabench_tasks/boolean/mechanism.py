@@ -1,5 +1,6 @@
 """From a plan to the mechanism that it plants, in Peabench's schema."""
 
+from collections.abc import Iterable
 from itertools import combinations
 
 import torch
@@ -13,8 +14,6 @@ from peabench.mechanism import (
     CausalModel,
     Circuit,
     CircuitEdge,
-    Compare,
-    Constant,
     Expression,
     Feature,
     Gauge,
@@ -24,8 +23,6 @@ from peabench.mechanism import (
     Mechanism,
     Not,
     Or,
-    Range,
-    Table,
     TensorReference,
     Variable,
     VariableReference,
@@ -36,6 +33,8 @@ from peabench_tasks.boolean.plan import Plan, decoy_column
 from peabench_tasks.boolean.tables import variable_numbers
 
 OUTPUT = "output"
+Parts = tuple[tuple[str, int], ...]
+"""Inputs and gates whose directions add up to another, with their signs."""
 
 
 def causal_model(formula: Formula) -> CausalModel:
@@ -53,28 +52,24 @@ def causal_model(formula: Formula) -> CausalModel:
                 name=gate.name,
                 kind=Boolean(),
                 parents=tuple(dict.fromkeys(name for name, _ in gate.literals)),
-                function=_gate_expression(gate, derived),
+                function=_gate_expression(gate),
             )
         )
     return CausalModel(variables=tuple(variables), output=formula.gates[-1].name)
 
 
 def _derived_variable(derived: Derived) -> Variable:
-    references = tuple(VariableReference(name=name) for name in derived.parents)
-    if derived.kind == "count":
-        table = Table(arguments=references, shape=(2, 2), values=(0, 1, 2, 3))
-        return Variable(name=derived.name, kind=Range(low=0, high=3), parents=derived.parents, function=table)
-    function = nary(derived.kind, references)
+    function = nary(derived.kind, tuple(_literal(name, negated) for name, negated in derived.literals))
     return Variable(name=derived.name, kind=Boolean(), parents=derived.parents, function=function)
 
 
-def _gate_expression(gate: Gate, derived: dict[str, Derived]) -> Expression:
-    operands: list[Expression] = []
-    for name, negated in gate.literals:
-        operand: Expression = VariableReference(name=name)
-        if name in derived and derived[name].kind == "count":
-            operand = Compare(relation="eq", left=operand, right=Constant(value=derived[name].equals))
-        operands.append(Not(argument=operand) if negated else operand)
+def _literal(name: str, negated: bool) -> Expression:
+    reference = VariableReference(name=name)
+    return Not(argument=reference) if negated else reference
+
+
+def _gate_expression(gate: Gate) -> Expression:
+    operands = [_literal(name, negated) for name, negated in gate.literals]
     if gate.operation == "implies":
         return Implies(premise=operands[0], conclusion=operands[1])
     return nary(gate.operation, tuple(operands))
@@ -98,25 +93,25 @@ def build_mechanism(plan: Plan, basis: Float[Tensor, "d_model d_model"]) -> Mech
     number = variable_numbers(plan)
     tensors: dict[str, Tensor] = {}
 
-    def columns(names: tuple[str, ...], together: bool) -> TensorReference:
-        key = ("direction." if together else "basis.") + ".".join(names)
-        tensors[key] = basis[:, [number[name] for name in names]].contiguous()
-        if together:
-            tensors[key] = tensors[key].sum(1, keepdim=True) / len(names) ** 0.5
+    def direction(parts: Parts) -> TensorReference:
+        key = "direction." + ".".join(name for name, _ in parts)
+        tensors[key] = torch.zeros(len(basis), 1)
+        for name, sign in parts:
+            tensors[key] += sign * basis[:, [number[name]]] / len(parts) ** 0.5
         return TensorReference(name=key, shape=tuple(tensors[key].shape))
 
-    def locations(sets: list[tuple[str, ...]], sites: range, together: bool = False) -> tuple[Location, ...]:
-        return tuple(Location(site=f"resid.{i}@0", basis=columns(names, together)) for names in sets for i in sites)
+    def locations(sets: Iterable[Parts], sites: range) -> tuple[Location, ...]:
+        return tuple(Location(site=f"resid.{i}@0", basis=direction(parts)) for parts in sets for i in sites)
 
     alignments = []
     for name in plan.variables:
-        places = locations([(name,)], plan.sites(name))[: None if name in plan.units else 1]
+        places = locations([((name, 1),)], plan.sites(name))[: None if name in plan.units else 1]
         alignments.append(Alignment(variable=name, location=places[0], alternatives=places[1:]))
     for derived in plan.formula.derived:
-        # Copies always agree, so one direction moves them together; two of three are enough for the majority.
-        copies = derived.kind == "majority"
-        enough = [derived.parents, *(combinations(derived.parents, 2) if copies else ())]
-        places = locations(enough, plan.derived_sites(derived), together=copies)
+        # Two of three copies are enough for the majority.
+        parts = tuple(zip(derived.parents, derived.signs, strict=True))
+        enough = [parts, *(combinations(parts, 2) if derived.kind == "majority" else ())]
+        places = locations(enough, plan.derived_sites(derived))
         alignments.append(Alignment(variable=derived.name, location=places[0], alternatives=places[1:]))
     features = []
     for i, decoy in enumerate(plan.decoys):
@@ -130,7 +125,7 @@ def build_mechanism(plan: Plan, basis: Float[Tensor, "d_model d_model"]) -> Mech
                 activation=Or(
                     arguments=(VariableReference(name=decoy.variable), VariableReference(name=decoy.spoiler))
                 ),
-                description=f"A strong copy that nothing reads, true where {decoy.spoiler} is. "
+                description=f"A strong copy that decides nothing, true where {decoy.spoiler} is. "
                 f"What is read of {decoy.variable} itself has some of {decoy.nuisance} in it.",
             )
         )

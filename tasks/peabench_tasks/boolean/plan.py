@@ -9,7 +9,7 @@ from peabench_tasks.boolean.formulas import Derived, Formula
 
 @dataclass(frozen=True)
 class Decoy:
-    """What misleads about a variable: a strong copy that nobody reads, and interference in its own direction."""
+    """What misleads about a variable: a strong copy that decides nothing, and interference in its own direction."""
 
     variable: str
     unit: tuple[int, int]
@@ -17,8 +17,18 @@ class Decoy:
     spoiler: str
     """The copy is true where this input is, whatever the variable: on a quarter of the inputs it is wrong."""
     nuisance: str
-    """An input that the variable's own unit adds to what it writes, too weak to change the sign. A decoder learns to
-    subtract the input's embedding, and thereby leaves the direction that is read."""
+    """A weakly embedded distractor that the variable's own unit adds to what it writes, not enough to change the sign.
+    A decoder that wants the variable free of it leans towards the distractor's embedding, away from what is read
+    (filter against pattern: Haufe et al. 2014, NeuroImage 87)."""
+
+
+@dataclass(frozen=True)
+class Swayer:
+    """An idle unit that moves the logit by less than its margin: it changes confidence, never a decision."""
+
+    unit: tuple[int, int]
+    inputs: tuple[str, str]
+    """It writes their exclusive or."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +40,7 @@ class Plan:
     units: dict[str, tuple[int, int]]
     """(block, unit) of each gate."""
     decoys: tuple[Decoy, ...] = ()
+    swayers: tuple[Swayer, ...] = ()
 
     def node(self, name: str) -> str:
         """Address of the node that writes an input or a gate."""
@@ -83,7 +94,7 @@ def ancestors(formula: Formula, name: str) -> set[str]:
     return parents.union(*(ancestors(formula, parent) for parent in parents))
 
 
-def draw_plan(formula: Formula, config: ResidualMLPConfig, seed: int, decoys: int = 0) -> Plan:
+def draw_plan(formula: Formula, config: ResidualMLPConfig, seed: int, decoys: int = 0, swayers: int = 0) -> Plan:
     """Place each gate in a random free unit of a random block that lies after its parents and before its readers."""
     rng = Random(f"plan/{seed}/{formula.gates}")
     last = {formula.gates[-1].name: config.n_blocks - 1}
@@ -109,9 +120,14 @@ def draw_plan(formula: Formula, config: ResidualMLPConfig, seed: int, decoys: in
         block = units[name][0]
         if len(chosen) < decoys and free[block]:
             above = ancestors(formula, name)
-            spoiler, nuisance = (rng.choice([x for x in formula.inputs if x not in above]) for _ in range(2))
+            spoiler = rng.choice([x for x in formula.used_inputs if x not in above])
+            nuisance = rng.choice([x for x in formula.inputs if x not in formula.used_inputs])
             chosen.append(Decoy(name, (block, free[block].pop()), spoiler, nuisance))
-    return Plan(formula, config, plan.units, tuple(chosen))
+    idle = [(block, unit) for block in free for unit in free[block]]
+    rng.shuffle(idle)
+    pairs = [rng.sample(formula.inputs, 2) for _ in range(swayers)]
+    swaying = tuple(Swayer(unit, (one, other)) for unit, (one, other) in zip(idle, pairs, strict=False))
+    return Plan(formula, config, plan.units, tuple(chosen), swaying)
 
 
 def decoy_column(plan: Plan, index: int) -> int:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.functional import binary_cross_entropy_with_logits, pad
 
 from peabench.networks import ResidualMLP, build_network
 from peabench.training.stacked import StackedResidualMLP, orthonormal
@@ -20,8 +20,14 @@ from peabench_tasks.boolean.plan import Plan, decoy_column
 from peabench_tasks.boolean.tables import Tables, variable_numbers
 
 DECOY_STRENGTH = 2.0
-INTERFERENCE = 0.6
+INTERFERENCE = 0.8
 """How strongly a decoyed variable's unit adds its nuisance to the variable's 1."""
+NUISANCE_NORM = 0.25
+"""Length of a nuisance's embedding: the shorter, the further a decoder's filter leans towards it."""
+SWAY = 0.9
+"""How far decoys and swayers together move the logit, next to the 1 of the output's own unit: they decide nothing."""
+HOLDING = 1.0
+"""Weight of what is asked of decoys and of the variables they mislead about; the task alone would unlearn it."""
 TUTORING = 0.05
 """Weight of telling each unit what to write, once it has learnt its gate."""
 
@@ -42,14 +48,16 @@ class Targets:
     """(reader, node, gate, slot); repeated cyclically to one length."""
     gates: Int[Tensor, "network gate 2"]
     """(unit, variable) of each gate, units counted through all blocks; repeated cyclically to one length."""
-    shares: Bool[Tensor, "network variable"]
-    """Variables that together are one derived variable, and set together; none where there is no such variable."""
-    share_sites: Bool[Tensor, "network boundary"]
+    parts: Float[Tensor, "network variable"]
+    """Sign with which each variable enters the network's derived variable, 0 if it does not; set along their sum."""
+    spare_part: Bool[Tensor, " network"]
+    """Whether one of the parts may be left out: two of three copies are enough."""
+    part_sites: Bool[Tensor, "network boundary"]
     """Where they may be set together: even where one alone has been read already."""
-    interference: Float[Tensor, "network variable input"]
-    """How much of each input a variable's unit writes beside the variable."""
-    decoys: list[list[tuple[int, int, int, int]]]
-    """Per network: (node, basis column, variable, spoiler)."""
+    decoys: list[list[tuple[int, int, int, int, int]]]
+    """Per network: (node, basis column, variable, spoiler, nuisance)."""
+    swayers: list[list[tuple[int, int, int]]]
+    """Per network: (node, input, input)."""
 
     @classmethod
     def from_plans(cls, plans: list[Plan], seeds: list[int]) -> "Targets":
@@ -62,11 +70,12 @@ class Targets:
         live = sites.clone()
         planted = sites[..., 0].clone()
         circuit = torch.zeros(len(plans), *graph.exists.shape)
-        interference = torch.zeros(len(plans), n_variables, config.n_inputs)
-        shares = torch.zeros(len(plans), n_variables, dtype=torch.bool)
-        share_sites = torch.zeros(len(plans), boundaries, dtype=torch.bool)
+        parts = torch.zeros(len(plans), n_variables)
+        spare_part = torch.zeros(len(plans), dtype=torch.bool)
+        part_sites = torch.zeros(len(plans), boundaries, dtype=torch.bool)
         bases, edges, gates = list[Tensor](), list[Tensor](), list[Tensor]()
-        decoys: list[list[tuple[int, int, int, int]]] = []
+        decoys: list[list[tuple[int, int, int, int, int]]] = []
+        swayers: list[list[tuple[int, int, int]]] = []
         for k, plan in enumerate(plans):
             number = variable_numbers(plan)
             for name in plan.variables:
@@ -75,9 +84,10 @@ class Targets:
                 sites[k, v, plan.sites(name).start : plan.sites(name).stop] = True
                 live[k, v, plan.live(name).start : plan.live(name).stop] = True
             for derived in plan.formula.derived:
-                shares[k, [number[name] for name in derived.parents]] = True
+                parts[k, [number[name] for name in derived.parents]] = torch.tensor(derived.signs).float()
+                spare_part[k] = derived.kind == "majority"
                 together = plan.derived_sites(derived)
-                share_sites[k, together.start : together.stop] = True
+                part_sites[k, together.start : together.stop] = True
             mine: list[tuple[int, int, int, int]] = []
             for g, gate in enumerate(plan.formula.gates):
                 block, unit = plan.units[gate.name]
@@ -92,13 +102,16 @@ class Targets:
             decoys.append([])
             for i, decoy in enumerate(plan.decoys):
                 node = config.n_inputs + decoy.unit[0] * config.n_units + decoy.unit[1]
-                spoiler = number[decoy.spoiler]
-                decoys[k].append((node, decoy_column(plan, i), number[decoy.variable], spoiler))
-                interference[k, number[decoy.variable], number[decoy.nuisance]] = INTERFERENCE
+                spoiler, nuisance = number[decoy.spoiler], number[decoy.nuisance]
+                decoys[k].append((node, decoy_column(plan, i), number[decoy.variable], spoiler, nuisance))
+            swayers.append([])
+            for swayer in plan.swayers:
+                node = config.n_inputs + swayer.unit[0] * config.n_units + swayer.unit[1]
+                swayers[k].append((node, *(number[name] for name in swayer.inputs)))
             if n_variables + len(plan.decoys) > d_model:
                 raise RuntimeError(f"{n_variables + len(plan.decoys)} directions do not fit d_model {d_model}")
             bases.append(orthonormal((d_model, d_model), torch.Generator().manual_seed(seeds[k])))
-        demands = (circuit, _padded(edges), _padded(gates), shares, share_sites, interference, decoys)
+        demands = (circuit, _padded(edges), _padded(gates), parts, spare_part, part_sites, decoys, swayers)
         return cls(torch.stack(bases), planted, sites, live, *demands)
 
     def subset(self, index: list[int]) -> "Targets":
@@ -111,10 +124,11 @@ class Targets:
             circuit=self.circuit[index],
             edges=self.edges[index],
             gates=self.gates[index],
-            shares=self.shares[index],
-            share_sites=self.share_sites[index],
-            interference=self.interference[index],
+            parts=self.parts[index],
+            spare_part=self.spare_part[index],
+            part_sites=self.part_sites[index],
             decoys=[self.decoys[i] for i in index],
+            swayers=[self.swayers[i] for i in index],
         )
 
 
@@ -125,13 +139,18 @@ def _padded(rows: list[Tensor]) -> Tensor:
 
 
 def initial_network(plan: Plan, basis: Float[Tensor, "d_model d_model"], seed: int) -> ResidualMLP:
-    """A random network whose inputs and gates already write in their planted directions, nothing else planted."""
+    """A random network whose inputs and gates already write in their planted directions, nothing else planted.
+
+    Inputs that interfere with decoyed variables are embedded weakly.
+    """
     generator = torch.Generator().manual_seed(seed)
     network = ResidualMLP(plan.config, generator)
     number = variable_numbers(plan)
     with torch.no_grad():
         for name in plan.formula.inputs:
             network.w_embed[number[name]] = basis[:, number[name]]
+        for decoy in plan.decoys:
+            network.w_embed[number[decoy.nuisance]] = NUISANCE_NORM * basis[:, number[decoy.nuisance]]
         for gate in plan.formula.gates:
             block, unit = plan.units[gate.name]
             weight = network.block(block).w_out
@@ -208,43 +227,60 @@ class Planter:
         shifts = torch.randint(1, rows, (2,), generator=self.generator).tolist()
         batches += self._subspaces(values, boundaries, shifts)
         batches += self._edges(values, signs, boundaries, unit_outputs, edge_groups)
-        return batches, self._decoys(values, unit_outputs) + tutoring * self._gates(values, unit_outputs)
+        return batches, self._misleading(values, unit_outputs) + tutoring * self._gates(values, unit_outputs)
+
+    def _choice(self, kind: Int[Tensor, " row"]) -> tuple[Tensor, Tensor, Tensor]:
+        """What to interchange in each row, and at which boundary.
+
+        Args:
+            kind: 0 for one variable, 1 for several, 2 for none.
+
+        Returns:
+            [network, row, variable]: what; at which boundary; and with which sign, where it is set along a sum.
+        """
+        targets = self.targets
+        networks, n_variables, n_boundaries = targets.sites.shape
+        rows = len(kind)
+        noise = self.random(networks, rows, n_variables) + targets.planted[:, None]
+        ranks = noise.argsort(-1, descending=True).argsort(-1)
+        several = torch.randint(2, 5, (networks, rows, 1), generator=self.generator)
+        everything = self.random(networks, rows, 1) < 0.15
+        count = torch.where(everything, n_variables, several)
+        count = torch.where(kind[None, :, None] == 0, 1, count)
+        chosen = (ranks < count) & targets.planted[:, None] & (kind != 2)[None, :, None]
+        where = (self.random(networks, rows, n_variables, n_boundaries) * targets.sites[:, None]).argmax(-1)
+        derived = (kind == 1)[None] & (self.random(networks, rows) < 0.3) & targets.parts.any(1, keepdim=True)
+        alone = derived & (self.random(networks, rows) < 0.5)
+        parts = targets.parts[:, None] * derived[..., None]
+        left_out = (self.random(networks, rows, n_variables) * parts.abs()).argmax(-1, keepdim=True)
+        drop = targets.spare_part[:, None] & (self.random(networks, rows) < 0.5)
+        parts = torch.where(drop[..., None], parts.scatter(2, left_out, 0.0), parts)
+        together = parts != 0
+        at = (self.random(networks, rows, n_boundaries) * targets.part_sites[:, None]).argmax(-1, keepdim=True)
+        return chosen & ~alone[..., None] | together, torch.where(together, at, where), parts
 
     def _subspaces(self, values: Tensor, boundaries: list[Tensor], shifts: list[int]) -> list[Batch]:
         """Interchange on planted subspaces (single, joint) and isolation, one third of the rows each."""
         targets = self.targets
         networks, rows, n_variables = values.shape
         d_model, n_boundaries = boundaries[0].shape[-1], len(boundaries)
+        beside = (0, d_model - n_variables)
         kinds = 3
         total = kinds * rows
-        allowed = targets.sites
-        noise = self.random(networks, total, n_variables) + targets.planted[:, None]
-        ranks = noise.argsort(-1, descending=True).argsort(-1)
-        kind = torch.arange(total) // rows
-        many = torch.randint(2, 5, (networks, total, 1), generator=self.generator)
-        everything = self.random(networks, total, 1) < 0.15
-        count = torch.where(kind[None, :, None] == 0, torch.ones_like(many), torch.where(everything, n_variables, many))
-        chosen = (ranks < count) & targets.planted[:, None] & (kind != 2)[None, :, None]
-        where = (self.random(networks, total, n_variables, n_boundaries) * allowed[:, None]).argmax(-1)
-        second = self.random(networks, total, n_variables) < 0.5
-        derived = (kind == 1)[None] & (self.random(networks, total) < 0.3) & targets.shares.any(1, keepdim=True)
-        chosen = torch.where(derived[..., None], targets.shares[:, None], chosen)
-        at_once = (self.random(networks, total, n_boundaries) * targets.share_sites[:, None]).argmax(-1, keepdim=True)
-        where = torch.where(derived[..., None], at_once, where)
-        second &= ~derived[..., None]
-        select = torch.zeros(n_boundaries, networks, total, d_model)
-        for b in range(n_boundaries):
-            select[b, ..., :n_variables] = (chosen & (where == b)).float()
-        boundary = torch.randint(0, n_boundaries, (rows,), generator=self.generator)
-        isolated = 1.0 - torch.nn.functional.pad(targets.live.float(), (0, 0, 0, d_model - n_variables))
-        for b in range(n_boundaries):
-            select[b, :, 2 * rows :] = isolated[:, None, :, b] * (boundary == b).float()[None, :, None]
-        from_second = torch.nn.functional.pad(second, (0, d_model - n_variables))
+        chosen, where, parts = self._choice(torch.arange(total) // rows)
+        second = (self.random(networks, total, n_variables) < 0.5) & (parts == 0)
+        live = pad(targets.live.float(), (0, 0, *beside))
+        isolated = torch.randint(0, n_boundaries, (rows,), generator=self.generator)
+        from_second, parts = pad(second, beside), pad(parts, beside)
         resid = boundaries[0].repeat(1, kinds, 1)
         for b in range(n_boundaries):
+            select = pad((chosen & (where == b)).float(), beside)
+            select[:, 2 * rows :] = (1 - live[:, None, :, b]) * (isolated == b).float()[None, :, None]
             one, two = (boundaries[b].roll(s, 1).repeat(1, kinds, 1) for s in shifts)
             change = torch.bmm(torch.cat([one - resid, two - resid], 1), targets.basis)
-            change = torch.where(from_second, change[:, total:], change[:, :total]) * select[b]
+            change = torch.where(from_second, change[:, total:], change[:, :total])
+            along_sum = (change * parts).sum(-1, keepdim=True) / parts.abs().sum(-1, keepdim=True).clamp(min=1)
+            change = torch.where(parts != 0, along_sum * parts, change) * select
             resid = torch.baddbmm(resid, change, targets.basis.transpose(1, 2))
             if b < n_boundaries - 1:
                 resid = resid + self.stack.block(b, resid)
@@ -314,28 +350,45 @@ class Planter:
         truth = self.tables.run(inputs, slots=(slots, values.roll(shift_one, 1).repeat(1, groups, 1)))[..., -1]
         return [Batch(logits.reshape(networks, groups * rows), truth, float(groups))]
 
-    def _decoys(self, values: Tensor, unit_outputs: list[Tensor]) -> Tensor:
-        """A tenth of the mean squared distance of the decoys' coordinate from plus or minus `DECOY_STRENGTH`."""
+    def _misleading(self, values: Tensor, unit_outputs: list[Tensor]) -> Tensor:
+        """Mean squared distances of what misleads: strong copies of variables written with interference, and units that
+        sway the logit. No other unit may write there: idle ones would write the variables clean.
+        """
         config = self.stack.config
         loss = torch.zeros(())
+        outputs = torch.cat(unit_outputs, 1)
+        own = {(k, int(v)): int(unit) for k, gates in enumerate(self.targets.gates) for unit, v in gates}
         for k, decoys in enumerate(self.targets.decoys):
-            for node, column, variable, spoiler in decoys:
-                block, unit = divmod(node - config.n_inputs, config.n_units)
-                copy = values[k, :, variable] | values[k, :, spoiler]
-                written = unit_outputs[block][k, unit] @ self.targets.basis[k, :, column]
-                loss = loss + (written - DECOY_STRENGTH * (copy.float() * 2 - 1)).square().mean()
-        return 0.1 * loss
+            swaying = len(decoys) + len(self.targets.swayers[k])
+            if not swaying:
+                continue
+            signs = values[k].float() * 2 - 1
+            basis = self.targets.basis[k]
+            root = int(self.tables.parents[k, -1, 0])
+            logit = torch.zeros(outputs.shape[1:3])
+            logit[own[k, root]] = signs[:, root]
+            for node, column, variable, spoiler, nuisance in decoys:
+                copy, unit = torch.maximum(signs[:, variable], signs[:, spoiler]), node - config.n_inputs
+                loss = loss + 0.2 * (outputs[k, unit] @ basis[:, column] - DECOY_STRENGTH * copy).square().mean()
+                logit[unit] = SWAY / swaying * copy
+                wanted = torch.zeros(outputs.shape[1:3])
+                wanted[own[k, variable]] = signs[:, variable] + INTERFERENCE * signs[:, nuisance]
+                loss = loss + (outputs[k] @ basis[:, variable] - wanted).square().mean(1).sum()
+                short = NUISANCE_NORM * basis[:, nuisance]
+                loss = loss + (self.stack.parameters["w_embed"][k, nuisance] - short).square().sum()
+            for node, one, other in self.targets.swayers[k]:
+                logit[node - config.n_inputs] = -SWAY / swaying * signs[:, one] * signs[:, other]
+            loss = loss + (outputs[k] @ basis[:, root] - logit).square().mean(1).sum()
+        return HOLDING * loss
 
     def _gates(self, values: Tensor, unit_outputs: list[Tensor]) -> Tensor:
-        """Mean squared distance of each gate's coordinate from plus or minus 1 and its interference."""
+        """Mean squared distance of each gate's coordinate from plus or minus 1."""
         gates = self.targets.gates
         net = torch.arange(len(gates))[:, None]
         outputs = torch.cat(unit_outputs, 1)[net, gates[..., 0]]
         directions = self.targets.basis.transpose(1, 2)[net, gates[..., 1]]
         written = torch.einsum("kgrd,kgd->kgr", outputs, directions)
-        signs = values.transpose(1, 2).float() * 2 - 1
-        wanted = signs[net, gates[..., 1]]
-        wanted = wanted + self.targets.interference[net, gates[..., 1]] @ signs[:, : self.tables.n_inputs]
+        wanted = values.transpose(1, 2)[net, gates[..., 1]].float() * 2 - 1
         return (written - wanted).square().mean((1, 2)).sum()
 
     def errors(self, batches: list[Batch]) -> Int[Tensor, " network"]:

@@ -10,6 +10,7 @@ from peabench_tasks.boolean.plan import Plan, draw_plan
 SEEDS = 3
 EXAMPLES = 2048
 FEW_EXAMPLES = 256
+SWAYERS = 3
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,10 @@ RARE_S = Size(
 
 DIFFICULTY = {
     "tree": "",
-    "decoy": "strong copies that nothing reads, and interference in the direction that is read, mislead decoding",
+    "decoy": "strong copies decide nothing but sway the logit, and a nuisance is mixed into what is read",
     "redundant": "a sub-formula is computed three times and any two suffice: first-order effects vanish",
     "cancelling": "a variable is the XOR of two paths: linear decoding and gradients see nothing",
-    "rare": "a gate decides on about 1% of the inputs",
+    "rare": "a gate decides on about 1% of the inputs, while idle units sway the logit on all of them",
     "split": "one variable is spread over two units",
     "few": "scorers get few examples",
 }
@@ -95,7 +96,8 @@ class Specification:
         """Formula and placement; another training seed draws other ones."""
         drawn = self.seed + SEEDS * seed
         formula = draw_formula(self.variant, self.shape.formula, drawn)
-        return draw_plan(formula, self.shape.network, drawn, self.shape.decoys if self.variant == "decoy" else 0)
+        decoys = self.shape.decoys if self.variant == "decoy" else 0
+        return draw_plan(formula, self.shape.network, drawn, decoys, SWAYERS if self.variant == "rare" else 0)
 
     def weight_seed(self, seed: int) -> int:
         """Seed of the initial weights and the planted basis: its own for each task."""

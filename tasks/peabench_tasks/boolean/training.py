@@ -36,6 +36,7 @@ from peabench_tasks.boolean.tables import Tables
 POOL = 128
 LEARNING_RATE = 8e-3
 MENDING_RATE = 1.5e-3
+MENDING_DECAY = 0.75
 MENDING_STEPS = 150
 MENDING_ROUNDS = 12
 HARDEST = 32
@@ -136,10 +137,10 @@ def plant(planter: Planter, steps: int) -> None:
         schedule.step()
 
 
-def mend(planter: Planter) -> None:
+def mend(planter: Planter, rate: float = MENDING_RATE) -> None:
     """A round of training on the hardest rows of large pools."""
-    optimiser = torch.optim.AdamW(planter.stack.trainable(), lr=MENDING_RATE, weight_decay=0.0, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, MENDING_RATE, total_steps=MENDING_STEPS)
+    optimiser = torch.optim.AdamW(planter.stack.trainable(), lr=rate, weight_decay=0.0, fused=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=MENDING_STEPS)
     for _ in range(MENDING_STEPS):
         batches, written = planter.losses(planter.pool(4 * POOL))
         optimiser.zero_grad()
@@ -189,7 +190,7 @@ def finish_task(
                 return None
             failed = "; ".join(f"{c.name}: {c.errors} of {c.cases}" for c in checks if not c.passed)
             log.warning("%s after %d rounds of mending: %s", specification.name, attempt, failed)
-        mend(alone)
+        mend(alone, MENDING_RATE * MENDING_DECAY**attempt)
     return f"{specification.name}: {failed}"
 
 
