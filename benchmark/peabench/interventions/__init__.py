@@ -1,4 +1,8 @@
-"""The engine: interchange, ablation and edge patching, many hypotheses in one pass."""
+"""The engine: interchange, ablation and edge patching, many hypotheses in one pass.
+
+Every sweep takes `memory_bytes`, what it may hold at once beside its arguments and its result, without effect on
+values; and `progress`, called with the share done, 0 to 1.
+"""
 
 from peabench.interventions.activations import Activations, run_with_cache
 from peabench.interventions.attribution import edge_attributions

@@ -126,10 +126,7 @@ def run_with_cache(
 ) -> Activations:
     """Run a network once and keep everything that interventions are made from; no gradient flows through it.
 
-    Args:
-        network: the network.
-        inputs: rows of integer columns.
-        embedded: embedding nodes to run from in place of those of the inputs.
+    It runs from the given embedding nodes where there are any, in place of those of the inputs.
     """
     with torch.no_grad():
         return run(network, inputs, None, embedded)

@@ -116,7 +116,7 @@ def _reader_gradients(
             queries = torch.zeros_like(ours[1])
             queries[[base.needed[stage].index(p) for p in base.needed[stage + 1]]] = ours[0]
             ours = [torch.stack([queries, *ours[1:]], -3)]
-        found.append(network.pull_back(stage, ours[0]))
+        found.append(network.norm_tangent(stage, base.resid[stage], network.pull_back(stage, ours[0])))
     return base, [*found, gradients[0][None]]
 
 
@@ -126,23 +126,13 @@ def _contract(
     written: list[Float[Tensor, "node position batch d_model"]],
     gradients: list[Float[Tensor, "reader position batch d_model"]],
 ) -> Float[Tensor, "reader node"]:
-    """Inner products of what every node writes with the gradient at every later read.
-
-    *Norms on the smaller side*: the derivative of a norm stands between the two, and is applied to the fewer of them.
-    """
-    graph = network.graph
-    total = gradients[0].new_zeros(graph.exists.shape)
+    """Inner products of what every node writes with the gradient at every later read."""
+    total = gradients[0].new_zeros(network.graph.exists.shape)
     for stage, gradient in enumerate(gradients):
-        readers = graph.readers_at(stage)
-        on_gradients = len(gradient) <= graph.visible[readers.start]
-        if on_gradients:
-            gradient = network.norm_tangent(stage, base.resid[stage], gradient)
-        node = 0
+        readers, node = network.graph.readers_at(stage), 0
         for change, needed in zip(written[: stage + 1], base.needed, strict=False):
             at = [needed.index(p) for p in base.needed[stage]]
             part = change if len(at) == change.shape[1] else change[:, at]
-            if not on_gradients:
-                part = network.norm_tangent(stage, base.resid[stage], part)
             products = gradient.flatten(1) @ part.flatten(1).T
             total[readers.start : readers.stop, node : node + len(change)] = products
             node += len(change)
@@ -154,7 +144,7 @@ def _blended(
 ) -> Float[Tensor, "reader node"]:
     """Gradients of the summed metric by the masks of all edges, masks growing together from 0 towards 1."""
     base, source = run_with_cache(network, ours), run_with_cache(network, theirs)
-    total = ours.new_zeros(network.graph.exists.shape, dtype=base.nodes.dtype)
+    total = torch.zeros(network.graph.exists.shape, device=ours.device)
     for step in range(steps):
         mask = torch.full_like(total, step / steps)[None]
         with torch.enable_grad(), frozen(network):

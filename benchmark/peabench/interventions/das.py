@@ -49,19 +49,10 @@ def train_das(
     The basis is the Q of a QR decomposition of free weights; only the part of the network above the site runs, on
     activations that are kept from the one run that made `base` and `source`. Seeds are trained at once.
 
-    Args:
-        network: the network; its parameters get no gradient.
-        base: activations of the base inputs.
-        source: activations of the source inputs, row for row.
-        site: residual or node site, as for `interchange`.
-        targets: counterfactual output of each row: a class at the last position, or 0/1 for a single logit.
-        start: initial weights of each seed; the last axis is the subspace's dimension.
-        steps: optimiser steps (Adam).
-        batch_size: rows of each step.
-        learning_rate: of Adam.
-        generator: draws each step's rows; None takes the rows in turn.
-        loss: in place of the cross-entropy with the targets.
-        progress: called with the share done.
+    The network's parameters get no gradient. The site is as for `interchange`; each target is the class wanted at the
+    last position, or 0/1 for a single logit; `start` holds initial weights for each seed. Every step of Adam takes
+    `batch_size` rows: drawn by the generator, or in turn without one. A loss stands in for the cross-entropy with the
+    targets.
 
     Raises:
         PeabenchError: the network has no such site, or it cannot reach the output at the last position.

@@ -1,8 +1,9 @@
 """Patching of edges: each edge alone, or any list of masks over all edges."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from math import prod
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -49,16 +50,9 @@ def patch_hypotheses(
 ) -> Float[Tensor, "hypothesis batch *logits"]:
     """Logits under hypotheses about the circuit: each is a mask that is 1 where an edge is cut (patched).
 
-    Args:
-        network: the network.
-        base_inputs: inputs of the run that is patched.
-        masks: 1 where `reader <- node` carries the replacement, 0 where it carries what the node writes now, and
-            between the two an interpolation; gradients flow through masks.
-        replacement: from `replacement_nodes`, or any other values of the same shape.
-        metric: reduces logits to one number per example.
-        memory_bytes: what the sweep may hold at once; without effect on values. Under gradients the graph of all
-            hypotheses is kept, and only a caller that takes few hypotheses at a time bounds it.
-        progress: called with the share done.
+    Where it is 1, `reader <- node` carries the replacement (from `replacement_nodes`, or any values of that shape),
+    where 0 what the node writes now, and between the two an interpolation; gradients flow through masks. Under
+    gradients the graph of all hypotheses is kept: only a caller that takes few at a time bounds the memory.
 
     Returns:
         Logits [hypothesis, batch, position, output], or with a metric its values [hypothesis, batch].
@@ -66,14 +60,12 @@ def patch_hypotheses(
     graph, results = network.graph, []
     length = positions_of(network, base_inputs)
     if metric is not None and not isinstance(metric, LinearMetric):
-        return on_whole_batches(
-            metric,
-            len(masks),
-            4 * len(base_inputs) * length * network.config.d_output,
-            memory_bytes,
-            progress,
-            lambda some, **left: patch_hypotheses(network, base_inputs, masks[some], replacement, **left),
-        )
+        size = 4 * len(base_inputs) * length * network.config.d_output
+
+        def again(few: Tensor, **left: Any) -> Tensor:
+            return patch_hypotheses(network, base_inputs, few, replacement, **left)
+
+        return on_whole_batches(metric, masks, size, memory_bytes, progress, again)
     reads = (len(graph.nodes) + 2 * max(len(stage.readers) for stage in graph.stages)) * 4 * network.config.d_model
     row_bytes = length * (reads + 2 * example_bytes(network))
     for batch, part, told in batches(metric, base_inputs.shape[0], row_bytes, memory_bytes // 2, progress):
@@ -82,18 +74,11 @@ def patch_hypotheses(
         outcomes = []
         for some in pieces(len(masks), row_bytes * base.inputs.shape[0], memory_bytes, told):
             patch = EdgePatch(masks[some], rows[:, None].expand(-1, -1, base.inputs.shape[0], length, -1))
-            start = 0 if masks.requires_grad else first_patched_stage(network, masks[some])
             with frozen(network):
-                patched = run_patched(network, base, [patch], hypotheses=some.stop - some.start, start=start)
+                patched = run_patched(network, base, [patch], hypotheses=some.stop - some.start)
             outcomes.append(patched if part is None else part(patched))
         results.append(torch.cat(outcomes))
     return torch.cat(results, 1)
-
-
-def first_patched_stage(network: Network, masks: Float[Tensor, "hypothesis reader node"]) -> int:
-    """The first stage with a reader of which any mask patches an edge; the number of stages where only `output` has."""
-    patched, stages = (masks != 0).any(0).any(-1), len(network.graph.stages)
-    return next((i for i in range(stages) if patched[list(network.graph.readers_at(i))].any()), stages)
 
 
 def sweep_edges(
@@ -108,14 +93,8 @@ def sweep_edges(
 ) -> Float[Tensor, "edge batch *logits"]:
     """The metric with each edge, one at a time and at all positions, taken from the source run: exact patching.
 
-    Args:
-        network: the network.
-        base_inputs: inputs of the run that is patched.
-        source_inputs: inputs of the run that the edges' values come from, row for row.
-        metric: reduces logits to one number per example; None keeps whole logits.
-        edges: edge addresses; None for every edge, in the order of `graph.edges`.
-        memory_bytes: what the sweep may hold at once; without effect on values.
-        progress: called with the share done.
+    Inputs are row for row. Without a metric whole logits are kept; without `edges` every edge is swept, in the order of
+    `graph.edges`.
 
     Raises:
         PeabenchError: the network has no such edge.
@@ -124,13 +103,9 @@ def sweep_edges(
     length = positions_of(network, base_inputs)
     shape, whole = (len(names), len(base_inputs)), (length, network.config.d_output)
     if metric is not None and not isinstance(metric, LinearMetric):
+        size, again = 4 * prod(shape[1:] + whole), partial(sweep_edges, network, base_inputs, source_inputs, None)
         return on_whole_batches(
-            metric,
-            len(names),
-            4 * prod(shape[1:] + whole),
-            memory_bytes,
-            progress,
-            lambda some, **left: sweep_edges(network, base_inputs, source_inputs, None, edges=names[some], **left),
+            metric, names, size, memory_bytes, progress, lambda few, **left: again(edges=few, **left)
         )
     wanted: dict[int, list[tuple[int, int, int]]] = {}
     for entry, (reader, node) in enumerate(map(graph.edge_index, names)):
@@ -165,18 +140,13 @@ def patch_stage(
     edges: Sequence[tuple[int, int, int]],
     most: int,
 ) -> Iterator[tuple[list[int], Float[Tensor, "position edge batch d_model"]]]:
-    """Patch edges from some nodes into the readers of one stage, each alone.
+    """Patch edges from some nodes into the readers of one stage (or into the output), each alone.
 
     *Reads are sums*: what a reader takes from base + (source - base) of one node is computed once for all readers of
     the stage; an edge then replaces one reader's part, and only the change of that one node's output goes on.
 
-    Args:
-        base: the base run.
-        source: the source run.
-        stage: the stage, or the number of stages for the output.
-        nodes: the nodes.
-        edges: number of the edge, number of the reader within the stage, node; edges from other nodes are passed over.
-        most: positions times edges that go on together.
+    Edges are given as number of the edge, number of the reader within the stage, node; those from other nodes are
+    passed over. At most so many positions times edges go on together.
 
     Yields:
         Numbers of edges, and the residual stream after the stage (for the output, what it reads).

@@ -1,13 +1,16 @@
 """What an intervention is judged by: any function of the logits, or a linear one that the engine can fold."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from peabench.interventions.chunks import Progress, part_of, pieces
+
+HypothesesT = TypeVar("HypothesesT", Tensor, Sequence[str])
 
 Metric = Callable[[Float[Tensor, "*any batch position output"]], Float[Tensor, "*any batch"]]
 """From logits to one number for each example; leading axes, such as one of hypotheses, are kept."""
@@ -68,7 +71,7 @@ def batches(
 
 def on_whole_batches(
     metric: Metric,
-    count: int,
+    hypotheses: HypothesesT,
     logits_bytes: int,
     memory_bytes: int,
     progress: Progress | None,
@@ -76,10 +79,11 @@ def on_whole_batches(
 ) -> Float[Tensor, "hypothesis *any batch"]:
     """A metric that is a plain function may hold labels of the whole batch, so it is given whole logits.
 
-    Half of the budget is for the logits (of `logits_bytes` for each of `count` hypotheses), half for what makes them:
-    `run` is called with some of the hypotheses, and with `memory_bytes` and `progress` of its own.
+    Half of the budget is for the logits (of `logits_bytes` for each hypothesis), half for what makes them: `run` is
+    called with some of the hypotheses, and with `memory_bytes` and `progress` of its own.
     """
-    values = []
+    values, count = [], len(hypotheses)
     for some in pieces(count, 2 * logits_bytes, memory_bytes // 2):
-        values.append(metric(run(some, memory_bytes=memory_bytes // 2, progress=part_of(progress, some, count))))
+        told = part_of(progress, some, count)
+        values.append(metric(run(hypotheses[some], memory_bytes=memory_bytes // 2, progress=told)))
     return torch.cat(values)

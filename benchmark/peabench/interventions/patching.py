@@ -50,7 +50,6 @@ def run_patched(
     subspaces: Sequence[SubspacePatch] = (),
     *,
     hypotheses: int = 1,
-    start: int = 0,
 ) -> Float[Tensor, "hypothesis batch position output"]:
     """Logits of the base inputs under interventions, all hypotheses in one pass.
 
@@ -63,14 +62,12 @@ def run_patched(
         edges: edge patches, all applied together.
         subspaces: residual-stream coordinates to set, all applied together.
         hypotheses: length of the hypothesis axis of the result.
-        start: first stage that any intervention touches; stages before it are taken from `base`.
     """
     graph = network.graph
-    shape = (hypotheses, *base.stage_inputs.shape[1:])
-    resid = base.stage_inputs[start].expand(shape)
-    written = graph.nodes_before(start).stop
-    differences = [[patch.source[:written] - base.nodes[:written, None]] for patch in edges]
-    for index in range(start, len(graph.stages) + 1):
+    resid = base.resid[0].transpose(0, 1).expand(hypotheses, -1, -1, -1)
+    embedded = base.embedded.permute(2, 1, 0, 3)
+    differences = [[patch.source[: len(embedded)] - embedded[:, None]] for patch in edges]
+    for index in range(len(graph.stages) + 1):
         for subspace in subspaces:
             if subspace.stage == index:
                 resid = subspace.apply(resid)
@@ -83,7 +80,7 @@ def run_patched(
                 mask = patch.mask[:, readers, at : at + chunk.shape[0]]
                 at += chunk.shape[0]
                 if mask.requires_grad or mask.any():  # where no reader of a stage is patched, all share one read
-                    reads = reads + _masked_sum(mask.expand(hypotheses, -1, -1), chunk.expand(-1, *shape))
+                    reads = reads + _masked_sum(mask.expand(hypotheses, -1, -1), chunk.expand(-1, *resid.shape))
         if last:
             return network.unembed(reads[0])
         outputs = network.stage(index, reads)

@@ -21,10 +21,10 @@ class Readout:
         network, read = run.network, run.resid[-1]
         if isinstance(metric, LinearMetric):
             length = run.embedded.shape[0]
-            weights = metric.weights.movedim(1, 0)
-            order = [[p % length for p in metric.positions].index(p) for p in run.look]
-            self.direction = weights[order] @ network.w_output.T
-            self.offset = weights[order] @ network.b_output
+            at = [[i for i, p in enumerate(metric.positions) if p % length == look] for look in run.look]
+            weights = torch.stack([metric.weights[:, places].sum(1) for places in at])
+            self.direction = weights @ network.w_output.T
+            self.offset = weights @ network.b_output
             self.values = self._values(read[:, None], list(range(len(run.look))))[:, 0]
             self.base = self.values.sum(0)
         else:

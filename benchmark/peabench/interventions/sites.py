@@ -1,6 +1,7 @@
 """Interchange at sites: subspaces of one site for many bases at once, and whole nodes at every position."""
 
 from collections.abc import Sequence
+from functools import partial
 from math import prod
 
 import torch
@@ -43,15 +44,9 @@ def interchange(
 ) -> Float[Tensor, "hypothesis batch *logits"]:
     """Interchange interventions on subspaces of a site: coordinates x Q of the base run are set to the source run's.
 
-    Args:
-        network: the network.
-        base: activations of the base inputs.
-        source: activations of the source inputs, row for row.
-        site: a residual site `resid.L@P` or a node's output `NODE@P`; `@*` sets every position.
-        bases: orthonormal columns Q for each hypothesis; gradients flow through them.
-        metric: reduces logits to one number per example, so that only what it looks at need be computed.
-        memory_bytes: what the sweep may hold at once; without effect on values.
-        progress: called with the share done.
+    Base and source are cached runs, row for row. The site is of the residual stream, `resid.L@P`, or a node's output,
+    `NODE@P`; `@*` sets every position. Each hypothesis has orthonormal columns Q; gradients flow through them. The
+    metric reduces logits to one number per example, so that only what it looks at need be computed.
 
     Returns:
         Logits [hypothesis, batch, position, output], or with a metric its values [hypothesis, batch].
@@ -60,15 +55,8 @@ def interchange(
         PeabenchError: the network has no such site.
     """
     if metric is not None and not isinstance(metric, LinearMetric):
-        size = base.logits.numel() * base.logits.element_size()
-        return on_whole_batches(
-            metric,
-            len(bases),
-            size,
-            memory_bytes,
-            progress,
-            lambda some, **left: interchange(network, base, source, site, bases[some], **left),
-        )
+        size, again = 4 * base.logits.numel(), partial(interchange, network, base, source, site)
+        return on_whole_batches(metric, bases, size, memory_bytes, progress, again)
     stage, node, where = locate(network, site)
     length = len(base.embedded)
     look = metric_positions(metric, length)
@@ -100,17 +88,8 @@ def sweep_sites(
 ) -> Float[Tensor, "node position batch *logits"]:
     """The metric with each node's output at each position taken from the source run, one at a time.
 
-    Args:
-        network: the network.
-        base_inputs: inputs of the run that is patched.
-        source_inputs: inputs of the run that the sites' values come from, row for row.
-        metric: reduces logits to one number per example; None keeps whole logits.
-        nodes: node addresses; None for every node, in the order of `graph.nodes`.
-        memory_bytes: what the sweep may hold at once; without effect on values.
-        progress: called with the share done.
-
-    Returns:
-        The metric at every site. Sites that cannot reach it get its value on the base run.
+    Inputs are row for row. Without a metric whole logits are kept; without `nodes` every node is swept, in the order of
+    `graph.nodes`. Sites that cannot reach the metric get its value on the base run.
 
     Raises:
         PeabenchError: the network has no such node.
@@ -121,13 +100,9 @@ def sweep_sites(
     length = positions_of(network, base_inputs)
     shape, whole = (len(chosen), length, len(base_inputs)), (length, network.config.d_output)
     if metric is not None and not isinstance(metric, LinearMetric):
+        size, again = 4 * prod(shape[1:] + whole), partial(sweep_sites, network, base_inputs, source_inputs, None)
         return on_whole_batches(
-            metric,
-            len(chosen),
-            4 * prod(shape[1:] + whole),
-            memory_bytes,
-            progress,
-            lambda some, **left: sweep_sites(network, base_inputs, source_inputs, None, nodes=addresses[some], **left),
+            metric, addresses, size, memory_bytes, progress, lambda few, **left: again(nodes=few, **left)
         )
     look = metric_positions(metric, length)
     result = torch.empty(shape + (whole if metric is None else ()), device=base_inputs.device)
