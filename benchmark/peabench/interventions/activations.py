@@ -80,6 +80,16 @@ class Activations:
                 parts.append(self.network.spread(stage - 1, pick_rows(inner, at), chosen).transpose(0, 1))
         return torch.cat(parts, 1) if len(parts) > 1 else parts[0]
 
+    def change_from(self, base: "Activations") -> "Activations":
+        """This run minus another: what nodes write is linear in it, so that `written` then tells how they differ."""
+
+        def minus(ours: Sequence[Tensor | None], theirs: Sequence[Tensor | None]) -> tuple[Tensor | None, ...]:
+            return tuple(None if a is None or b is None else a - b for a, b in zip(ours, theirs, strict=True))
+
+        resid = tuple(a - b for a, b in zip(self.resid, base.resid, strict=True))
+        embedded, inner = self.embedded - base.embedded, minus(self.inner, base.inner)
+        return replace(self, embedded=embedded, resid=resid, inner=inner)
+
     def at(self, stage: int, positions: Sequence[int]) -> Float[Tensor, "position batch d_model"]:
         """The residual stream before a stage at some of its needed positions."""
         return pick_rows(self.resid[stage], [self.needed[stage].index(p) for p in positions])

@@ -75,9 +75,10 @@ def _along_inputs(
     with torch.no_grad(), frozen(network):
         source = run(network, theirs, look)
         base, gradients = _reader_gradients(network, ours, None, metric, look)
+        changes, before = source.change_from(base), map(network.graph.nodes_before, range(len(base.needed)))
         written = [
-            (source.written(nodes, needed) - base.written(nodes, needed)).transpose(0, 1).contiguous()
-            for nodes, needed in zip(map(network.graph.nodes_before, range(len(base.needed))), base.needed, strict=True)
+            changes.written(nodes, needed).transpose(0, 1).contiguous()
+            for nodes, needed in zip(before, base.needed, strict=True)
         ]
         total = _contract(network, base, written, gradients)
         for step in range(1, steps):
@@ -116,7 +117,7 @@ def _reader_gradients(
             queries = torch.zeros_like(ours[1])
             queries[[base.needed[stage].index(p) for p in base.needed[stage + 1]]] = ours[0]
             ours = [torch.stack([queries, *ours[1:]], -3)]
-        found.append(network.norm_tangent(stage, base.resid[stage], network.pull_back(stage, ours[0])))
+        found.append(network.pull_back(stage, ours[0]))
     return base, [*found, gradients[0][None]]
 
 
@@ -126,13 +127,22 @@ def _contract(
     written: list[Float[Tensor, "node position batch d_model"]],
     gradients: list[Float[Tensor, "reader position batch d_model"]],
 ) -> Float[Tensor, "reader node"]:
-    """Inner products of what every node writes with the gradient at every later read."""
-    total = gradients[0].new_zeros(network.graph.exists.shape)
+    """Inner products of what every node writes with the gradient at every later read.
+
+    *Norms on the smaller side*: the derivative of a norm stands between the two, and is applied to the fewer of them.
+    """
+    graph = network.graph
+    total = gradients[0].new_zeros(graph.exists.shape)
     for stage, gradient in enumerate(gradients):
-        readers, node = network.graph.readers_at(stage), 0
+        readers, node = graph.readers_at(stage), 0
+        on_gradients = len(gradient) <= graph.visible[readers.start]
+        if on_gradients:
+            gradient = network.norm_tangent(stage, base.resid[stage], gradient)
         for change, needed in zip(written[: stage + 1], base.needed, strict=False):
             at = [needed.index(p) for p in base.needed[stage]]
             part = change if len(at) == change.shape[1] else change[:, at]
+            if not on_gradients:
+                part = network.norm_tangent(stage, base.resid[stage], part)
             products = gradient.flatten(1) @ part.flatten(1).T
             total[readers.start : readers.stop, node : node + len(change)] = products
             node += len(change)

@@ -118,14 +118,15 @@ def sweep_edges(
     for batch, part, told in batches(metric, len(base_inputs), row_bytes, memory_bytes // 4, progress):
         runs = run(network, torch.cat([base_inputs[batch], source_inputs[batch]]), look)
         half = batch.stop - batch.start
-        base, source = runs.select(slice(half)), runs.select(slice(half, None))
+        base = runs.select(slice(half))
+        changes = runs.select(slice(half, None)).change_from(base)
         replay, readout = Replay(base), Readout(base, part)
         for done, (stage, patched) in enumerate(wanted.items()):
             nodes = sorted({node for _, _, node in patched})
             after = min(stage + 1, len(graph.stages))
             rows = tuple((0, p) for p in base.needed[after])
             for some in pieces(len(nodes), row_bytes * half, max(memory_bytes // 4, row_bytes * half)):
-                for entries, x in patch_stage(base, source, stage, nodes[some], patched, most_rows // half):
+                for entries, x in patch_stage(base, changes, stage, nodes[some], patched, most_rows // half):
                     result[entries, batch] = readout(*replay.climb(after, rows, x), labels=[0])[0]
             if told is not None:
                 told((done + 1) / len(wanted))
@@ -134,7 +135,7 @@ def sweep_edges(
 
 def patch_stage(
     base: Activations,
-    source: Activations,
+    changes: Activations,
     stage: int,
     nodes: Sequence[int],
     edges: Sequence[tuple[int, int, int]],
@@ -152,7 +153,7 @@ def patch_stage(
         Numbers of edges, and the residual stream after the stage (for the output, what it reads).
     """
     network = base.network
-    change = source.written(nodes, base.needed[stage]) - base.written(nodes, base.needed[stage])
+    change = changes.written(nodes, base.needed[stage])
     reads = base.resid[stage][:, None] + change
     ours = [(entry, reader, nodes.index(node)) for entry, reader, node in edges if node in nodes]
     if stage == len(base.inner):

@@ -106,13 +106,14 @@ def sweep_sites(
         )
     look = metric_positions(metric, length)
     result = torch.empty(shape + (whole if metric is None else ()), device=base_inputs.device)
-    run_bytes = 2 * length * example_bytes(network) * graph.n_blocks
+    run_bytes = 3 * length * example_bytes(network) * graph.n_blocks
     attentions = sum(stage.kind == "attention" for stage in graph.stages)
     site_bytes = example_bytes(network) * (1 if len(look) == 1 and attentions <= 2 else length)
     for batch, part, told in batches(metric, len(base_inputs), run_bytes, memory_bytes // 2, progress):
         runs = run(network, torch.cat([base_inputs[batch], source_inputs[batch]]), look)
         half = batch.stop - batch.start
-        base, source = runs.select(slice(half)), runs.select(slice(half, None))
+        base = runs.select(slice(half))
+        changes = runs.select(slice(half, None)).change_from(base)
         replay, readout = Replay(base), Readout(base, part)
         result[:, :, batch] = readout.base
         most = max(1, min(int(memory_bytes // (2 * site_bytes * half)), MOST_ROWS // half))
@@ -122,8 +123,7 @@ def sweep_sites(
             entries = [entry for entry, node in enumerate(chosen) if node in graph.nodes_before(stage)]
             for some in pieces(len(entries), len(live), max(most, len(live))):
                 few = entries[some]
-                few_nodes = [chosen[entry] for entry in few]
-                change = source.written(few_nodes, live) - base.written(few_nodes, live)
+                change = changes.written([chosen[entry] for entry in few], live)
                 for places in pieces(len(live), 1, max(1, most // len(few))):
                     at = live[places]
                     x = base.resid[stage][places, None] + change[places]
