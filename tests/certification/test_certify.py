@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file, save_file
 
-from peabench.certification import certify
+from peabench.certification import certify, contradiction
 from peabench.tasks import load_task
 from peabench_tasks.boolean.family import BOOLEAN
 
@@ -55,6 +55,26 @@ def test_a_shipped_task_passes_and_each_check_fails_on_its_null(folder: Path) ->
 def test_the_stored_certificate_is_what_is_measured(folder: Path) -> None:
     task = load_task(folder)
     assert list(task.certificate) == certify(task)
+
+
+def test_what_the_files_say_of_the_task_must_be_borne_out(folder: Path) -> None:
+    task = load_task(folder)
+    checks = certify(task)
+    assert contradiction(task, checks) is None
+    (folder / "certificate.json").write_text("[]")
+    assert "certificate.json" in str(contradiction(load_task(folder), checks))
+    edit(folder, lambda document: document.update(provenance="constructed"))
+    assert "constructed" in str(contradiction(load_task(folder), checks))
+    edit(folder, lambda document: document.pop("circuit"))
+    assert "circuits" in str(contradiction(load_task(folder), checks))
+
+
+def test_an_optional_edge_without_a_meaning_is_left_to_sufficiency(folder: Path) -> None:
+    edge = {"edge": "block2.unit0 <- input0", "status": "optional", "carries": []}
+    listed = {e.edge for e in load_task(folder).mechanism.circuit.edges}  # type: ignore[union-attr]
+    assert edge["edge"] not in listed
+    edit(folder, lambda document: document["circuit"]["edges"].append(edge))
+    assert not failed(folder) - {"alternatives"}
 
 
 def test_flipping_a_weight_matrix_row_fails(folder: Path) -> None:

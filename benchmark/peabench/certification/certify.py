@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -44,6 +44,28 @@ def certify(task: Task, progress: Callable[[str, float], None] | None = None) ->
     return certify_network(
         task.network(), task.mechanism, task.record.domain, task.twin("random_init"), progress=progress
     )
+
+
+def contradiction(task: Task, checks: Sequence[Check]) -> str | None:
+    """What a task says of itself that its mechanism or the measured checks do not bear out, if anything.
+
+    Raises:
+        PeabenchError: a file of the task is damaged.
+    """
+    mechanism, record = task.mechanism, task.record
+    claims = {"circuits": mechanism.circuit, "variables": mechanism.alignments}
+    for track in record.tracks:
+        if track in claims and not claims[track]:
+            return f"task.json names the track {track}, and mechanism.json claims nothing for it"
+    if record.provenance != mechanism.provenance:
+        return f"task.json says {record.provenance}, mechanism.json {mechanism.provenance}"
+    stored, measured = (
+        [(check.name, check.cases, check.errors, check.exhaustive, check.passed) for check in some]
+        for some in (task.certificate, checks)
+    )
+    if stored != measured:
+        return "certificate.json is not what was measured now"
+    return None
 
 
 @torch.inference_mode()

@@ -60,8 +60,8 @@ def judged(
     null: NullCheck | None,
     recorded: dict[str, float] | None = None,
 ) -> Check:
-    """A check that passes where there are cases, no errors among them, and errors on its null."""
-    passed = cases > 0 and errors == 0 and (null is None or null.errors > 0)
+    """A check that passes where there are cases, no errors among them, and errors on its null, which it must have."""
+    passed = cases > 0 and errors == 0 and null is not None and null.errors > 0
     bound = upper_bound(errors, cases, exhaustive)
     return Check(
         name=name,

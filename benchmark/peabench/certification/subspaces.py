@@ -123,6 +123,8 @@ def _separate(subject: Subject, chosen: Sequence[Place]) -> list[Place]:
 def minimal_basis_check(subject: Subject) -> Check:
     """No proper subspace of an aligned one passes; subspaces of codimension 1 are tried at a grid of angles.
 
+    Of a line the only one is the empty subspace, and a single pair that it gets wrong is a proof.
+
     A variable that never changes the output alone (a copy that two others outvote) is left to the joint check: for it
     the empty subspace is as good as any.
     """
@@ -147,7 +149,7 @@ def minimal_basis_check(subject: Subject) -> Check:
         "no smaller subspace of an aligned one passes the alignment check (cases: subspaces; errors: those that pass)",
         passing,
         tried,
-        exhaustive=False,
+        exhaustive=all(place.basis.shape[1] == 1 for place in first.values()),
         null=NullCheck(
             description="the aligned subspace itself, taken for the smaller one", cases=null_tried, errors=null_passing
         ),

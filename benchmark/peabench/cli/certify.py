@@ -41,20 +41,29 @@ def certified(task: TaskSummary, frozen_by: "Suite | None") -> dict[str, Any]:
     import torch
 
     from peabench.certification import certify as run_checks
+    from peabench.certification import contradiction
     from peabench.suites import difference
     from peabench.tasks import load_task
 
     torch.set_num_threads(1)
     problem = difference(frozen_by, task) if frozen_by else None
-    if problem is None:
-        try:
-            checks = [check.model_dump(mode="json") for check in run_checks(load_task(task.folder))]
-        except PeabenchError as error:
-            problem = str(error)
     if problem is not None:
         return {"task": task.id, "passed": False, "problem": problem, "checks": []}
-    passed = bool(checks) and all(check["passed"] for check in checks)
-    return {"task": task.id, "passed": passed, "problem": "" if checks else "no check applies to it", "checks": checks}
+    try:
+        loaded = load_task(task.folder)
+        checks = run_checks(loaded)
+        problem = contradiction(loaded, checks)
+    except PeabenchError as error:
+        return {"task": task.id, "passed": False, "problem": str(error), "checks": []}
+    except Exception as error:  # whatever its files hold, the other tasks are still to be measured
+        problem = f"{type(error).__name__}: {error}; the task cannot be measured, restore its files"
+        return {"task": task.id, "passed": False, "problem": problem, "checks": []}
+    return {
+        "task": task.id,
+        "passed": problem is None and all(check.passed for check in checks),
+        "problem": problem or "",
+        "checks": [check.model_dump(mode="json") for check in checks],
+    }
 
 
 def _chosen(names: list[str], every: bool, suite: str | None) -> "tuple[list[TaskSummary], Suite | None]":
@@ -92,7 +101,7 @@ def _print(listing: list[dict[str, Any]]) -> None:
             "yes" if result["passed"] else "NO",
             str(len(result["checks"])),
             f"{sum(check['cases'] for check in result['checks']):,}",
-            result["problem"] or ", ".join(check["name"] for check in result["checks"] if not check["passed"]),
+            "; ".join(filter(None, [*(c["name"] for c in result["checks"] if not c["passed"]), result["problem"]])),
         )
         for result in listing
     ]

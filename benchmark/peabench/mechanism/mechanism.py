@@ -128,7 +128,7 @@ class Mechanism(Record):
             MechanismError: the tensors are not attached; nothing is written.
         """
         check_tensors(self._tensors, list(self.places()))
-        document = self.model_dump_json(indent=1, exclude_none=True).encode() + b"\n"
+        document = self.model_dump_json(exclude_none=True).encode() + b"\n"
         write_files(folder, {TENSORS_FILE: write_tensors(self._tensors), MECHANISM_FILE: document})
 
     def with_tensors(self, tensors: Mapping[str, Shaped[Tensor, "..."]]) -> Self:

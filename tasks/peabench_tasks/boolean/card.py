@@ -1,9 +1,18 @@
-"""The card of a task: a README written for people."""
+"""A task's certificate as it is stored, and its card: a README written for people."""
 
 from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import TypeAdapter
 
 from peabench.certification import Check
-from peabench.tasks import Task
+from peabench.tasks import CERTIFICATE_FILE, Task, load_task
+
+
+def write_certificate(folder: Path, checks: Sequence[Check]) -> None:
+    """Write a task's certificate and card into its folder."""
+    (folder / CERTIFICATE_FILE).write_bytes(TypeAdapter(list[Check]).dump_json(list(checks), indent=1) + b"\n")
+    (folder / "README.md").write_text(card(load_task(folder), checks))
 
 
 def card(task: Task, checks: Sequence[Check]) -> str:

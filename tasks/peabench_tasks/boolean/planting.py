@@ -242,6 +242,8 @@ class Planter:
         networks, n_variables, n_boundaries = targets.sites.shape
         rows = len(kind)
         noise = self.random(networks, rows, n_variables) + targets.planted[:, None]
+        gates_first = self.random(networks, rows, 1) < 0.5  # inputs are many, and easily learnt
+        noise[..., : self.tables.n_inputs] -= gates_first.float()
         ranks = noise.argsort(-1, descending=True).argsort(-1)
         several = torch.randint(2, 5, (networks, rows, 1), generator=self.generator)
         everything = self.random(networks, rows, 1) < 0.15
@@ -271,11 +273,13 @@ class Planter:
         second = (self.random(networks, total, n_variables) < 0.5) & (parts == 0)
         live = pad(targets.live.float(), (0, 0, *beside))
         isolated = torch.randint(0, n_boundaries, (rows,), generator=self.generator)
+        swapped = self.random(networks, rows, d_model) < 0.5
+        swapped |= self.random(networks, rows, 1) < 0.5  # all of the complement, or a random part such as a decoy alone
         from_second, parts = pad(second, beside), pad(parts, beside)
         resid = boundaries[0].repeat(1, kinds, 1)
         for b in range(n_boundaries):
             select = pad((chosen & (where == b)).float(), beside)
-            select[:, 2 * rows :] = (1 - live[:, None, :, b]) * (isolated == b).float()[None, :, None]
+            select[:, 2 * rows :] = (1 - live[:, None, :, b]) * (isolated == b)[None, :, None] * swapped
             one, two = (boundaries[b].roll(s, 1).repeat(1, kinds, 1) for s in shifts)
             change = torch.bmm(torch.cat([one - resid, two - resid], 1), targets.basis)
             change = torch.where(from_second, change[:, total:], change[:, :total])

@@ -9,17 +9,16 @@ from pathlib import Path
 import torch
 from jaxtyping import Float
 from joblib import Parallel, delayed
-from pydantic import TypeAdapter
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from peabench.certification import Check, certify
+from peabench.certification import certify
 from peabench.domain import ProductDomain
 from peabench.errors import PeabenchError
 from peabench.networks import ResidualMLP, build_network
 from peabench.tasks import CERTIFICATE_FILE, TaskRecord, Twin, load_task, save_task
 from peabench.training.stacked import StackedResidualMLP
-from peabench_tasks.boolean.card import card
+from peabench_tasks.boolean.card import write_certificate
 from peabench_tasks.boolean.mechanism import build_mechanism
 from peabench_tasks.boolean.planting import (
     TUTORING,
@@ -35,10 +34,12 @@ from peabench_tasks.boolean.tables import Tables
 
 POOL = 128
 LEARNING_RATE = 8e-3
-MENDING_RATE = 1.5e-3
-MENDING_DECAY = 0.75
+MENDING_RATES = (1.5e-3, 8e-4, 4e-4)
+"""Learning rates of successive rounds, in turn."""
 MENDING_STEPS = 150
-MENDING_ROUNDS = 12
+MENDING_ROUNDS = 8
+STARTS = 3
+"""How often a network begins anew, from other weights and directions, before its task is given up."""
 HARDEST = 32
 TOGETHER = 4
 """Networks of one shape trained in one process: enough to batch, few enough to stay in the cache."""
@@ -99,8 +100,18 @@ def _jobs(wanted: list[Specification]) -> Iterator[list[Specification]]:
 def make_tasks(group: list[Specification], out: Path, seed: int) -> tuple[int, list[str]]:
     """Plant, certify and write the tasks of one shape; returns how many, and what is wrong with those that fail."""
     torch.set_num_threads(1)
+    failed: dict[Specification, str] = dict.fromkeys(group, "")
+    for start in range(STARTS):
+        failed = make_from_one_start(list(failed), out, seed, start)
+        if not failed:
+            break
+    return len(group), [f"{specification.name}: {problem}" for specification, problem in failed.items()]
+
+
+def make_from_one_start(group: list[Specification], out: Path, seed: int, start: int) -> dict[Specification, str]:
+    """The tasks that this start did not bring to their certificate, with what fails."""
     plans = [s.plan(seed) for s in group]
-    seeds = [s.weight_seed(seed) for s in group]
+    seeds = [s.weight_seed(seed) + 100_000 * start for s in group]
     targets = Targets.from_plans(plans, seeds)
     networks = [initial_network(p, targets.basis[i], seeds[i]) for i, p in enumerate(plans)]
     tables = Tables.from_plans(plans)
@@ -113,12 +124,11 @@ def make_tasks(group: list[Specification], out: Path, seed: int) -> tuple[int, l
     )
     plant(planter, group[0].shape.steps)
     free = train_freely(planter, seeds)
-    problems = [
-        problem
+    return {
+        specification: problem
         for i, specification in enumerate(group)
         if (problem := finish_task(specification, i, planter, free[i], out, seed))
-    ]
-    return len(group), problems
+    }
 
 
 def plant(planter: Planter, steps: int) -> None:
@@ -137,7 +147,7 @@ def plant(planter: Planter, steps: int) -> None:
         schedule.step()
 
 
-def mend(planter: Planter, rate: float = MENDING_RATE) -> None:
+def mend(planter: Planter, rate: float) -> None:
     """A round of training on the hardest rows of large pools."""
     optimiser = torch.optim.AdamW(planter.stack.trainable(), lr=rate, weight_decay=0.0, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=MENDING_STEPS)
@@ -185,13 +195,12 @@ def finish_task(
             save_task(folder, record, alone.stack.network(0), mechanism, {"twin-free.safetensors": free})
             checks = certify(load_task(folder))
             if all(check.passed for check in checks):
-                (folder / CERTIFICATE_FILE).write_bytes(TypeAdapter(list[Check]).dump_json(checks, indent=1) + b"\n")
-                (folder / "README.md").write_text(card(load_task(folder), checks))
+                write_certificate(folder, checks)
                 return None
             failed = "; ".join(f"{c.name}: {c.errors} of {c.cases}" for c in checks if not c.passed)
             log.warning("%s after %d rounds of mending: %s", specification.name, attempt, failed)
-        mend(alone, MENDING_RATE * MENDING_DECAY**attempt)
-    return f"{specification.name}: {failed}"
+        mend(alone, MENDING_RATES[attempt % len(MENDING_RATES)])
+    return failed
 
 
 def task_record(specification: Specification, seed: int) -> TaskRecord:
