@@ -123,10 +123,10 @@ def draw_plan(formula: Formula, config: ResidualMLPConfig, seed: int, decoys: in
             spoiler = rng.choice([x for x in formula.used_inputs if x not in above])
             nuisance = rng.choice([x for x in formula.inputs if x not in formula.used_inputs])
             chosen.append(Decoy(name, (block, free[block].pop()), spoiler, nuisance))
-    idle = [(block, unit) for block in free for unit in free[block]]
-    rng.shuffle(idle)
+    unused = [(block, unit) for block in free for unit in free[block]]
+    rng.shuffle(unused)
     pairs = [rng.sample(formula.inputs, 2) for _ in range(swayers)]
-    swaying = tuple(Swayer(unit, (one, other)) for unit, (one, other) in zip(idle, pairs, strict=False))
+    swaying = tuple(Swayer(unit, (one, other)) for unit, (one, other) in zip(unused, pairs, strict=False))
     return Plan(formula, config, plan.units, tuple(chosen), swaying)
 
 

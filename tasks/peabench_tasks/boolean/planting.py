@@ -107,7 +107,8 @@ class Targets:
             swayers.append([])
             for swayer in plan.swayers:
                 node = config.n_inputs + swayer.unit[0] * config.n_units + swayer.unit[1]
-                swayers[k].append((node, *(number[name] for name in swayer.inputs)))
+                one, other = swayer.inputs
+                swayers[k].append((node, number[one], number[other]))
             if n_variables + len(plan.decoys) > d_model:
                 raise RuntimeError(f"{n_variables + len(plan.decoys)} directions do not fit d_model {d_model}")
             bases.append(orthonormal((d_model, d_model), torch.Generator().manual_seed(seeds[k])))

@@ -1,7 +1,7 @@
 """Which tasks the family has: variants, sizes, seeds, and the shape of formula and network of each."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from peabench.networks.config import ResidualMLPConfig
 from peabench_tasks.boolean.formulas import Shape, draw_formula
@@ -57,6 +57,9 @@ RARE_S = Size(
 )
 """A gate that decides on 1% of the inputs needs more of them than size s has otherwise."""
 
+LONGER = {("cancelling", "m"): 1000}
+"""Steps of what does not pass after the others' number."""
+
 DIFFICULTY = {
     "tree": "",
     "decoy": "strong copies decide nothing but sway the logit, and a nuisance is mixed into what is read",
@@ -85,7 +88,8 @@ class Specification:
     @property
     def shape(self) -> Size:
         """Formula, network and training."""
-        return RARE_S if (self.variant, self.size) == ("rare", "s") else SIZES[self.size]
+        size = RARE_S if (self.variant, self.size) == ("rare", "s") else SIZES[self.size]
+        return replace(size, steps=LONGER.get((self.variant, self.size), size.steps))
 
     @property
     def examples(self) -> int:

@@ -89,9 +89,9 @@ def certified_already(specification: Specification, folder: Path, seed: int) -> 
 
 
 def _jobs(wanted: list[Specification]) -> Iterator[list[Specification]]:
-    """Groups of one network shape, the longest first."""
+    """Groups of one network shape and length of training, the longest first."""
     by_shape = sorted(wanted, key=lambda s: (-s.shape.network.d_model, -s.shape.network.n_inputs, s.shape.steps))
-    for _, group in groupby(by_shape, key=lambda s: s.shape.network):
+    for _, group in groupby(by_shape, key=lambda s: (s.shape.network, s.shape.steps)):
         same = list(group)
         for start in range(0, len(same), TOGETHER):
             yield same[start : start + TOGETHER]
