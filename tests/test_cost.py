@@ -1,5 +1,6 @@
 """What the harness measures of a scorer."""
 
+import copy
 import mmap
 import time
 
@@ -16,6 +17,13 @@ def test_the_meter_adds_up_and_starts_again() -> None:
     assert (meter.forward, meter.backward) == (8.5, 4)
     meter.reset()
     assert (meter.forward, meter.backward) == (0, 0)
+
+
+def test_passes_of_a_copied_network_are_counted_too() -> None:
+    meter = Meter()
+    copy.deepcopy(meter).count_forward(8)
+    copy.copy(meter).count_forward(8)
+    assert meter.forward == 16
 
 
 def test_memory_that_was_held_and_given_back_is_in_the_peak() -> None:

@@ -166,12 +166,15 @@ def _answered(cell: Cell) -> CellResult:
 def _ask(
     cell: Cell, scorer: "Scorer[Any, Any] | Reference", task: "Task", question: Any, *identity: object
 ) -> tuple[Any, Cost]:
-    """The answer to one question, and what it cost. It is seeded by its cell and its identity within it."""
+    """The answer to one question, and what it cost. It is seeded by its cell and its identity within it.
+
+    The scorer gets a copy of the question: whatever it does to it, the answer is graded on the question itself.
+    """
     key = cell.key
     seed = seed_of("scorer", key.scorer, key.scorer_version, key.track, key.task, key.seed, *identity)
     seed_global_generators(seed)
     generator = torch.Generator(key.device).manual_seed(seed)
-    asked = replace(question if key.device == "cpu" else moved(question, key.device), generator=generator)
+    asked = replace(moved(question, key.device), generator=generator)
     if isinstance(scorer, Scorer):
         reason = scorer.applicable(asked)
         if reason is not None:
@@ -195,9 +198,9 @@ def _ask(
 
 
 def moved(value: Any, device: str) -> Any:
-    """A copy of data with its tensors and networks on another device."""
+    """A copy of data with its tensors and networks on a device; nothing of it is shared with the original."""
     if isinstance(value, Tensor):
-        return value.detach().to(device)
+        return value.detach().to(device, copy=True)
     if isinstance(value, nn.Module):
         return copy.deepcopy(value).to(device)
     if is_dataclass(value) and not isinstance(value, type):

@@ -38,6 +38,14 @@ class Meter:
         """Add example-passes run backward."""
         self.backward += example_passes
 
+    def __deepcopy__(self, memo: object) -> "Meter":
+        """The meter itself: a copy of a network is still metered, or its passes would be free."""
+        return self
+
+    def __copy__(self) -> "Meter":
+        """The meter itself."""
+        return self
+
     def reset(self) -> None:
         """Start again from 0."""
         self.forward = self.backward = 0.0

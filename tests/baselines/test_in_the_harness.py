@@ -1,12 +1,15 @@
 """Real scorers on a real task, through the harness: the oracle at 1, chance at 0, a method between or above."""
 
 import pytest
+import torch
 
 from peabench.catalogue import content_hash
 from peabench.cells import Cell, run_cell
 from peabench.discovery import ScorerEntry, references, scorer_at
 from peabench.results import CellKey, CellResult
 from peabench.tasks import Task
+from peabench.tracks.variables import VariableAnswer, VariableQuestion
+from peabench_baselines.variables.random_subspace import RandomSubspace
 
 METHODS = {
     "mean-difference": "peabench_baselines.variables.mean_difference:MeanDifference",
@@ -16,14 +19,25 @@ METHODS = {
 }
 
 
+class Tampering(RandomSubspace):
+    """Answers at random and bends what it was given, so that any answer would look right on it."""
+
+    def score(self, question: VariableQuestion) -> VariableAnswer:
+        answer = super().score(question)
+        question.network.unembed = torch.zeros_like  # type: ignore[method-assign, assignment]
+        question.training.base.zero_()
+        question.validation.source.zero_()
+        return answer
+
+
 def entry(track: str, name: str) -> ScorerEntry:
     if name in METHODS:
         return scorer_at(METHODS[name])
     return next(found for found in references() if (found.track, found.name) == (track, name))
 
 
-def result_of(task: Task, track: str, name: str) -> CellResult:
-    found = entry(track, name)
+def result_of(task: Task, track: str, name: str, found: ScorerEntry | None = None) -> CellResult:
+    found = found or entry(track, name)
     key = CellKey(
         track=track,
         track_version=1,
@@ -58,6 +72,13 @@ def test_a_method_is_asked_about_the_twin_too(gates_task: Task) -> None:
 @pytest.mark.parametrize("name", ["structural-null", "random-edges"])
 def test_nulls_earn_little_in_a_cell(gates_task: Task, name: str) -> None:
     assert result_of(gates_task, "circuits", name).metrics["score"] < 0.4
+
+
+def test_what_a_scorer_does_to_its_question_changes_no_grade(gates_task: Task) -> None:
+    honest = result_of(gates_task, "variables", "random-subspace")
+    bent = result_of(gates_task, "variables", "random-subspace", scorer_at(f"{__name__}:Tampering"))
+    assert bent.answer_hash == honest.answer_hash
+    assert bent.metrics == honest.metrics
 
 
 def test_a_cell_gives_the_same_answer_again(gates_task: Task) -> None:

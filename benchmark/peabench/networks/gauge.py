@@ -18,6 +18,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from peabench.cost import Meter
 from peabench.errors import PeabenchError
 from peabench.mechanism import Mechanism, SiteAddress, TensorReference
 from peabench.networks.network import Network
@@ -36,7 +37,7 @@ def random_gauge(network: NetworkT, generator: torch.Generator) -> tuple[Network
         The copy, and the rotation R by which its residual stream differs (x becomes x R); None where there is none.
     """
     changed = copy.deepcopy(network)
-    changed.meter.reset()
+    changed.meter = Meter()
     if isinstance(changed, ResidualMLP):
         return changed, _regauge_residual_mlp(changed, generator)
     if isinstance(changed, Transformer):
