@@ -5,9 +5,10 @@ import torch
 
 from peabench.interventions import run_with_cache
 from peabench.training.stacked import StackedResidualMLP
-from peabench_tasks.boolean.planting import Planter, Targets, initial_network, pivotal_weights, step_loss
+from peabench_tasks.boolean.planting import Planter, initial_network, pivotal_weights, step_loss
 from peabench_tasks.boolean.specifications import Specification
 from peabench_tasks.boolean.tables import Tables
+from peabench_tasks.boolean.targets import Targets
 
 
 @pytest.fixture(scope="module")

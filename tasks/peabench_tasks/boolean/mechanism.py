@@ -88,7 +88,7 @@ def build_mechanism(plan: Plan, basis: Float[Tensor, "d_model d_model"]) -> Mech
 
     Args:
         plan: formula and placement.
-        basis: the planted directions, as in `planting.Targets`.
+        basis: the planted directions, as in `targets.Targets`.
     """
     number = variable_numbers(plan)
     tensors: dict[str, Tensor] = {}

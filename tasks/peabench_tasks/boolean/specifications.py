@@ -11,6 +11,7 @@ SEEDS = 3
 EXAMPLES = 2048
 FEW_EXAMPLES = 256
 SWAYERS = 3
+SWAYED = ("rare", "redundant")
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ LONGER = {("cancelling", "m"): 1000}
 DIFFICULTY = {
     "tree": "",
     "decoy": "strong copies decide nothing but sway the logit, and a nuisance is mixed into what is read",
-    "redundant": "a sub-formula is computed three times and any two suffice: first-order effects vanish",
+    "redundant": "any two of three copies suffice, so first-order effects vanish, while idle units sway the logit",
     "cancelling": "a variable is the XOR of two paths: linear decoding and gradients see nothing",
     "rare": "a gate decides on about 1% of the inputs, while idle units sway the logit on all of them",
     "split": "one variable is spread over two units",
@@ -101,7 +102,7 @@ class Specification:
         drawn = self.seed + SEEDS * seed
         formula = draw_formula(self.variant, self.shape.formula, drawn)
         decoys = self.shape.decoys if self.variant == "decoy" else 0
-        return draw_plan(formula, self.shape.network, drawn, decoys, SWAYERS if self.variant == "rare" else 0)
+        return draw_plan(formula, self.shape.network, drawn, decoys, SWAYERS if self.variant in SWAYED else 0)
 
     def weight_seed(self, seed: int) -> int:
         """Seed of the initial weights and the planted basis: its own for each task."""

@@ -24,13 +24,13 @@ from peabench_tasks.boolean.planting import (
     TUTORING,
     Batch,
     Planter,
-    Targets,
     initial_network,
     pivotal_weights,
     step_loss,
 )
 from peabench_tasks.boolean.specifications import DIFFICULTY, Specification, specifications
 from peabench_tasks.boolean.tables import Tables
+from peabench_tasks.boolean.targets import Targets
 
 POOL = 128
 LEARNING_RATE = 8e-3
