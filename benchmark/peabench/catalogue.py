@@ -1,13 +1,13 @@
 """The installed tasks, listed from their `task.json` files alone, without torch."""
 
 import hashlib
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from peabench.documents import read_json
 from peabench.errors import PeabenchError
 from peabench.registry import families, suggestion
 
@@ -45,12 +45,9 @@ def summarise(folder: Path) -> TaskSummary:
         PeabenchError: `task.json` is missing, is not JSON, or lacks a field or has one of another type.
     """
     file = folder / RECORD
-    try:
-        record = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise PeabenchError(f"{file} must be a readable JSON file: {error}.") from error
+    record = read_json(file, "task")
     if not isinstance(record, dict):
-        raise PeabenchError(f"{file} must hold a JSON object, but holds a {type(record).__name__}.")
+        raise PeabenchError(f"The task {file} is malformed: it must be an object, but is a {type(record).__name__}.")
 
     def field(name: str, kind: type) -> Any:
         if name not in record:

@@ -91,7 +91,7 @@ def outcome(cell: Cell, status: Any, reason: str = "", trace: str = "", **measur
         suite=cell.suite,
         status=status,
         reason=one_line(reason),
-        traceback=trace,
+        traceback=_storable(trace),
         environment=environment(cell.key.device),
         **measurements,
     )
@@ -109,8 +109,13 @@ def seed_of(*identity: object) -> int:
 
 def one_line(text: str) -> str:
     """A text cut to one line of at most 300 characters."""
-    line = " ".join(text.split())
+    line = " ".join(_storable(text).split())
     return line if len(line) <= REASON_LENGTH else line[: REASON_LENGTH - 1] + "…"
+
+
+def _storable(text: str) -> str:
+    """A text without what UTF-8 cannot hold, such as lone surrogates."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 @cache
@@ -178,7 +183,7 @@ def _ask(
     if isinstance(scorer, Scorer):
         reason = scorer.applicable(asked)
         if reason is not None:
-            raise Declined(reason)
+            raise Declined(reason or "It gave no reason.")
     before = {name: value.clone() for name, value in asked.network.state_dict().items()}
     meter = asked.network.meter
     meter.reset()

@@ -20,7 +20,7 @@ from peabench.scorers import Role, Scorer
 if TYPE_CHECKING:
     from peabench.tracks import Reference
 
-NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 Origin = Literal["track", "plug-in", "dotted name", "file"]
 
@@ -174,7 +174,7 @@ def scorer_at(dotted: str) -> ScorerEntry:
     module_name, _, path = dotted.partition(":")
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PeabenchError(f"{module_name!r} could not be imported: {_brief(error)}.") from error
     source = inspect.getsourcefile(module)
     source_hash = hashlib.sha256(Path(source).read_bytes()).hexdigest() if source else ""
@@ -197,7 +197,17 @@ def _entry(scorer: object, origin: Origin, location: str, source_hash: str = "")
             raise PeabenchError(f"The scorer {label} must declare `{attribute}` as a text, but {came}.")
     if not NAME.fullmatch(scorer.name):
         raise PeabenchError(
-            f"The scorer {label} is named {scorer.name!r}; use lower-case letters, digits, '.', '_' and '-' only."
+            f"The scorer {label} is named {scorer.name!r}; use lower-case letters, digits, '.', '_', '-', at most 64."
+        )
+    for attribute, kind in (("deterministic", bool), ("needs_gradients", bool), ("supervision", str)):
+        if not isinstance(getattr(scorer, attribute), kind):
+            came = repr(getattr(scorer, attribute))
+            raise PeabenchError(f"The scorer {label} must declare `{attribute}` as a {kind.__name__}, but has {came}.")
+    roles = ("method", "null") if origin == "plug-in" else ("method",)
+    if scorer.role not in roles:
+        raise PeabenchError(
+            f"The scorer {label} has the role {scorer.role!r}; leave it at 'method': oracles come with tracks, "
+            "nulls with installed packages."
         )
     if scorer.track not in tracks.names():
         hint = suggestion(scorer.track, tracks.names())
@@ -237,7 +247,7 @@ def _module_from_file(path: Path) -> tuple[ModuleType, str]:
     sys.modules[name] = module  # dataclasses and pickle look a class's module up there
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise PeabenchError(f"{path} could not be imported: {_brief(error)}.") from error
     return module, source_hash

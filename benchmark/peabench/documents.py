@@ -1,31 +1,59 @@
 """Reading JSON documents that others wrote: a mistake in one is a sentence that names the file and the field."""
 
-from pathlib import Path
-from typing import TypeVar
+from __future__ import annotations
 
-from pydantic import BaseModel, ValidationError
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from peabench.errors import PeabenchError
 
-DocumentT = TypeVar("DocumentT", bound=BaseModel)
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+DocumentT = TypeVar("DocumentT")
 
 
-def read_document(file: Path, model: type[DocumentT], noun: str) -> DocumentT:
+def read_json(file: Path, noun: str) -> Any:
+    """What a JSON file says, whatever it is. It needs no other package, so that listings start at once.
+
+    Args:
+        file: where it stands.
+        noun: what it is called in errors: `task`, `suite`, `result`.
+
+    Raises:
+        PeabenchError: the file cannot be read, or is no JSON.
+    """
+    try:
+        return json.loads(file.read_bytes())
+    except OSError as error:
+        raise PeabenchError(f"The {noun} {file} could not be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise PeabenchError(f"The {noun} {file} is malformed: it must be JSON, but {error}; restore it.") from error
+    except RecursionError:
+        raise PeabenchError(f"The {noun} {file} is malformed: it is nested too deeply; restore it.") from None
+
+
+def read_document(file: Path, kind: type[DocumentT], noun: str) -> DocumentT:
     """The document in a JSON file.
 
     Args:
         file: where it stands.
-        model: what it must hold.
-        noun: what it is called in errors: `suite`, `result`.
+        kind: what it must hold: a pydantic model, or a tuple of them.
+        noun: what it is called in errors: `task`, `suite`, `result`.
 
     Raises:
         PeabenchError: the file cannot be read, or a field of it is wrong.
     """
+    from pydantic import TypeAdapter, ValidationError
+
     try:
-        return model.model_validate_json(file.read_bytes())
-    except OSError as error:
-        raise PeabenchError(f"The {noun} {file} could not be read: {error.strerror}.") from error
+        return TypeAdapter(kind).validate_python(read_json(file, noun))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise PeabenchError(f"The {noun} {file} is malformed: {field}: {first['msg']}.") from error
+        raise PeabenchError(f"The {noun} {file} is malformed: {_first_complaint(error)}; restore it.") from error
+
+
+def _first_complaint(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    field = ".".join(str(part) for part in first["loc"]) or "the file"
+    return f"{field}: {first['msg']}"

@@ -1,24 +1,30 @@
 """A task: a trained network, its domain, its mechanism and its certificate, loaded from a folder of plain data."""
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save_file
 
+from peabench.catalogue import RECORD
 from peabench.certification.checks import Check
+from peabench.documents import read_document, read_json
 from peabench.domain import ProductDomain
 from peabench.errors import PeabenchError
 from peabench.mechanism import Mechanism
-from peabench.networks import Network, NetworkConfig, build_network
+from peabench.mechanism.files import read_file
+from peabench.networks import Network, NetworkConfig, ResidualMLPConfig, build_network
+from peabench.truth import check_truth
 
 CERTIFICATE_FILE = "certificate.json"
 LARGEST_CHECKPOINT_BYTES = 1 << 30
+MOST_EXAMPLES = 1 << 20
+LARGEST_DOMAIN = 1 << 62
+"""Inputs are numbered by 64-bit integers."""
 
 
 class Twin(BaseModel):
@@ -50,7 +56,7 @@ class TaskRecord(BaseModel):
     network: NetworkConfig
     domain: ProductDomain
     domain_size: int
-    examples: Annotated[int, Field(ge=2)]
+    examples: Annotated[int, Field(ge=2, le=MOST_EXAMPLES)]
     """How many examples (base-source pairs) a scorer receives."""
     focus: tuple[str, ...] = ()
     """Variables that make the task hard; they are always asked about."""
@@ -58,6 +64,27 @@ class TaskRecord(BaseModel):
     """Why the task is hard, in words; empty where it is not."""
     description: str = ""
     twins: tuple[Twin, ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        named = f"{self.family}/{self.variant}-{self.size}-{self.seed}"
+        if self.id != named:
+            raise ValueError(f"id: expected {named!r} after family, variant, size and seed, got {self.id!r}")
+        if self.domain.size > LARGEST_DOMAIN:
+            raise ValueError(f"domain.sizes: expected at most 2^62 inputs, got {len(self.domain.sizes)} columns of more")
+        if self.domain_size != self.domain.size:
+            raise ValueError(f"domain_size: expected {self.domain.size} after domain, got {self.domain_size}")
+        columns = self.network.n_inputs if isinstance(self.network, ResidualMLPConfig) else self.network.n_positions
+        values = 2 if isinstance(self.network, ResidualMLPConfig) else self.network.d_vocabulary
+        if len(self.domain.sizes) != columns or max(self.domain.sizes) > values:
+            raise ValueError(
+                f"domain.sizes: expected {columns} columns of at most {values} values, as the network reads, "
+                f"got {list(self.domain.sizes)}"
+            )
+        for field in ("tracks", "focus"):
+            if len(set(getattr(self, field))) < len(getattr(self, field)):
+                raise ValueError(f"{field}: expected each name once, got {list(getattr(self, field))}")
+        return self
 
 
 @dataclass(frozen=True)
@@ -83,8 +110,16 @@ class Task:
 
     @cached_property
     def mechanism(self) -> Mechanism:
-        """The truth. A `MechanismError` if its files are damaged."""
-        return Mechanism.load(self.folder)
+        """The truth. A `MechanismError` if its files are damaged, or speak of what the network does not have."""
+        mechanism = Mechanism.load(self.folder)
+        check_truth(mechanism, self.record.network, self.folder)
+        unknown = [name for name in self.record.focus if name not in mechanism.causal_model.kinds]
+        if unknown:
+            raise PeabenchError(
+                f"The task {self.folder / RECORD} is malformed: focus: expected variables of the causal model, "
+                f"got {unknown[0]!r}; restore it."
+            )
+        return mechanism
 
     @property
     def certificate(self) -> tuple[Check, ...]:
@@ -93,20 +128,14 @@ class Task:
         Raises:
             PeabenchError: there are none, or they do not fit the schema.
         """
-        path = self.folder / CERTIFICATE_FILE
-        try:
-            return TypeAdapter(tuple[Check, ...]).validate_python(_read_json(path))
-        except ValidationError as error:
-            raise PeabenchError(f"{path}: expected a list of checks, got {error.errors()[0]['msg']}.") from error
+        return read_document(self.folder / CERTIFICATE_FILE, tuple[Check, ...], "certificate")
 
     def _weights(self, file: str) -> Network:
         path = self.folder / file
         network = build_network(self.record.network)
         try:
-            if path.stat().st_size > LARGEST_CHECKPOINT_BYTES:
-                raise PeabenchError(f"{path}: expected at most {LARGEST_CHECKPOINT_BYTES} bytes, got more.")
-            state = load_file(path)
-        except (OSError, SafetensorError) as error:
+            state = load(read_file(self.folder, file, LARGEST_CHECKPOINT_BYTES))
+        except SafetensorError as error:
             raise PeabenchError(f"{path}: expected a safetensors file of weights, got {error}; restore it.") from error
         expected = network.state_dict()
         for name, value in expected.items():
@@ -139,20 +168,14 @@ def load_task(folder: Path) -> Task:
     Raises:
         PeabenchError: `task.json` is missing, is no JSON or does not fit the schema; the message names file and field.
     """
-    path = folder / "task.json"
-    data = _read_json(path)
+    path = folder / RECORD
+    data = read_json(path, "task")
     if isinstance(data, dict) and data.get("schema_version") != 1:
         raise PeabenchError(
-            f"{path}: field schema_version: expected 1, got {data.get('schema_version')!r}; "
-            "update peabench or the task."
+            f"The task {path} is of another version: schema_version: expected 1, got "
+            f"{data.get('schema_version')!r:.80}; update peabench or the task."
         )
-    try:
-        record = TaskRecord.model_validate(data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "(whole file)"
-        raise PeabenchError(f"{path}: field {field}: {first['msg']}; restore the file.") from error
-    return Task(folder, record)
+    return Task(folder, read_document(path, TaskRecord, "task"))
 
 
 def save_task(
@@ -165,10 +188,3 @@ def save_task(
     for file, twin in twins.items():
         save_file({k: v.contiguous() for k, v in twin.state_dict().items()}, folder / file)
     mechanism.save(folder)
-
-
-def _read_json(path: Path) -> object:
-    try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise PeabenchError(f"{path}: expected a JSON file, got {error}; restore it.") from error

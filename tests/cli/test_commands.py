@@ -167,9 +167,10 @@ def test_certify_exits_1_if_a_check_fails(invoke: Invoke, toy: ModuleType, monke
     def certify(task: Any, progress: Any = None) -> list[Any]:
         passed = task.record["truth"][0] != 1.0
         fields = {"name": "behaviour", "cases": 8, "errors": int(not passed), "exhaustive": True, "upper_bound": 0.0}
-        return [SimpleNamespace(model_dump=lambda mode: fields | {"null": {}, "passed": passed})]
+        return [SimpleNamespace(passed=passed, model_dump=lambda mode: fields | {"null": {}, "passed": passed})]
 
-    monkeypatch.setitem(sys.modules, "peabench.certification", SimpleNamespace(certify=certify))
+    checks = SimpleNamespace(certify=certify, contradiction=lambda task, checks: None)
+    monkeypatch.setitem(sys.modules, "peabench.certification", checks)
     good = invoke("certify", "toy/a-*", "--jobs", "1", "--json")
     assert good.exit_code == 0
     listing = json.loads(good.stdout)

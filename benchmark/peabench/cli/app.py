@@ -61,6 +61,8 @@ def peabench(
 def main() -> None:
     """Entry point of the console script."""
     arguments = sys.argv[1:]
-    if "--debug" in arguments:  # a global option may stand anywhere
-        arguments = ["--debug", *(argument for argument in arguments if argument != "--debug")]
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    options = arguments[:end]
+    if "--debug" in options:  # a global option may stand anywhere
+        arguments = ["--debug", *(option for option in options if option != "--debug"), *arguments[end:]]
     build_app()(args=arguments, prog_name="peabench")

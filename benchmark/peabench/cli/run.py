@@ -41,7 +41,8 @@ def run(
 ) -> None:
     """Run scorers on the tasks of a suite and print the standings of each track.
 
-    A run that is stopped continues where it was when the same command is given again.
+    A run that is stopped continues where it was when the same command is given again. Results of another seed or device
+    in the same folder are replaced. Exit code 1 if no method answered anything because all of them failed.
     """
     from peabench.cli.standings import print_standings
     from peabench.discovery import find_scorers
@@ -54,6 +55,7 @@ def run(
     for problem in problems:
         note(f"Warning: {problem}")
     cells = plan(entries, get_suite(suite), tasks=task, seed=seed, device=device.value)
+    _refuse_unwritable(out)
     done = done_already(cells, out)
     if done:
         note(f"{done} of {len(cells)} cells are finished in {out} already.")
@@ -64,6 +66,24 @@ def run(
         raise typer.Exit(130) from None
     print_standings(standings(results), json)
     _report_unanswered(results, out)
+    methods = [result for result in results if result.role == "method"]
+    if methods and all(result.status == "failed" for result in methods):
+        raise typer.Exit(1)
+
+
+def _refuse_unwritable(out: Path) -> None:
+    from tempfile import TemporaryFile
+
+    from peabench.errors import PeabenchError
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise PeabenchError(
+            f"{out} cannot hold results ({error.strerror}); name a folder that can be written with --out."
+        ) from error
 
 
 def _with_progress(cells: "list[Cell]", out: Path, jobs: int | None, timeout: float | None) -> "list[CellResult]":
