@@ -27,7 +27,7 @@ def read_json(file: Path, noun: str) -> Any:
     try:
         return json.loads(file.read_bytes())
     except OSError as error:
-        raise PeabenchError(f"The {noun} {file} could not be read: {error.strerror}.") from error
+        raise PeabenchError(f"The {noun} {file} could not be read: {error.strerror}; check its path.") from error
     except ValueError as error:
         raise PeabenchError(f"The {noun} {file} is malformed: it must be JSON, but {error}; restore it.") from error
     except RecursionError:

@@ -71,7 +71,9 @@ class TaskRecord(BaseModel):
         if self.id != named:
             raise ValueError(f"id: expected {named!r} after family, variant, size and seed, got {self.id!r}")
         if self.domain.size > LARGEST_DOMAIN:
-            raise ValueError(f"domain.sizes: expected at most 2^62 inputs, got {len(self.domain.sizes)} columns of more")
+            raise ValueError(
+                f"domain.sizes: expected at most 2^62 inputs, got {len(self.domain.sizes)} columns of more"
+            )
         if self.domain_size != self.domain.size:
             raise ValueError(f"domain_size: expected {self.domain.size} after domain, got {self.domain_size}")
         columns = self.network.n_inputs if isinstance(self.network, ResidualMLPConfig) else self.network.n_positions

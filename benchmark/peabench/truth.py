@@ -1,0 +1,88 @@
+"""Whether a mechanism speaks of this very network: its sites, edges, columns, and the widths of its tensors."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from peabench.mechanism import Mechanism, SiteAddress
+from peabench.mechanism.errors import in_file
+from peabench.mechanism.mechanism import MECHANISM_FILE
+from peabench.networks import Graph, NetworkConfig, ResidualMLPConfig
+from peabench.networks.graph import residual_mlp_graph, transformer_graph
+
+
+def check_truth(mechanism: Mechanism, config: NetworkConfig, folder: Path) -> None:
+    """That everything a mechanism names is in the network.
+
+    Raises:
+        MechanismError: one line that names the file in `folder`, the field, what was expected and what came.
+    """
+    residual = isinstance(config, ResidualMLPConfig)
+    graph = residual_mlp_graph(config) if isinstance(config, ResidualMLPConfig) else transformer_graph(config)
+    columns = config.n_inputs if isinstance(config, ResidualMLPConfig) else config.n_positions
+    known = "n_inputs" if residual else "n_positions"
+    for field, complaint in (
+        *_columns(mechanism, columns, known),
+        *_locations(mechanism, graph, config),
+        *_features(mechanism, graph, config),
+        *_edges(mechanism, graph),
+    ):
+        raise in_file(folder / MECHANISM_FILE, field, complaint)
+
+
+Complaints = Iterator[tuple[str, str]]
+"""The path of a field, and what is wrong with it."""
+
+
+def _columns(mechanism: Mechanism, columns: int, known: str) -> Complaints:
+    for i, variable in enumerate(mechanism.causal_model.variables):
+        if max(variable.columns, default=-1) >= columns:
+            yield (
+                f"causal_model.variables.{i}.columns",
+                f"expected columns below the network's {known} {columns}, got {max(variable.columns)}; correct it",
+            )
+
+
+def _locations(mechanism: Mechanism, graph: Graph, config: NetworkConfig) -> Complaints:
+    for i, alignment in enumerate(mechanism.alignments):
+        for j, location in enumerate(alignment.locations):
+            field = f"alignments.{i}." + (f"alternatives.{j - 1}" if j else "location")
+            yield from _site(location.site, graph, f"{field}.site")
+            width = _width(location.site, config)
+            if location.basis is not None and location.basis.shape[0] != width:
+                came = location.basis.shape[0]
+                yield f"{field}.basis.shape", f"expected a basis of {width} rows at {location.site}, got {came}"
+            if max(location.neurons or (), default=-1) >= width:
+                came = max(location.neurons or ())
+                yield f"{field}.neurons", f"expected neurons below {width} at {location.site}, got {came}"
+
+
+def _features(mechanism: Mechanism, graph: Graph, config: NetworkConfig) -> Complaints:
+    for i, feature in enumerate(mechanism.features):
+        yield from _site(feature.site, graph, f"features.{i}.site")
+        width = _width(feature.site, config)
+        if feature.direction.shape[0] != width:
+            came = feature.direction.shape[0]
+            yield f"features.{i}.direction.shape", f"expected a direction of {width} at {feature.site}, got {came}"
+
+
+def _edges(mechanism: Mechanism, graph: Graph) -> Complaints:
+    # Minimal circuits hold listed edges only: the circuit itself sees to that.
+    for i, item in enumerate(mechanism.circuit.edges if mechanism.circuit else ()):
+        if item.edge not in graph.edge_number:
+            yield f"circuit.edges.{i}.edge", f"expected an edge of the network, got {item.edge!r}; remove or correct it"
+
+
+def _site(site: str, graph: Graph, field: str) -> Complaints:
+    address = SiteAddress.parse(site)
+    there = address.place <= graph.n_blocks if isinstance(address.place, int) else str(address.place) in graph.nodes
+    if not there:
+        yield field, f"expected a site of a network of {graph.n_blocks} blocks, got {site!r}; correct it"
+    if address.position != "*" and address.position >= graph.n_positions:
+        yield field, f"expected a position below {graph.n_positions}, got {site!r}; correct it"
+
+
+def _width(site: str, config: NetworkConfig) -> int:
+    """Numbers that the activations at a site have."""
+    if not SiteAddress.parse(site).hidden:
+        return config.d_model
+    return config.d_hidden if isinstance(config, ResidualMLPConfig) else config.d_mlp
