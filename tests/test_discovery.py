@@ -80,6 +80,9 @@ def test_a_dotted_name_is_imported(toy: ModuleType, tmp_path: Path, monkeypatch:
         (GOOD.replace('name = "zero"', 'name = "zero"; role = "oracle"'), "has the role 'oracle'"),
         (GOOD.replace('name = "zero"', 'name = "zero"; deterministic = 3'), "`deterministic` as a bool, but has 3"),
         ("raise SystemExit(3)", "could not be imported: SystemExit"),
+        (GOOD + '    role = "banana"\n', "has the role 'banana'"),
+        (GOOD + '    role = "null"\n', "oracles and nulls are named by the track guess itself"),
+        (GOOD + '    version = "\\udcff"\n', "must declare `version` as a text, but has"),
         (GOOD.replace('"guess"', '"gess"'), r"unknown track 'gess'; did you mean guess\?"),
         (GOOD.replace('"zero"', '"noise"'), "are named 'noise'"),
         (GOOD + GOOD.replace("Zero", "Nil"), "are named 'zero'"),
@@ -91,6 +94,22 @@ def test_a_file_without_a_usable_scorer_says_why(toy: ModuleType, tmp_path: Path
     with pytest.raises(PeabenchError, match=complaint) as caught:
         find_scorers([path])
     assert "\n" not in str(caught.value)
+
+
+def test_a_null_is_what_its_track_names_so(toy: ModuleType, tmp_path: Path) -> None:
+    named = GOOD.replace('"zero"', '"guesswork"') + '    role = "null"\n'
+    assert find_scorers([written(tmp_path, named)])[0][0].role == "null"
+
+
+def test_a_module_that_exits_on_import_is_named(
+    toy: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, points: dict[str, list[str]]
+) -> None:
+    written(tmp_path, "raise SystemExit(3)", "leaving_scorer.py")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(PeabenchError, match="'leaving_scorer' could not be imported: SystemExit: 3"):
+        find_scorers(["leaving_scorer:Zero"])
+    points["peabench.scorers"] = ["leaving = leaving_scorer:Zero"]
+    assert "could not be loaded: SystemExit: 3" in known_scorers()[1][0]
 
 
 def test_unknown_names_get_a_suggestion(toy: ModuleType, tmp_path: Path) -> None:

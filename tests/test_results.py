@@ -31,7 +31,7 @@ def result(task: str = "f/a-0") -> CellResult:
 
 def test_a_result_comes_back_as_it_was(tmp_path: Path) -> None:
     file = save(result(), tmp_path)
-    assert file == tmp_path / "circuits" / "s" / "f--a-0.json"
+    assert file == tmp_path / "circuits" / "s" / "f--a-0.seed-0.cpu.json"
     assert read_all(tmp_path) == ([result()], [])
 
 
@@ -44,7 +44,7 @@ def test_a_result_comes_back_as_it_was(tmp_path: Path) -> None:
         (("status",), "fine", "status"),
         (("cost",), None, "must have metrics.score and cost"),
         (("surprise",), 1, "surprise"),
-        (("key", "task"), "f/b-0", "belongs at circuits/s/f--b-0.json"),
+        (("key", "task"), "f/b-0", "belongs at circuits/s/f--b-0.seed-0.cpu.json"),
     ],
 )
 def test_a_bad_file_is_named_with_its_field_and_hides_no_other(
@@ -62,7 +62,7 @@ def test_a_bad_file_is_named_with_its_field_and_hides_no_other(
     assert [r.key.task for r in found] == ["f/good-0"]
     assert len(problems) == 1
     assert complaint in problems[0]
-    assert "f--a-0.json" in problems[0]
+    assert "f--a-0.seed-0.cpu.json" in problems[0]
     assert "\n" not in problems[0]
 
 

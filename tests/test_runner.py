@@ -41,7 +41,7 @@ def test_a_result_says_what_it_cost_and_what_it_was_made_with(toy: ModuleType, t
     assert result.metrics["score"] == pytest.approx(sum(question["score"] for question in result.questions) / 2)
     assert result.environment["torch"]
     assert result.key.track_version == 3
-    assert read(tmp_path / "guess" / "noise" / "toy--a-0.json") == result
+    assert read(tmp_path / "guess" / "noise" / "toy--a-0.seed-0.cpu.json") == result
 
 
 def test_a_cell_depends_on_its_identity_and_not_on_its_order(toy: ModuleType, tmp_path: Path) -> None:
@@ -66,10 +66,11 @@ def test_where_there_is_a_twin_the_score_on_it_is_taken_off_as_selectivity(
     assert results["noise", "toy/b-1"].cost.forward_passes == 16  # the twin is not on the bill
 
 
-def test_another_seed_asks_other_questions(toy: ModuleType, tmp_path: Path) -> None:
+def test_another_seed_asks_other_questions_and_leaves_the_first_ones_results(toy: ModuleType, tmp_path: Path) -> None:
     first = run_all(cells_of("oracle"), tmp_path)
     second = run_all(cells_of("oracle", seed=1), tmp_path)
     assert all(first[key].answer_hash != second[key].answer_hash for key in first)
+    assert done_already(cells_of("oracle"), tmp_path) == done_already(cells_of("oracle", seed=1), tmp_path) == 4
 
 
 @pytest.mark.parametrize(
@@ -83,6 +84,10 @@ def test_another_seed_asks_other_questions(toy: ModuleType, tmp_path: Path) -> N
         ("slow", "failed", "The cell took more than its 0.2 s; raise --timeout to give it more."),
         ("vandal", "failed", "The scorer changed the network's weight; it must leave the network as it was found."),
         ("decline", "declined", "not today"),
+        ("shrug", "declined", "It gave no reason."),
+        ("nod", "failed", "Expected `applicable` to return a reason or None, got a bool."),
+        ("mangled", "failed", "ValueError: ?"),
+        ("mute", "failed", "MuteError"),
     ],
 )
 def test_what_goes_wrong_in_a_cell_stays_in_it(

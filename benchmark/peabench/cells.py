@@ -90,7 +90,7 @@ def outcome(cell: Cell, status: Any, reason: str = "", trace: str = "", **measur
         role=cell.scorer.role,
         suite=cell.suite,
         status=status,
-        reason=one_line(reason),
+        reason=one_line(reason) or ("" if status == "ok" else "It gave no reason."),
         traceback=_storable(trace),
         environment=environment(cell.key.device),
         **measurements,
@@ -180,15 +180,12 @@ def _ask(
     seed_global_generators(seed)
     generator = torch.Generator(key.device).manual_seed(seed)
     asked = replace(moved(question, key.device), generator=generator)
-    if isinstance(scorer, Scorer):
-        reason = scorer.applicable(asked)
-        if reason is not None:
-            raise Declined(reason or "It gave no reason.")
     before = {name: value.clone() for name, value in asked.network.state_dict().items()}
     meter = asked.network.meter
     meter.reset()
     with measured() as usage:
         if isinstance(scorer, Scorer):
+            _refuse_if_declined(scorer.applicable(asked))
             answer = scorer.score(asked)
         else:
             answer = scorer.answer(asked, task, OtherTasks(cell.others))
@@ -225,6 +222,14 @@ def _refuse_changes(network: nn.Module, before: dict[str, Tensor]) -> None:
             raise InvalidAnswer(f"The scorer changed the network's {name}; it must leave the network as it was found.")
 
 
+def _refuse_if_declined(reason: object) -> None:
+    if reason is None:
+        return
+    if not isinstance(reason, str):
+        raise InvalidAnswer(f"Expected `applicable` to return a reason or None, got a {type(reason).__name__}.")
+    raise Declined(reason)
+
+
 @cache
 def _kept_task(folder: Path) -> "Task":
     from peabench.tasks import load_task
@@ -233,6 +238,10 @@ def _kept_task(folder: Path) -> "Task":
 
 
 def _reason(error: BaseException) -> str:
+    try:
+        message = str(error)
+    except Exception:
+        message = ""  # an error whose own text fails is known by its type
     if isinstance(error, PeabenchError | CellTimeout):
-        return str(error) or type(error).__name__
-    return f"{type(error).__name__}: {error}".rstrip(": ")
+        return message or type(error).__name__
+    return f"{type(error).__name__}: {message}".rstrip(": ")

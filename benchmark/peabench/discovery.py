@@ -192,7 +192,7 @@ def _entry(scorer: object, origin: Origin, location: str, source_hash: str = "")
         raise PeabenchError(f"The scorer {label} lacks the method {', '.join(sorted(scorer.__abstractmethods__))}.")
     for attribute in ("name", "track", "reference", "version"):
         value = getattr(scorer, attribute, None)
-        if not isinstance(value, str) or not value:
+        if not isinstance(value, str) or not value or not value.isprintable():
             came = "lacks it" if value is None else f"has {value!r}"
             raise PeabenchError(f"The scorer {label} must declare `{attribute}` as a text, but {came}.")
     if not NAME.fullmatch(scorer.name):
@@ -203,15 +203,14 @@ def _entry(scorer: object, origin: Origin, location: str, source_hash: str = "")
         if not isinstance(getattr(scorer, attribute), kind):
             came = repr(getattr(scorer, attribute))
             raise PeabenchError(f"The scorer {label} must declare `{attribute}` as a {kind.__name__}, but has {came}.")
-    roles = ("method", "null") if origin == "plug-in" else ("method",)
-    if scorer.role not in roles:
-        raise PeabenchError(
-            f"The scorer {label} has the role {scorer.role!r}; leave it at 'method': oracles come with tracks, "
-            "nulls with installed packages."
-        )
     if scorer.track not in tracks.names():
         hint = suggestion(scorer.track, tracks.names())
         raise PeabenchError(f"The scorer {label} is of the unknown track {scorer.track!r}; {hint}")
+    if scorer.role != "method" and (scorer.role != "null" or scorer.name not in tracks.get(scorer.track).nulls):
+        raise PeabenchError(
+            f"The scorer {label} has the role {scorer.role!r}; leave it at 'method': "
+            f"oracles and nulls are named by the track {scorer.track} itself."
+        )
     return ScorerEntry(
         name=scorer.name,
         track=scorer.track,

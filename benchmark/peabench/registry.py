@@ -44,7 +44,7 @@ def load(point: EntryPoint) -> object:
     """
     try:
         return point.load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PeabenchError(
             f"The plug-in {point.name!r} of {point.group} ({point.value}) could not be loaded: "
             f"{type(error).__name__}: {error}; repair or uninstall the package that registers it."

@@ -49,8 +49,8 @@ class CellKey(BaseModel):
 
     @property
     def file(self) -> Path:
-        """Where the result stands in its folder; a run with another key takes the same place."""
-        return Path(self.track) / self.scorer / f"{self.task.replace('/', '--')}.json"
+        """Where the result stands in its folder: seeds and devices side by side, a new version in place of the old."""
+        return Path(self.track) / self.scorer / f"{self.task.replace('/', '--')}.seed-{self.seed}.{self.device}.json"
 
 
 class Cost(BaseModel):

@@ -7,6 +7,7 @@ QuestionT = TypeVar("QuestionT")
 AnswerT = TypeVar("AnswerT")
 
 Role = Literal["method", "null", "oracle"]
+"""A scorer is a method, or a null if its track names it so; oracles and other nulls are a track's own references."""
 
 
 class Scorer(ABC, Generic[QuestionT, AnswerT]):
@@ -27,7 +28,7 @@ class Scorer(ABC, Generic[QuestionT, AnswerT]):
     """
 
     name: ClassVar[str]
-    """As it stands on the board: lower-case letters, digits, `.`, `_` and `-`."""
+    """As it stands on the board: at most 64 lower-case letters, digits, `.`, `_` and `-`."""
     track: ClassVar[str]
     """The one track whose questions it answers."""
     reference: ClassVar[str]
@@ -40,7 +41,8 @@ class Scorer(ABC, Generic[QuestionT, AnswerT]):
     """Whether it runs backward passes."""
     supervision: ClassVar[str] = "none"
     """What it learns from beside the network, in a few words."""
-    role: ClassVar[Role] = "method"
+    role: ClassVar[Literal["method", "null"]] = "method"
+    """`null` only where the track names the scorer among its `nulls`: all scores are compared with theirs."""
 
     def applicable(self, question: QuestionT) -> str | None:
         """The reason why this method declines the question, or None where it answers it."""

@@ -31,6 +31,7 @@ class Standing:
     scorer_version: str
     role: Role
     seed: int
+    device: str
     score: float | None
     """Mean over families of the mean over tasks, of the cells that were answered; None if none was."""
     interval: tuple[float, float] | None
@@ -214,6 +215,7 @@ def _standing(
         scorer_version=first.key.scorer_version,
         role=first.role,
         seed=first.key.seed,
+        device=first.key.device,
         score=_score(answered) if answered else None,
         interval=None if draws is None else _interval(draws),
         above_null=_above(answered, nulls),

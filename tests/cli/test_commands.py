@@ -150,14 +150,41 @@ def test_leaderboard_prints_the_standings_of_a_folder(
     board = invoke("leaderboard", "--results", str(out), "--json")
     assert json.loads(board.stdout) == json.loads(run.stdout)
     assert "oracle" in printed(invoke("leaderboard", "--results", str(out)))
-    (out / "guess" / "noise" / "toy--a-0.json").write_text("{}")
+    (out / "guess" / "noise" / "toy--a-0.seed-0.cpu.json").write_text("{}")
     damaged = invoke("leaderboard", "--results", str(out), "--json")
-    assert "toy--a-0.json is malformed: key" in damaged.stderr
+    assert "toy--a-0.seed-0.cpu.json is malformed: key" in damaged.stderr
     coverage = {row["scorer"]: row["coverage"] for row in json.loads(damaged.stdout)}
     assert coverage == {"oracle": 1.0, "mean": 1.0, "moody": 1.0, "noise": 0.75}
     empty = tmp_path / "empty"
     empty.mkdir()
     assert "holds no results" in invoke("leaderboard", "--results", str(empty)).stderr
+
+
+def test_seeds_stand_side_by_side_on_the_board(invoke: Invoke, points: dict[str, list[str]], tmp_path: Path) -> None:
+    points["peabench.commands"] = ["leaderboard = peabench_leaderboard.command:leaderboard"]
+    for seed in ("0", "1"):
+        printed(invoke("run", "noise", "--suite", "all", "--out", str(tmp_path), "--jobs", "1", "--seed", seed))
+    board = printed(invoke("leaderboard", "--results", str(tmp_path)))
+    assert "noise (seed 0)" in board
+    assert "noise (seed 1)" in board
+    listing = json.loads(invoke("leaderboard", "--results", str(tmp_path), "--json").stdout)
+    assert {(row["seed"], row["device"]) for row in listing if row["scorer"] == "noise"} == {(0, "cpu"), (1, "cpu")}
+
+
+def test_a_file_that_exits_on_import_is_one_sentence(invoke: Invoke, tmp_path: Path) -> None:
+    file = tmp_path / "leaving.py"
+    file.write_text("raise SystemExit(3)")
+    result = invoke("run", str(file), "--suite", "all")
+    assert result.exit_code == 2
+    assert "could not be imported: SystemExit: 3." in result.stderr
+
+
+@pytest.mark.parametrize("mood", ["shrug", "mangled"])
+def test_a_scorer_that_says_nothing_readable_does_not_stop_a_run(
+    invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mood: str
+) -> None:
+    monkeypatch.setenv("TOY_MOOD", mood)
+    assert "3/4" in printed(invoke("run", "moody", "--suite", "all", "--out", str(tmp_path), "--jobs", "1"))
 
 
 def test_certify_exits_1_if_a_check_fails(invoke: Invoke, toy: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:

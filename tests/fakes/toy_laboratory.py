@@ -127,6 +127,7 @@ class GuessTrack:
     headline = "closeness"
     with_twins = False
     references: tuple[Reference, ...] = (Oracle(), Mean())
+    nulls = ("guesswork",)
 
     def questions(self, task: ToyTask, generator_seed: int) -> list[Question]:
         shifts = torch.rand(2, generator=torch.Generator().manual_seed(generator_seed)).tolist()
@@ -173,6 +174,13 @@ class Honest(Scorer[Question, Tensor]):
         return question.network.weight.detach() + question.shift
 
 
+class MuteError(Exception):
+    """One that cannot say what it is."""
+
+    def __str__(self) -> str:
+        raise ZeroDivisionError
+
+
 class Moody(Scorer[Question, Tensor]):
     """Does what its environment says on `toy/b-1`, and answers 0 elsewhere."""
 
@@ -181,7 +189,8 @@ class Moody(Scorer[Question, Tensor]):
     reference = "toy"
 
     def applicable(self, question: Question) -> str | None:
-        return "not today" if self.mood(question) == "decline" else None
+        reasons: dict[str, Any] = {"decline": "not today", "shrug": "", "nod": True}
+        return reasons.get(self.mood(question))
 
     def score(self, question: Question) -> Tensor:
         answer = torch.zeros(3)
@@ -198,6 +207,10 @@ class Moody(Scorer[Question, Tensor]):
                 raise MemoryError
             case "exit":
                 raise SystemExit(3)
+            case "mangled":
+                raise ValueError("\udcff")
+            case "mute":
+                raise MuteError
             case "vandal":
                 with torch.no_grad():
                     question.network.weight.add_(1)

@@ -42,7 +42,7 @@ def run(
     """Run scorers on the tasks of a suite and print the standings of each track.
 
     A run that is stopped continues where it was when the same command is given again. Results of another seed or device
-    in the same folder are replaced. Exit code 1 if no method answered anything because all of them failed.
+    stand beside them. Exit code 1 if no method answered anything because all of them failed.
     """
     from peabench.cli.standings import print_standings
     from peabench.discovery import find_scorers

@@ -34,7 +34,8 @@ def print_standings(rows: Sequence[Standing], as_json: bool) -> None:
     for (track, version), group in groupby(rows, key=lambda row: (row.track, row.track_version)):
         found = list(group)
         title = f"{track} (version {version}), {found[0].asked} tasks"
-        boards += ["", table(title, COLUMNS, [_cells(row) for row in found])]
+        named = zip(labels(found), found, strict=True)
+        boards += ["", table(title, COLUMNS, [_cells(label, row) for label, row in named])]
     display(*boards[1:])
 
 
@@ -45,19 +46,32 @@ def print_variants(rows: Sequence[Standing]) -> None:
         found = list(group)
         variants = sorted({variant for row in found for variant in row.variants})
         columns = [("Scorer", "fold"), *((variant, "right") for variant in variants)]
-        cells = [(row.scorer, *(_score(row.variants.get(variant)) for variant in variants)) for row in found]
+        named = zip(labels(found), found, strict=True)
+        cells = [(label, *(_score(row.variants.get(variant)) for variant in variants)) for label, row in named]
         boards += ["", table(f"{track}: score by variant", columns, cells)]
     display(*boards[1:])
+
+
+def labels(rows: Sequence[Standing]) -> list[str]:
+    """Names of a board's rows: the scorer, and its seed and device where the board has several."""
+    several_seeds = len({row.seed for row in rows}) > 1
+    several_devices = len({row.device for row in rows}) > 1
+
+    def label(row: Standing) -> str:
+        told = [f"seed {row.seed}"] * several_seeds + [row.device] * several_devices
+        return f"{row.scorer} ({', '.join(told)})" if told else row.scorer
+
+    return [label(row) for row in rows]
 
 
 def _score(score: float | None) -> str:
     return "-" if score is None else f"{score:.2f}"
 
 
-def _cells(row: Standing) -> tuple[str, ...]:
+def _cells(label: str, row: Standing) -> tuple[str, ...]:
     return (
         _rank(row),
-        row.scorer,
+        label,
         "-" if row.score is None else f"{row.score:.3f}",
         "-" if row.interval is None else f"{row.interval[0]:.2f} to {row.interval[1]:.2f}",
         f"{row.answered}/{row.asked}",

@@ -89,6 +89,7 @@ class CircuitsTrack(Track[CircuitQuestion, CircuitAnswer]):
     headline = "average precision above chance"
     bounds = (-1.0, 1.0)
     references = (Oracle(), StructuralNull())
+    nulls = ("random-edges",)
 
     def questions(self, task: Task, generator_seed: int) -> list[CircuitQuestion]:
         """One question, with as many pairs as the record's examples."""

@@ -37,6 +37,8 @@ class Track(ABC, Generic[QuestionT, AnswerT]):
     higher_is_better: ClassVar[bool] = True
     bounds: ClassVar[tuple[float, float]]
     references: ClassVar[tuple[Reference, ...]]
+    nulls: ClassVar[tuple[str, ...]] = ()
+    """Names of the scorers, beside its references, that may call themselves nulls: random answers."""
 
     @abstractmethod
     def questions(self, task: Task, generator_seed: int) -> list[QuestionT]:

@@ -115,6 +115,7 @@ class VariablesTrack(Track[VariableQuestion, VariableAnswer]):
     headline = "balanced interchange accuracy"
     bounds = (-1.0, 1.0)
     references = (Oracle(), SitePrior())
+    nulls = ("random-subspace",)
 
     def questions(self, task: Task, generator_seed: int) -> list[VariableQuestion]:
         """One question for each of `asked_variables`; 80% of the record's examples for training, 20% for validation."""
