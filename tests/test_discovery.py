@@ -5,8 +5,9 @@ from types import ModuleType
 
 import pytest
 
-from peabench.discovery import find_scorers, known_scorers
+from peabench.discovery import find_scorers, known_scorers, with_references
 from peabench.errors import PeabenchError
+from peabench.registry import suggestion
 
 GOOD = """
 import torch
@@ -119,6 +120,18 @@ def test_unknown_names_get_a_suggestion(toy: ModuleType, tmp_path: Path) -> None
         find_scorers([], "circuits")
     with pytest.raises(PeabenchError, match="could not be read"):
         find_scorers([str(tmp_path / "absent.py")])
+    with pytest.raises(PeabenchError, match=r"my_scorer is a file, but its name does not end in `\.py`; rename it\."):
+        find_scorers([written(tmp_path, GOOD, "my_scorer")])
+
+
+def test_where_no_name_is_near_the_listing_command_is_named() -> None:
+    many = [f"scorer-{i}" for i in range(20)]
+    assert suggestion("zzz", many, "peabench scorers").endswith("`peabench scorers` lists them.")
+
+
+def test_references_stand_beside_the_scorers_of_their_track(toy: ModuleType) -> None:
+    chosen, _ = find_scorers(["noise", "oracle"])
+    assert [entry.name for entry in with_references(chosen)] == ["mean", "noise", "oracle"]
 
 
 def test_a_broken_plug_in_does_not_hide_the_others(toy: ModuleType, points: dict[str, list[str]]) -> None:

@@ -98,5 +98,6 @@ def test_the_hash_of_an_answer_is_that_of_its_data() -> None:
     assert len({first, *map(answer_hash, others)}) == 5
     assert answer_hash(["ab", "c"]) != answer_hash(["a", "bc"])
     assert answer_hash(np.float64(1.0)) != answer_hash(np.float32(1.0))
+    assert answer_hash(basis.bfloat16()) == answer_hash(basis)  # small whole numbers lose nothing
     with pytest.raises(InvalidAnswer, match="holds a function"):
         answer_hash([result])

@@ -96,7 +96,8 @@ def select(tasks: Sequence[TaskSummary], patterns: Iterable[str]) -> list[TaskSu
     for pattern in patterns:
         matched = {task.id for task in tasks if fnmatchcase(task.id, pattern)}
         if not matched:
-            raise PeabenchError(f"No task matches {pattern!r}; {suggestion(pattern, (task.id for task in tasks))}")
+            hint = suggestion(pattern, (task.id for task in tasks), "peabench tasks")
+            raise PeabenchError(f"No task matches {pattern!r}; {hint}")
         chosen |= matched
     return [task for task in tasks if task.id in chosen]
 

@@ -131,8 +131,10 @@ def find_scorers(names: Sequence[str], track: str | None = None) -> tuple[list[S
             found = [scorer_at(name)]
         else:
             found = [entry for entry in known if fnmatchcase(entry.name, name)]
+            if not found and Path(name).is_file():
+                raise PeabenchError(f"{name} is a file, but its name does not end in `.py`; rename it.")
             if not found:
-                hint = suggestion(name, (entry.name for entry in known))
+                hint = suggestion(name, (entry.name for entry in known), "peabench scorers")
                 raise PeabenchError(f"There is no scorer {name!r}; {hint} {' '.join(problems)}".rstrip())
         _refuse_clashes([*known, *(entry for entry in found if entry not in known)])
         chosen |= {(entry.track, entry.name): entry for entry in found}
@@ -142,6 +144,13 @@ def find_scorers(names: Sequence[str], track: str | None = None) -> tuple[list[S
             f"None of the scorers asked for answers the track {track!r}; `peabench scorers` lists them."
         )
     return sorted(entries, key=lambda entry: (entry.track, entry.name)), problems
+
+
+def with_references(entries: Sequence[ScorerEntry]) -> list[ScorerEntry]:
+    """Scorers together with the oracles and nulls of their tracks, which every score is read against."""
+    asked = {entry.track for entry in entries}
+    beside = [entry for entry in references() if entry.track in asked and entry not in entries]
+    return sorted([*entries, *beside], key=lambda entry: (entry.track, entry.name))
 
 
 def scorers_in_file(path: Path) -> list[ScorerEntry]:

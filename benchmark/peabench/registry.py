@@ -71,8 +71,9 @@ def families() -> dict[str, Family]:
     return result
 
 
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """The end of a message about an unknown name: the nearest known ones, or all of them where they are few.
+def suggestion(name: str, known: Iterable[str], listing: str = "") -> str:
+    """The end of a message about an unknown name: the nearest known ones, or all of them where they are few, or else
+    the command that lists them.
 
     >>> suggestion("bolean", ["boolean", "modular"])
     'did you mean boolean?'
@@ -86,5 +87,5 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     if not names:
         return "none is installed."
     if len(names) > SHORT_LIST:
-        return f"none of the {len(names)} known is near it."
+        return f"none of the {len(names)} known is near it" + (f"; `{listing}` lists them." if listing else ".")
     return f"known are {', '.join(names)}."

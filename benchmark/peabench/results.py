@@ -97,12 +97,21 @@ class CellResult(BaseModel):
 
 
 def save(result: CellResult, folder: Path) -> Path:
-    """Write a result to its place in one step: a reader sees the old file or the new one, never a part of it."""
+    """Write a result to its place in one step: a reader sees the old file or the new one, never a part of it.
+
+    Raises:
+        PeabenchError: the folder cannot be written.
+    """
     file = folder / result.key.file
-    file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_name(f".{file.name}.{os.getpid()}.part")
-    part.write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    part.replace(file)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        part.replace(file)
+    except OSError as error:
+        raise PeabenchError(
+            f"The result {file} could not be written ({error.strerror}); mend the folder or name another with --out."
+        ) from error
     return file
 
 
@@ -210,7 +219,10 @@ def _as_array(value: Any) -> "np.ndarray[Any, Any]":
     import numpy as np
 
     if hasattr(value, "detach"):
-        value = value.detach().cpu().resolve_conj().numpy()
+        import torch
+
+        value = value.detach().cpu().resolve_conj()
+        value = (value.float() if value.dtype is torch.bfloat16 else value).numpy()  # NumPy has no bfloat16
     if isinstance(value, np.generic):
         value = np.asarray(value)
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "biufc":

@@ -87,8 +87,34 @@ def test_a_scorer_in_a_file_runs(invoke: Invoke, tmp_path: Path) -> None:
         "1",
         "--json",
     )
-    (row,) = json.loads(invoke(*arguments).stdout)
-    assert (row["scorer"], row["answered"], row["asked"]) == ("mine", 2, 2)
+    rows = {row["scorer"]: row for row in json.loads(invoke(*arguments).stdout)}
+    assert set(rows) == {"mine", "oracle", "mean"}
+    assert (rows["mine"]["answered"], rows["mine"]["asked"]) == (2, 2)
+
+
+def test_a_run_in_which_every_method_failed_exits_1(invoke: Invoke, tmp_path: Path) -> None:
+    file = tmp_path / "broken.py"
+    file.write_text(
+        "from peabench import Scorer\n\n\nclass Broken(Scorer):\n    name = 'broken'\n    track = 'guess'\n"
+        "    reference = 'me'\n\n    def score(self, question):\n        return None\n"
+    )
+    options = ("--suite", "all", "--jobs", "1", "--out", str(tmp_path / "out"))
+    assert invoke("run", str(file), *options).exit_code == 1
+    assert invoke("run", str(file), "noise", *options).exit_code == 0
+
+
+def test_a_folder_that_cannot_hold_results_is_refused_before_the_first_cell(invoke: Invoke, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    for out in (tmp_path / "taken", tmp_path / "taken" / "below"):
+        result = invoke("run", "noise", "--suite", "all", "--jobs", "1", "--out", str(out))
+        assert result.exit_code == 2
+        assert "cannot hold results" in result.stderr
+        assert "name a folder that can be written with --out" in result.stderr
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "guess").write_text("")
+    result = invoke("run", "noise", "--suite", "all", "--jobs", "1", "--out", str(tmp_path / "out"))
+    assert result.exit_code == 2
+    assert "could not be written" in result.stderr
 
 
 def test_train_writes_a_familys_tasks(invoke: Invoke, tmp_path: Path) -> None:

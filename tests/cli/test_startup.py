@@ -2,8 +2,11 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from peabench.results import CellResult, save
 
 PROGRAM = """
 import sys
@@ -28,5 +31,17 @@ def test_help_and_listing_do_without_heavy_packages(arguments: tuple[str, ...]) 
     assert loaded_by(*arguments) == ["0"]
 
 
-def test_the_leaderboard_does_without_torch(tmp_path: object) -> None:
-    assert "torch" not in loaded_by("leaderboard")
+def test_the_leaderboard_does_without_torch(tmp_path: Path) -> None:
+    key = {"track": "circuits", "track_version": 1, "scorer": "s", "scorer_version": "1", "source_hash": ""}
+    key |= {"task": "f/a-s-0", "content_hash": "0", "others_hash": "", "seed": 0, "device": "cpu"}
+    cost = {"forward_passes": 1, "backward_passes": 0, "wall_seconds": 0.1, "peak_memory_bytes": 0}
+    fields = {"key": key, "role": "method", "suite": "core 1", "status": "ok", "metrics": {"score": 0.5}, "cost": cost}
+    save(CellResult.model_validate(fields), tmp_path)
+    code, *heavy = loaded_by("leaderboard", "--results", str(tmp_path))
+    assert code == "0"
+    assert "torch" not in heavy
+
+
+def test_debug_is_an_option_only_before_the_end_of_options() -> None:
+    assert loaded_by("tasks", "--debug")[0] == "0"
+    assert loaded_by("tasks", "--", "--debug")[0] == "2"  # no task matches it

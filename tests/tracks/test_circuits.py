@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from tests.tracks import gates
@@ -92,9 +93,11 @@ def test_only_the_order_of_the_scores_counts(gates_task: Task, question: Circuit
         (CircuitAnswer(torch.zeros(95)), "one real score for each of the 96 edges"),
         (CircuitAnswer(torch.zeros(96, 1)), "one real score for each of the 96 edges"),
         (CircuitAnswer(torch.zeros(96, dtype=torch.complex64)), "one real score for each of the 96 edges"),
-        (CircuitAnswer([0.0] * 96), "CircuitAnswer that holds a tensor"),  # type: ignore[arg-type]
-        (torch.zeros(96), "CircuitAnswer that holds a tensor"),
-        (None, "CircuitAnswer that holds a tensor"),
+        (CircuitAnswer([0.0] * 96), "scores in a tensor, got a list"),  # type: ignore[arg-type]
+        (CircuitAnswer(np.zeros(96)), "scores in a tensor, got a ndarray; use torch.as_tensor"),  # type: ignore[arg-type]
+        (CircuitAnswer(torch.zeros(96).to_sparse()), "scores in a dense tensor, got torch.sparse_coo"),
+        (torch.zeros(96), "Expected a CircuitAnswer, got a Tensor"),
+        (None, "Expected a CircuitAnswer, got a NoneType"),
     ],
 )
 def test_what_is_no_answer_is_refused(gates_task: Task, question: CircuitQuestion, answer: Any, complaint: str) -> None:

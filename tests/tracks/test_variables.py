@@ -162,6 +162,7 @@ def test_random_answers_earn_little(gates_task: Task) -> None:
         (VariableAnswer("resid.1@0", axis(6)[:, 0]), "floating-point basis"),
         (VariableAnswer("resid.1@0", axis(6).long()), "floating-point basis"),
         (VariableAnswer("resid.1@0", axis(6).tolist()), "floating-point basis"),  # type: ignore[arg-type]
+        (VariableAnswer("resid.1@0", axis(6).to_sparse()), "Expected a dense basis"),
         (("resid.1@0", axis(6)), "Expected a VariableAnswer"),
         (None, "Expected a VariableAnswer"),
     ],
@@ -217,6 +218,11 @@ def test_no_gauge_changes_a_score(gates_task: Task, rotation_and_regauged_task: 
         assert turned == pytest.approx(one, abs=2e-3)  # a logit of about 0 may change its sign
 
 
-def test_the_prior_knows_where_variables_of_other_tasks_live(gates_task: Task) -> None:
+def test_the_prior_takes_the_first_site_of_the_question(gates_task: Task) -> None:
     _, question = question_of(gates_task, "g0")
-    assert PRIOR.answer(question, gates_task, [gates_task]).site == "resid.1@0"
+    late_first = replace(question, sites=("resid.3@0", "resid.1@0"))
+    for asked in (question, late_first):
+        answer = PRIOR.answer(asked, gates_task, [gates_task])
+        assert answer.site == asked.sites[0]
+        assert answer.basis is not None
+        assert answer.basis.shape == (12, question.dimension)

@@ -39,13 +39,13 @@ def run(
     timeout: Annotated[float | None, typer.Option(min=0, metavar="S", help="Seconds that a cell may take.")] = None,
     json: JsonOption = False,
 ) -> None:
-    """Run scorers on the tasks of a suite and print the standings of each track.
+    """Run scorers on the tasks of a suite and print the standings of each track, its oracle and nulls among them.
 
     A run that is stopped continues where it was when the same command is given again. Results of another seed or device
     stand beside them. Exit code 1 if no method answered anything because all of them failed.
     """
     from peabench.cli.standings import print_standings
-    from peabench.discovery import find_scorers
+    from peabench.discovery import find_scorers, with_references
     from peabench.runner import done_already, plan
     from peabench.standings import standings
     from peabench.suites import get_suite
@@ -54,7 +54,7 @@ def run(
     entries, problems = find_scorers(names or [], track)
     for problem in problems:
         note(f"Warning: {problem}")
-    cells = plan(entries, get_suite(suite), tasks=task, seed=seed, device=device.value)
+    cells = plan(with_references(entries), get_suite(suite), tasks=task, seed=seed, device=device.value)
     _refuse_unwritable(out)
     done = done_already(cells, out)
     if done:

@@ -125,11 +125,13 @@ def checked(question: CircuitQuestion, answer: CircuitAnswer) -> Float[Tensor, "
     Raises:
         InvalidAnswer: it is not one finite number per candidate edge.
     """
-    if not isinstance(answer, CircuitAnswer) or not isinstance(answer.scores, Tensor):
-        raise InvalidAnswer(
-            f"Expected a CircuitAnswer that holds a tensor, got {type(answer).__name__}; answer CircuitAnswer(scores)."
-        )
+    if not isinstance(answer, CircuitAnswer):
+        raise InvalidAnswer(f"Expected a CircuitAnswer, got a {type(answer).__name__}; answer CircuitAnswer(scores).")
     scores = answer.scores
+    if not isinstance(scores, Tensor):
+        raise InvalidAnswer(f"Expected scores in a tensor, got a {type(scores).__name__}; use torch.as_tensor(scores).")
+    if scores.layout != torch.strided:
+        raise InvalidAnswer(f"Expected scores in a dense tensor, got {scores.layout}; use scores.to_dense().")
     if scores.shape != (len(question.edges),) or scores.is_complex():
         raise InvalidAnswer(
             f"Expected one real score for each of the {len(question.edges)} edges, got {scores.dtype} "

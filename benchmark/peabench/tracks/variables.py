@@ -44,7 +44,8 @@ class VariableQuestion:
     dimension: int
     """Most columns of the answer's basis."""
     sites: tuple[str, ...]
-    """Candidate sites `resid.L@P`, in order of depth and position: all from where the variable is first written."""
+    """Candidate sites `resid.L@P`, in order of depth and position: all from the block at which the variable is first
+    written, so that `sites[0]` gives that block away (docs/decisions/candidate-sites.md)."""
     training: Pairs
     validation: Pairs
     """For choosing between sites, or between anything else."""
@@ -75,30 +76,20 @@ class Oracle(Reference):
 
 
 class SitePrior(Reference):
-    """A random subspace at the relative depth at which the variables of other tasks most often live."""
+    """A random subspace at the first candidate site: the block that the question gives away."""
 
     name = "site-prior"
     track = "variables"
     role = "null"
-    reference = "What the other tasks' alignments say of depth, and nothing else."
+    reference = "What the order of the candidate sites says, and nothing else."
+    version = "2"
 
     def answer(self, question: VariableQuestion, task: Task, others: Sequence[Task]) -> VariableAnswer:
-        """The candidate depth nearest to the commonest one; the middle where no other task has alignments."""
-        blocks = question.network.graph.n_blocks
-        depths = [
-            round(layer_of(site) / other.record.network.n_blocks * blocks)
-            for other in others
-            for variable in candidates(other.mechanism)
-            for site, _ in residual_locations(other.mechanism, variable)
-        ]
-        layer = max(sorted(set(depths)), key=depths.count, default=blocks // 2)
-        layer = min((layer_of(site) for site in question.sites), key=lambda candidate: abs(candidate - layer))
-        sites = [site for site in question.sites if layer_of(site) == layer]
+        """The first candidate site, and orthonormal columns drawn at random."""
         generator = question.generator
-        at = int(torch.randint(len(sites), (), generator=generator, device=generator.device))
         shape = (question.network.config.d_model, question.dimension)
         noise = torch.randn(shape, generator=generator, device=generator.device)
-        return VariableAnswer(sites[at], torch.linalg.qr(noise).Q)
+        return VariableAnswer(question.sites[0], torch.linalg.qr(noise).Q)
 
 
 class VariablesTrack(Track[VariableQuestion, VariableAnswer]):
@@ -240,6 +231,8 @@ def checked(question: VariableQuestion, answer: VariableAnswer) -> tuple[str, Fl
         return site, torch.eye(d_model)
     if not isinstance(basis, Tensor) or basis.dim() != 2 or not basis.is_floating_point():
         raise InvalidAnswer(f"Expected a floating-point basis [{d_model}, k], got {_shape(basis)}; answer a tensor.")
+    if basis.layout != torch.strided:
+        raise InvalidAnswer(f"Expected a dense basis, got {basis.layout}; use basis.to_dense().")
     if basis.shape[0] != d_model or not 1 <= basis.shape[1] <= question.dimension:
         raise InvalidAnswer(
             f"Expected a basis of shape [{d_model}, 1 to {question.dimension}], got {_shape(basis)}; reshape it."
