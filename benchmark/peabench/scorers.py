@@ -14,7 +14,8 @@ class Scorer(ABC, Generic[QuestionT, AnswerT]):
     """An interpretability method. Subclass it, name it and its track, and write `score`.
 
     The harness makes a fresh instance without arguments for every cell (scorer x task), so an instance carries nothing
-    from one network to the next. All randomness comes from `question.generator`. The network is left as it was found.
+    from one network to the next. All randomness comes from `question.generator`. The question is a copy; the
+    network's weights are left as they were found.
 
     >>> class Constant(Scorer[object, list[float]]):
     ...     name = "constant"

@@ -1,0 +1,42 @@
+"""The scorers of docs/scorers.md, copied from the page into a file, run and earn something."""
+
+import re
+from pathlib import Path
+
+import pytest
+from tests.tracks import gates
+
+from peabench.catalogue import content_hash
+from peabench.cells import Cell, run_cell
+from peabench.discovery import scorers_in_file
+from peabench.results import CellKey
+
+PAGE = Path(__file__).parents[1] / "docs" / "scorers.md"
+SCORERS = [block for block in re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL) if "(Scorer)" in block]
+
+
+def test_the_page_has_a_scorer_for_each_track() -> None:
+    assert [re.findall(r'track = "(.*)"', block) for block in SCORERS] == [["circuits"], ["variables"]]
+
+
+@pytest.mark.parametrize("block", SCORERS)
+def test_a_scorer_of_the_page_runs(tmp_path: Path, block: str) -> None:
+    task = gates.save_gates(tmp_path / "task", gates.network(), gates.mechanism())
+    file = tmp_path / "my_scorer.py"
+    file.write_text(block)
+    (entry,) = scorers_in_file(file)
+    key = CellKey(
+        track=entry.track,
+        track_version=1,
+        scorer=entry.name,
+        scorer_version=entry.version,
+        source_hash=entry.source_hash,
+        task=task.record.id,
+        content_hash=content_hash(task.folder),
+        others_hash="",
+        seed=0,
+        device="cpu",
+    )
+    result = run_cell(Cell(key, entry, "test", task.folder, ()))
+    assert result.status == "ok", result.traceback
+    assert result.metrics["score"] > 0.2
