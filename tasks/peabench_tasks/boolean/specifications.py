@@ -58,7 +58,7 @@ RARE_S = Size(
 )
 """A gate that decides on 1% of the inputs needs more of them than size s has otherwise."""
 
-LONGER = {("cancelling", "m"): 1000}
+LONGER = {("cancelling", "m"): 1000, ("rare", "m"): 1000}
 """Steps of what does not pass after the others' number."""
 
 DIFFICULTY = {
