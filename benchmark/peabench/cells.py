@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 import torch
+from pydantic import BaseModel
 from torch import Tensor, nn
 
 from peabench.cost import measured
@@ -205,6 +206,8 @@ def moved(value: Any, device: str) -> Any:
         return value.detach().to(device, copy=True)
     if isinstance(value, nn.Module):
         return copy.deepcopy(value).to(device)
+    if isinstance(value, BaseModel):
+        return value.model_copy(deep=True)
     if is_dataclass(value) and not isinstance(value, type):
         initial = [field.name for field in fields(value) if field.init]
         return replace(value, **{name: moved(getattr(value, name), device) for name in initial})

@@ -27,6 +27,7 @@ class Tampering(RandomSubspace):
         question.network.unembed = torch.zeros_like  # type: ignore[method-assign, assignment]
         question.training.base.zero_()
         question.validation.source.zero_()
+        vars(question.causal_model.variables[-1].function)["name"] = "x0"  # the answer is now an input
         return answer
 
 
