@@ -217,7 +217,7 @@ def test_a_document_that_is_no_mechanism_at_all_is_one_line(
 
 def test_an_enormous_integer_is_one_line(folder: Path) -> None:
     path = folder / "mechanism.json"
-    text = path.read_text().replace('"op": "variable"', f'"op": "constant", "value": {"9" * 4000}', 1)
+    text = path.read_text().replace('"op":"variable"', f'"op": "constant", "value": {"9" * 4000}', 1)
     path.write_text(text)
     with pytest.raises(MechanismError) as caught:
         Mechanism.load(folder)
