@@ -173,8 +173,8 @@ def asked_variables(task: Task) -> list[str]:
 
     A task that is hard because of some variables asks about these alone: the others are as easy as in a clean task.
 
-    Variables whose interchange changes the output too rarely to be graded (never, for the mask of two exclusive-or
-    shares) are left out, and so are those that fix the output, which a swap of a whole residual stream transplants.
+    Variables whose interchange changes the output too rarely to be graded (never, for one of three copies) are
+    left out, and so are those that fix the output, which a swap of a whole residual stream transplants.
 
     Raises:
         PeabenchError: none is left.
