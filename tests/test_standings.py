@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap
 
+from peabench.errors import PeabenchError
 from peabench.results import CellKey, CellResult, Cost
-from peabench.standings import Standing, bootstrap_means, family_mean, standings
+from peabench.standings import Standing, bootstrap_means, by_metric, family_mean, standings
 
 
 def cell(scorer: str, task: str, score: float | None, role: str = "method", **key: object) -> CellResult:
@@ -109,3 +110,20 @@ def test_scores_above_the_best_null_and_by_variant() -> None:
     assert rows["method"].above_null == pytest.approx(((0.6 - 0.2) / 0.8 + 0.5) / 2)
     assert rows["method"].variants == {"a": 0.6, "b": 0.5}
     assert rows["prior"].above_null == pytest.approx((0 - 0.3) / 2)
+
+
+def test_another_metric_stands_in_the_scores_place() -> None:
+    results = [cell("one", f"f/{i}", 0.5) for i in range(3)] + [cell("other", "g/0", 0.5, track="variables")]
+    results.append(cell("one", "f/3", None))
+    results[:3] = [
+        r.model_copy(update={"metrics": {"score": 0.5, "auroc": 0.1 * i}}) for i, r in enumerate(results[:3])
+    ]
+    rows = by_name(standings(by_metric(results, "auroc"), resamples=50))
+    assert set(rows) == {"one"}
+    assert rows["one"].score == pytest.approx(0.1)
+    assert (rows["one"].answered, rows["one"].asked) == (3, 4)
+    results[0] = results[0].model_copy(update={"metrics": {"score": 0.5}})
+    assert by_name(standings(by_metric(results, "auroc"), resamples=50))["one"].coverage == 0.5
+    assert by_metric(results, "score") == results
+    with pytest.raises(PeabenchError, match="the metrics here are auroc, score"):
+        by_metric(results, "aurok")

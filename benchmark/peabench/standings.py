@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from peabench.errors import PeabenchError
 from peabench.results import SCORE, CellResult
 from peabench.scorers import Role
 
@@ -81,6 +82,31 @@ def standings(results: Sequence[CellResult], resamples: int = RESAMPLES, seed: i
         row = (key.scorer, key.scorer_version, key.source_hash, key.seed, key.device)
         tracks[key.track, key.track_version][row][key.task, key.content_hash] = result
     return [row for track in sorted(tracks) for row in _track_standings(tracks[track], resamples, seed)]
+
+
+def by_metric(results: Sequence[CellResult], metric: str) -> list[CellResult]:
+    """Results with another of their metrics in the score's place: those of the tracks that have it.
+
+    Raises:
+        PeabenchError: no result has such a metric.
+    """
+    if metric == SCORE:
+        return list(results)
+    tracks = {result.key.track for result in results if metric in result.metrics}
+    if not tracks:
+        known = ", ".join(sorted({name for result in results for name in result.metrics}))
+        raise PeabenchError(f"No result has the metric {metric!r}; the metrics here are {known}.")
+    found = []
+    for result in results:
+        if result.key.track not in tracks:
+            continue
+        update: dict[str, object] = {}
+        if metric in result.metrics:
+            update = {"metrics": result.metrics | {SCORE: result.metrics[metric]}}
+        elif result.status == "ok":
+            update = {"status": "failed", "reason": f"no {metric}"}
+        found.append(result.model_copy(update=update))
+    return found
 
 
 def bootstrap_means(

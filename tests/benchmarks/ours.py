@@ -38,7 +38,8 @@ def attributions(network: Transformer, data: Data) -> Tensor:
 def das_runs(network: Transformer) -> tuple[Activations, Activations, Tensor]:
     """Cached base and source runs, and targets."""
     base, source, targets = workload.das_data(network)
-    return run_with_cache(network, base), run_with_cache(network, source), targets
+    last = (workload.POSITIONS - 1,)
+    return run_with_cache(network, base, look=last), run_with_cache(network, source, look=last), targets
 
 
 def das(network: Transformer, start: Tensor, steps: int = workload.DAS_STEPS) -> Tensor:

@@ -176,6 +176,9 @@ def test_leaderboard_prints_the_standings_of_a_folder(
     board = invoke("leaderboard", "--results", str(out), "--json")
     assert json.loads(board.stdout) == json.loads(run.stdout)
     assert "oracle" in printed(invoke("leaderboard", "--results", str(out)))
+    other = invoke("leaderboard", "--results", str(out), "--metric", "wit")
+    assert other.exit_code == 2
+    assert "No result has the metric 'wit'" in other.stderr
     (out / "guess" / "noise" / "toy--a-0.seed-0.cpu.json").write_text("{}")
     damaged = invoke("leaderboard", "--results", str(out), "--json")
     assert "toy--a-0.seed-0.cpu.json is malformed: key" in damaged.stderr

@@ -125,6 +125,29 @@ def test_an_entangled_subspace_leaks_and_overlaps_by_half(gates_task: Task) -> N
     assert metrics["overlap"] == pytest.approx(0.5)
 
 
+def test_leaning_on_a_bystander_is_right_on_the_domain_alone(tmp_path: Path) -> None:
+    """An idle unit writes a copy of g0 where nobody reads: half of each is all of both, until others' copies come."""
+    network = gates.network()
+    with torch.no_grad():
+        block = network.block(0)
+        for weight in (block.w_in, block.b_in, block.w_out):
+            weight[0] = weight[1]
+        block.w_out[0] = block.w_out[0].roll(3, 1)
+    task = gates.save_gates(tmp_path, network, gates.mechanism())
+    found = graded(task, "g0", "resid.1@0", axis(6, 9))
+    assert found["on_domain"] == 1
+    assert found["score"] < 0.8
+    truth = graded(task, "g0", "resid.1@0", axis(6))
+    assert truth["on_domain"] == truth["score"] == 1
+
+
+def test_without_a_circuit_nothing_is_taken_for_irrelevant(tmp_path: Path) -> None:
+    mechanism = gates.mechanism().model_copy(update={"circuit": None})
+    task = gates.save_gates(tmp_path, gates.network(), mechanism)
+    found = graded(task, "g0", "resid.1@0", axis(6, 7))
+    assert found["score"] == found["on_domain"]
+
+
 def test_a_precursor_is_no_answer(gates_task: Task) -> None:
     """x0 + x1 is all that the gate sees of its inputs, so that it could be interchanged before it is computed."""
     with pytest.raises(InvalidAnswer, match=r"resid\.0"):

@@ -19,6 +19,7 @@ from peabench.certification.edges import (
 from peabench.certification.subject import Subject, examine
 from peabench.certification.subspaces import (
     alignment_check,
+    alignment_with_complement_check,
     isolation_check,
     joint_alignment_check,
     minimal_basis_check,
@@ -92,7 +93,7 @@ def certify_network(
             alternatives_check,
         ]
     if mechanism.alignments and mechanism.circuit is not None:
-        checks.append(isolation_check)
+        checks += [isolation_check, alignment_with_complement_check]
     checks.append(decoy_check)
     done: list[Check] = []
     for i, check in enumerate(checks):

@@ -10,12 +10,31 @@ from peabench.certification.subject import PairIndex, Subject
 
 
 def interchanged(
-    subject: Subject, site: str, basis: Float[Tensor, "d_model k"], pair: PairIndex, *, complement: bool = False
+    subject: Subject,
+    site: str,
+    basis: Float[Tensor, "d_model k"],
+    pair: PairIndex,
+    *,
+    complement: bool = False,
+    beside: tuple[Float[Tensor, "d_model j"], Int[Tensor, " pair"]] | None = None,
 ) -> Int[Tensor, " pair"]:
-    """Output classes when a subspace at a site (or everything at that site but it) is taken from the source."""
+    """Output classes when a subspace at a site (or everything at that site but it) is taken from the source.
+
+    Args:
+        subject: what is examined.
+        site: a site of the residual stream.
+        basis: the subspace.
+        pair: rows of bases and sources.
+        complement: everything but the subspace is taken.
+        beside: a second subspace, outside of which the base's residual stream at the site is that of other rows.
+    """
     stage, at = subject.stage_of(site), subject.position_of(site)
     stream = subject.activations.stage_inputs[stage]
     base, source = stream[pair[0]], stream[pair[1]]
+    if beside is not None:
+        kept_basis, other = beside
+        base, kept = stream[other], base
+        base[:, at] += (kept[:, at] - base[:, at]) @ kept_basis @ kept_basis.T
     taken, kept = (base, source) if complement else (source, base)
     patched = kept.clone()
     patched[:, at] += (taken[:, at] - kept[:, at]) @ basis @ basis.T

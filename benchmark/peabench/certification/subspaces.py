@@ -12,10 +12,13 @@ from peabench.certification.checks import Check, NullCheck, judged
 from peabench.certification.runs import interchanged
 from peabench.certification.subject import NULL_PAIRS, Subject
 from peabench.interventions import SubspacePatch, run_patched
+from peabench.live import live_subspaces
 
 JOINT_SETS = 64
 JOINT_ROWS = 512
 ANGLES = 24
+COMPLEMENT_PAIRS = 16_384
+"""Triples of base, source and third input drawn for each place."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,33 @@ def alignment_check(subject: Subject) -> Check:
         errors,
         cases,
         exhaustive=subject.exhaustive,
+        null=NullCheck(description="random subspaces of the same sizes", cases=null_cases, errors=null_errors),
+    )
+
+
+def alignment_with_complement_check(subject: Subject) -> Check:
+    """The same while the complement of the live subspaces is another input's: a variable is read without the rest."""
+    live = live_subspaces(subject.mechanism, subject.network.graph)
+    errors = cases = null_errors = null_cases = 0
+    for place in places(subject):
+        if place.site not in live:
+            continue
+        pair, (other, _) = subject.some_pairs(COMPLEMENT_PAIRS), subject.some_pairs(COMPLEMENT_PAIRS)
+        want = subject.outputs_when_set([place.variable]).of(pair)
+        got = interchanged(subject, place.site, place.basis, pair, beside=(live[place.site], other))
+        errors += int((got != want).sum())
+        cases += len(other)
+        elsewhere = random_basis(subject, place.basis)
+        few = (pair[0][:NULL_PAIRS], pair[1][:NULL_PAIRS])
+        got = interchanged(subject, place.site, elsewhere, few, beside=(live[place.site], other[:NULL_PAIRS]))
+        null_errors += int((got != want[:NULL_PAIRS]).sum())
+        null_cases += len(few[0])
+    return judged(
+        "alignment with complement",
+        "the same while everything at the site but the aligned subspaces is taken from a third input",
+        errors,
+        cases,
+        exhaustive=False,
         null=NullCheck(description="random subspaces of the same sizes", cases=null_cases, errors=null_errors),
     )
 
@@ -174,7 +204,7 @@ def _smaller(basis: Float[Tensor, "d_model k"], subject: Subject) -> Iterator[Fl
 def isolation_check(subject: Subject) -> Check:
     """Swapping everything at a site except the live aligned subspaces changes nothing."""
     errors = cases = null_errors = null_cases = 0
-    for site, basis in _live_subspaces(subject).items():
+    for site, basis in live_subspaces(subject.mechanism, subject.network.graph).items():
         for pair in subject.pairs():
             got = interchanged(subject, site, basis, pair, complement=True)
             errors += int((got != subject.truth[pair[0]]).sum())
@@ -191,44 +221,3 @@ def isolation_check(subject: Subject) -> Check:
         exhaustive=subject.exhaustive,
         null=NullCheck(description="random subspaces of the same sizes kept", cases=null_cases, errors=null_errors),
     )
-
-
-def _live_subspaces(subject: Subject) -> dict[str, Float[Tensor, "d_model k"]]:
-    """For each residual site with one position: the span of all variables whose value is still read there or later.
-
-    A variable is live from the site at which it was first certified up to the last block that reads it; at a site past
-    its first reader it is no longer a certified place of the variable, yet must be kept for the readers that remain.
-    """
-    graph = subject.network.graph
-    last_read: dict[int, int] = {}
-    for edge in subject.mechanism.circuit.edges if subject.mechanism.circuit else ():
-        reader, _ = graph.edge_index(edge.edge)
-        block = next((s.block for s in graph.stages if reader in s.readers), graph.n_blocks)
-        for parent, _ in edge.carries:
-            number = _number(parent, subject)
-            last_read[number] = max(last_read.get(number, 0), block)
-    result: dict[str, list[Tensor]] = {}
-    first: dict[str, Place] = {}
-    for place in places(subject):
-        first.setdefault(place.variable, place)
-    for site in range(graph.n_blocks + 1):
-        bases = [
-            place.basis
-            for variable, place in first.items()
-            if subject.stage_of(place.site) <= graph.first_stage_of_block(site)
-            and site <= last_read.get(_number(variable, subject), -1)
-        ]
-        if bases:
-            result[f"resid.{site}@0"] = bases
-    return {site: _span(torch.cat(bases, 1)) for site, bases in result.items()}
-
-
-def _span(columns: Float[Tensor, "d_model column"]) -> Float[Tensor, "d_model k"]:
-    """An orthonormal basis of what the columns span together."""
-    left: Tensor
-    left, singular, _ = torch.linalg.svd(columns.double(), full_matrices=False)
-    return left[:, singular > 1e-4].float()
-
-
-def _number(variable: str, subject: Subject) -> int:
-    return list(subject.model.kinds).index(variable)

@@ -18,7 +18,7 @@ class Activations:
 
     *Dependency tracking*: `needed[s]` are the positions before stage s that can still reach the positions looked at.
     Before the last attention that is every position up to the last one looked at (every position at all where attention
-    is bidirectional); after it, only those looked at. In a run of `run_with_cache` all positions are looked at.
+    is bidirectional); after it, only those looked at: in a run of `run_with_cache` all of them, if not told otherwise.
     """
 
     network: Network
@@ -133,13 +133,16 @@ def run_with_cache(
     network: Network,
     inputs: Int[Tensor, "batch column"],
     embedded: Float[Tensor, "node batch position d_model"] | None = None,
+    *,
+    look: tuple[int, ...] | None = None,
 ) -> Activations:
     """Run a network once and keep everything that interventions are made from; no gradient flows through it.
 
-    It runs from the given embedding nodes where there are any, in place of those of the inputs.
+    It runs from the given embedding nodes where there are any, in place of those of the inputs. Where `look` names
+    positions of the output, only what these depend on is computed and kept.
     """
     with torch.no_grad():
-        return run(network, inputs, None, embedded)
+        return run(network, inputs, look, embedded)
 
 
 Tap = Callable[[int, Tensor], Tensor]
@@ -209,6 +212,11 @@ def project_attention(
         k, v = network.project(stage, x, slice(1, 3)).unbind(-3)
         q = network.project(stage, pick_rows(x, asking), slice(0, 1))[..., 0, :, :]
     return q, k, v
+
+
+def pick_examples(tensor: Float[Tensor, "row batch *any"], index: slice | Int[Tensor, " example"]) -> Tensor:
+    """Some of the examples, without a copy where they are a slice."""
+    return tensor[:, index] if isinstance(index, slice) else tensor.index_select(1, index)
 
 
 def pick_rows(tensor: Float[Tensor, "position *any"], rows: Sequence[int]) -> Float[Tensor, "row *any"]:

@@ -9,15 +9,15 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from peabench.errors import PeabenchError
-from peabench.interventions.activations import Activations, frozen, needed_positions
+from peabench.interventions.activations import Activations, frozen, needed_positions, pick_examples
 from peabench.interventions.chunks import Progress
 from peabench.interventions.readout import Readout
 from peabench.interventions.replay import Replay
 from peabench.interventions.sites import locate, values_at
 from peabench.networks import Network
 
-Loss = Callable[[Float[Tensor, "seed batch position output"], Int[Tensor, " batch"]], Float[Tensor, " seed"]]
-"""From counterfactual logits and the numbers of the rows they are for to one loss per seed."""
+Loss = Callable[[Float[Tensor, "seed batch position output"], slice | Int[Tensor, " batch"]], Float[Tensor, " seed"]]
+"""From counterfactual logits and the rows they are for (numbers, or a slice) to one loss per seed."""
 
 
 @dataclass(frozen=True)
@@ -75,13 +75,10 @@ def train_das(
     count = targets.shape[0]
     with torch.enable_grad(), frozen(network):
         for step in range(steps):
-            if generator is None:
-                index = torch.arange(step * batch_size, (step + 1) * batch_size, device=resid.device) % count
-            else:
-                index = torch.randint(0, count, (batch_size,), generator=generator, device=generator.device)
+            index = _batch(step, batch_size, count, generator, resid.device)
             bases = orthonormal(weights)
-            moved = change.index_select(1, index)[:, None] @ bases @ bases.transpose(-1, -2)
-            x = resid.index_select(1, index)[:, None] + moved
+            moved = pick_examples(change, index)[:, None] @ bases @ bases.transpose(-1, -2)
+            x = pick_examples(resid, index)[:, None] + moved
             for stage_step in steps_up:
                 x = stage_step.select(index)(x)
             per_seed = loss(readout.select(index)(steps_up[-1].rows if steps_up else rows, x, labels=[0])[0], index)
@@ -94,6 +91,18 @@ def train_das(
     return DASResult(orthonormal(weights.detach()), torch.stack(losses))
 
 
+def _batch(
+    step: int, size: int, count: int, generator: torch.Generator | None, device: torch.device
+) -> slice | Int[Tensor, " example"]:
+    """Numbers of the rows of a step: drawn, or in turn, and then a slice (which copies nothing) where none wraps."""
+    if generator is not None:
+        return torch.randint(0, count, (size,), generator=generator, device=generator.device)
+    first = step * size % count
+    if first + size <= count:
+        return slice(first, first + size)
+    return torch.arange(first, first + size, device=device) % count
+
+
 def orthonormal(weights: Float[Tensor, "seed d_model k"]) -> Float[Tensor, "seed d_model k"]:
     """Orthonormal columns that span the same subspaces: Q of a QR decomposition, for one column its direction."""
     if weights.shape[-1] == 1:
@@ -103,7 +112,7 @@ def orthonormal(weights: Float[Tensor, "seed d_model k"]) -> Float[Tensor, "seed
 
 
 def _cross_entropy(targets: Int[Tensor, " row"]) -> Loss:
-    def loss(logits: Tensor, index: Tensor) -> Tensor:
+    def loss(logits: Tensor, index: slice | Tensor) -> Tensor:
         last = logits[:, :, -1]
         wanted = targets[index].expand(last.shape[:2])
         if last.shape[-1] == 1:

@@ -17,7 +17,7 @@ class Readout:
 
     def __init__(self, run: Activations, metric: Metric | None) -> None:
         self.run, self.metric = run, metric
-        self.index: Tensor | None = None
+        self.index: slice | Tensor | None = None
         network, read = run.network, run.resid[-1]
         if isinstance(metric, LinearMetric):
             length = run.embedded.shape[0]
@@ -32,7 +32,7 @@ class Readout:
             whole = self.logits.movedim(0, 1)
             self.base = whole if metric is None else metric(whole)
 
-    def select(self, index: Int[Tensor, " example"]) -> "Readout":
+    def select(self, index: slice | Int[Tensor, " example"]) -> "Readout":
         """Whole logits of some of the base run's examples."""
         some = copy(self)
         some.index = index

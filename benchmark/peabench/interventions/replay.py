@@ -20,7 +20,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from peabench.interventions.activations import Activations, pick_rows, project_attention
+from peabench.interventions.activations import Activations, pick_examples, pick_rows, project_attention
 from peabench.networks import Network, Transformer
 
 Rows = tuple[tuple[int, int], ...]
@@ -42,10 +42,10 @@ class Step:
         """The changed residual stream after the stage."""
         return self.network.stage_sum(self.stage, x)
 
-    def select(self, index: Int[Tensor, " example"]) -> Self:
+    def select(self, index: slice | Int[Tensor, " example"]) -> Self:
         """The same step for some of the base run's examples."""
         tables = {field.name: getattr(self, field.name) for field in fields(self)}
-        chosen: dict[str, Any] = {name: t.index_select(1, index) for name, t in tables.items() if isinstance(t, Tensor)}
+        chosen: dict[str, Any] = {n: pick_examples(t, index) for n, t in tables.items() if isinstance(t, Tensor)}
         return replace(self, **chosen)
 
 

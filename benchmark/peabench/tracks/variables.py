@@ -8,7 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from peabench.errors import InvalidAnswer, PeabenchError
-from peabench.interventions import interchange, run_with_cache
+from peabench.interventions import Activations, SubspacePatch, interchange, run_patched, run_with_cache
+from peabench.live import live_subspaces
 from peabench.mechanism import CausalModel, MechanismError, SiteAddress
 from peabench.networks import Network
 from peabench.tasks import Task
@@ -96,14 +97,20 @@ class VariablesTrack(Track[VariableQuestion, VariableAnswer]):
     """Balanced interchange accuracy on held-out pairs: the mean over pairs whose output should change and pairs whose
     output should stay, 2a - 1, so that copying the base earns 0 (interchange: Geiger et al. 2021, arXiv:2106.02997).
 
-    Beside it: `accuracy_change` and `accuracy_stay`, its two halves; `overlap`, mean squared cosine of the principal
-    angles to the nearest certified subspace of that site, 0 if none is certified there; `leakage`, the share of pairs
-    *with the same value of the variable* whose output changes all the same.
+    The interchange must hold *whatever else the site holds*: what is certified to be irrelevant there is first taken
+    from other inputs, one for the base and another for the source. On the domain alone a subspace that leans on a
+    bystander of the variable is as good as the variable's own (the illusion of Makelov et al. 2023, arXiv:2311.17030);
+    see docs/decisions/whatever-else-the-site-holds.md.
+
+    Beside it: `on_domain`, the same without that; `accuracy_change` and `accuracy_stay`, the score's two halves;
+    `overlap`, mean squared cosine of the principal angles to the nearest certified subspace of that site, 0 if none is
+    certified there; `leakage`, the share of pairs *with the same value of the variable* whose output changes all the
+    same.
     """
 
     name = "variables"
-    version = 1
-    headline = "balanced interchange accuracy"
+    version = 2
+    headline = "balanced interchange accuracy, whatever else the site holds"
     bounds = (-1.0, 1.0)
     references = (Oracle(), SitePrior())
     nulls = ("random-subspace",)
@@ -145,9 +152,17 @@ class VariablesTrack(Track[VariableQuestion, VariableAnswer]):
         network = question.network
         with torch.no_grad():
             base, source = run_with_cache(network, pairs.base), run_with_cache(network, pairs.source)
-            predicted = predicted_class(interchange(network, base, source, site, basis[None])[0])
+            on_domain = predicted_class(interchange(network, base, source, site, basis[None])[0])
+            live = live_subspaces(task.mechanism, network.graph).get(site)
+            predicted = on_domain
+            if live is not None:
+                content = (task.record.model_dump_json(), question.variable, "complement", pairs.base, pairs.source)
+                others = task.record.domain.sample(2 * len(pairs), generator_from(*content))
+                beside = run_with_cache(network, others.to(pairs.base.device))
+                predicted = predicted_class(_interchange_among(base, source, beside, site, basis, live))
         right = (predicted == pairs.counterfactual).double()
         metrics = {"score": float(balanced_accuracy(predicted, pairs))}
+        metrics["on_domain"] = float(balanced_accuracy(on_domain, pairs))
         for name, kind in (("accuracy_change", pairs.should_change), ("accuracy_stay", ~pairs.should_change)):
             metrics |= {name: float(right[kind].mean())} if bool(kind.any()) else {}
         certified = residual_locations(task.mechanism, question.variable)
@@ -208,6 +223,30 @@ def held_out(task: Task, question: VariableQuestion) -> Pairs:
     )
     generator = generator_from(task.record.model_dump_json(), question.variable, known.base, known.source)
     return held_out_pairs(task.mechanism.causal_model, question.variable, task.record.domain, known, generator)
+
+
+def _interchange_among(
+    base: Activations,
+    source: Activations,
+    beside: Activations,
+    site: str,
+    basis: Float[Tensor, "d_model k"],
+    live: Float[Tensor, "d_model j"],
+) -> Float[Tensor, "batch position output"]:
+    """Logits after an interchange of a subspace between base and source, outside of whose live part both hold others'.
+
+    `beside` has the other inputs: first one for each base, then one for each source.
+    """
+    network, count = base.network, len(base.inputs)
+    stage = network.graph.first_stage_of_block(layer_of(site))
+    others = beside.stage_inputs[stage].split(count)
+    ours, theirs = (
+        other + (run.stage_inputs[stage] - other) @ live @ live.T
+        for run, other in zip((base, source), others, strict=True)
+    )
+    everything = torch.eye(len(basis), device=basis.device)[None]
+    patch = SubspacePatch(stage, everything, (ours + (theirs - ours) @ basis @ basis.T)[None])
+    return run_patched(network, base, subspaces=[patch])[0]
 
 
 def checked(question: VariableQuestion, answer: VariableAnswer) -> tuple[str, Float[Tensor, "d_model k"]]:

@@ -3,11 +3,14 @@
 What makes it fast: all parameters of a group are one flat vector, so that one fused Adam step serves all of them (its
 gradient has the same flat layout: fused Adam is silently wrong where the strides of a parameter and its gradient
 differ); the first layer of all networks is one wide product, as they read the same inputs; the backward pass is written
-out, without the overhead of a graph; and groups are small enough for their activations to stay in the caches.
+out, without the overhead of a graph; groups are small enough for their activations to stay in the caches; and each core
+works on a group of its own, so that no product this small is split among threads that wait for one another.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import pairwise
 from typing import Literal
 
@@ -50,7 +53,8 @@ def train_many(
 
     Args:
         networks: their parameters are replaced by the trained ones.
-        batches: called once for each step and group, so it must give the same batch for the same number.
+        batches: called once for each step and group, from several threads, so it must give the same batch for the same
+            number.
         steps: optimiser steps.
         learning_rate: of Adam.
         objective: the loss.
@@ -68,13 +72,31 @@ def train_many(
         raise PeabenchError(
             f"expected networks of one shape, got {sorted(map(tuple, widths))}; train them in separate calls"
         )
+    groups = [networks[first : first + group] for first in range(0, len(networks), group)]
+    work = partial(
+        _train_group, widths=widths[0], batches=batches, steps=steps, rate=learning_rate, objective=objective
+    )
     losses = []
-    for first in range(0, len(networks), group):
-        chosen = networks[first : first + group]
-        losses.append(_train_group(chosen, widths[0], batches, steps, learning_rate, objective))
+    for trained in _on_each_core(work, groups):
+        losses.append(trained)
         if progress is not None:
-            progress(min(1.0, (first + group) / len(networks)))
+            progress(len(losses) / len(groups))
     return torch.cat(losses, 1)
+
+
+def _on_each_core(
+    work: Callable[[Sequence[nn.Sequential]], Tensor], groups: Sequence[Sequence[nn.Sequential]]
+) -> Iterator[Tensor]:
+    """Results in order; where there are several groups, each is worked on by a thread that has one core to itself."""
+    threads = torch.get_num_threads()
+    if min(threads, len(groups)) == 1:
+        yield from map(work, groups)
+        return
+    try:
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            yield from pool.map(work, groups)
+    finally:
+        torch.set_num_threads(threads)
 
 
 @torch.no_grad()
@@ -83,7 +105,7 @@ def _train_group(
     widths: list[int],
     batches: Batches,
     steps: int,
-    learning_rate: float,
+    rate: float,
     objective: Objective,
 ) -> Float[Tensor, "step network"]:
     count = len(networks)
@@ -98,7 +120,7 @@ def _train_group(
     wide, *later = [part.view(shape) for part, shape in zip(flat.detach().split(sizes), shapes, strict=True)]
     wide_gradient, *gradients = [part.view(shape) for part, shape in zip(flat.grad.split(sizes), shapes, strict=True)]
     _exchange(networks, [wide, *later], widths, load=True)
-    optimiser = torch.optim.Adam([flat], lr=learning_rate, fused=True)
+    optimiser = torch.optim.Adam([flat], lr=rate, fused=True)
     losses, spare = flat.new_empty(steps, count), list[Tensor]()
     for step in range(steps):
         inputs, targets = batches(step)

@@ -1,10 +1,10 @@
 """The edge-level planting recipe (design, section 4), for many networks at once.
 
 Each step asks of random rows: the task itself; the causal model's counterfactual after single and joint interchanges
-on planted subspaces; no change when all but the live subspaces are swapped (isolation); the counterfactual of a single
-patched edge, alone and with the complement of the circuit resampled; no change under joint resampling of all, or of a
-random part, of the complement. Decoys are written, strongly, where nobody reads. Early on each unit is also told its
-gate directly; without that a gate in ten never starts to learn.
+on planted subspaces, whatever the rest of the stream holds; no change when all but the live subspaces are swapped
+(isolation); the counterfactual of a single patched edge, alone and with the complement of the circuit resampled; no
+change under joint resampling of all, or of a random part, of the complement. Decoys are written, strongly, where nobody
+reads. Early on each unit is also told its gate directly; without that a gate in ten never starts to learn.
 """
 
 from dataclasses import dataclass
@@ -105,7 +105,7 @@ class Planter:
         Args:
             pool: inputs.
             tutoring: weight of telling each unit its gate.
-            edge_groups: groups of rows with patched edges.
+            edge_groups: groups of rows with patched edges; 0 leaves edges out.
         """
         rows = pool.shape[1]
         config = self.stack.config
@@ -121,7 +121,8 @@ class Planter:
         batches = [Batch(clean, values[..., -1], 1.0)]
         shifts = torch.randint(1, rows, (2,), generator=self.generator).tolist()
         batches += self._subspaces(values, boundaries, shifts)
-        batches += self._edges(values, signs, boundaries, unit_outputs, edge_groups)
+        if edge_groups:
+            batches += self._edges(values, signs, boundaries, unit_outputs, edge_groups)
         return batches, self._misleading(values, unit_outputs) + tutoring * self._gates(values, unit_outputs)
 
     def _choice(self, kind: Int[Tensor, " row"]) -> tuple[Tensor, Tensor, Tensor]:
@@ -157,7 +158,10 @@ class Planter:
         return chosen & ~alone[..., None] | together, torch.where(together, at, where), parts
 
     def _subspaces(self, values: Tensor, boundaries: list[Tensor], shifts: list[int]) -> list[Batch]:
-        """Interchange on planted subspaces (single, joint) and isolation, one third of the rows each."""
+        """Interchange on planted subspaces (single, joint) and isolation, one third of the rows each.
+
+        In half of the rows with an interchange the complement of the live subspaces is swapped with it.
+        """
         targets = self.targets
         networks, rows, n_variables = values.shape
         d_model, n_boundaries = boundaries[0].shape[-1], len(boundaries)
@@ -168,13 +172,17 @@ class Planter:
         second = (self.random(networks, total, n_variables) < 0.5) & (parts == 0)
         live = pad(targets.live.float(), (0, 0, *beside))
         isolated = torch.randint(0, n_boundaries, (rows,), generator=self.generator)
-        swapped = self.random(networks, rows, d_model) < 0.5
-        swapped |= self.random(networks, rows, 1) < 0.5  # all of the complement, or a random part such as a decoy alone
-        from_second, parts = pad(second, beside), pad(parts, beside)
+        in_context = self.random(networks, 2 * rows) < 0.5
+        swapped = self.random(networks, total, d_model) < 0.5
+        swapped |= self.random(networks, total, 1) < 0.5  # all of the complement, or a random part such as a decoy
+        others_from = self.random(networks, total, 1) < 0.5
+        from_second, parts = torch.where(pad(chosen, beside), pad(second, beside), others_from), pad(parts, beside)
         resid = boundaries[0].repeat(1, kinds, 1)
         for b in range(n_boundaries):
             select = pad((chosen & (where == b)).float(), beside)
-            select[:, 2 * rows :] = (1 - live[:, None, :, b]) * (isolated == b)[None, :, None] * swapped
+            around = in_context & select[:, : 2 * rows].any(2)
+            around = torch.cat([around, (isolated == b).expand(networks, rows)], 1)
+            select = torch.maximum(select, (1 - live[:, None, :, b]) * around[..., None] * swapped)
             one, two = (boundaries[b].roll(s, 1).repeat(1, kinds, 1) for s in shifts)
             change = torch.bmm(torch.cat([one - resid, two - resid], 1), targets.basis)
             change = torch.where(from_second, change[:, total:], change[:, :total])

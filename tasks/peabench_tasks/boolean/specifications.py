@@ -1,7 +1,7 @@
 """Which tasks the family has: variants, sizes, seeds, and the shape of formula and network of each."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from peabench.networks.config import ResidualMLPConfig
 from peabench_tasks.boolean.formulas import Shape, draw_formula
@@ -40,7 +40,7 @@ SIZES = {
     "m": Size(
         Shape(n_gates=8, n_inputs=9, n_distractors=1, min_depth=3, max_depth=5),
         ResidualMLPConfig(n_inputs=9, d_model=32, n_blocks=5, n_units=4, d_hidden=12),
-        steps=600,
+        steps=1000,
         decoys=2,
     ),
     "l": Size(
@@ -57,9 +57,6 @@ RARE_S = Size(
     decoys=0,
 )
 """A gate that decides on 1% of the inputs needs more of them than size s has otherwise."""
-
-LONGER = {("cancelling", "m"): 1000, ("rare", "m"): 1000}
-"""Steps of what does not pass after the others' number."""
 
 DIFFICULTY = {
     "tree": "",
@@ -89,8 +86,7 @@ class Specification:
     @property
     def shape(self) -> Size:
         """Formula, network and training."""
-        size = RARE_S if (self.variant, self.size) == ("rare", "s") else SIZES[self.size]
-        return replace(size, steps=LONGER.get((self.variant, self.size), size.steps))
+        return RARE_S if (self.variant, self.size) == ("rare", "s") else SIZES[self.size]
 
     @property
     def examples(self) -> int:

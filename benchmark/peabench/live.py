@@ -1,0 +1,42 @@
+"""Which subspaces of the residual stream still matter: the rest may hold anything."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from peabench.mechanism import Mechanism, SiteAddress
+from peabench.networks import Graph
+
+
+def live_subspaces(mechanism: Mechanism, graph: Graph) -> dict[str, Float[Tensor, "d_model k"]]:
+    """For each residual site of a network with one position: the span of all variables still read there or later.
+
+    A variable is live from the site at which it was first certified up to the last block that reads it, by the circuit;
+    at a site past its first reader it is no longer a certified place of the variable, yet must be kept for the readers
+    that remain. What is orthogonal to the span is the site's *complement*. Without a circuit, or with several
+    positions, nothing is said.
+    """
+    if mechanism.circuit is None or graph.n_positions != 1:
+        return {}
+    number = {name: i for i, name in enumerate(mechanism.causal_model.kinds)}
+    last_read: dict[str, int] = {}
+    for edge in mechanism.circuit.edges:
+        reader, _ = graph.edge_index(edge.edge)
+        block = next((stage.block for stage in graph.stages if reader in stage.readers), graph.n_blocks)
+        for parent, _ in edge.carries:
+            last_read[parent] = max(last_read.get(parent, 0), block)
+    bases: dict[int, list[Tensor]] = {}
+    for alignment in sorted(mechanism.alignments, key=lambda alignment: number[alignment.variable]):
+        place = SiteAddress.parse(alignment.location.site).place
+        if alignment.location.basis is None or not isinstance(place, int):
+            continue
+        for site in range(place, last_read.get(alignment.variable, -1) + 1):
+            bases.setdefault(site, []).append(mechanism.tensor(alignment.location.basis))
+    return {f"resid.{site}@0": _span(torch.cat(columns, 1)) for site, columns in sorted(bases.items())}
+
+
+def _span(columns: Float[Tensor, "d_model column"]) -> Float[Tensor, "d_model k"]:
+    """An orthonormal basis of what the columns span together."""
+    left: Tensor
+    left, singular, _ = torch.linalg.svd(columns.double(), full_matrices=False)
+    return left[:, singular > 1e-4].float()
