@@ -48,6 +48,7 @@ def test_a_shipped_task_passes_and_each_check_fails_on_its_null(folder: Path) ->
         "necessity",
         "alternatives",
         "isolation",
+        "alignment with complement",
     }
     assert all(check.null is not None and check.null.errors > 0 for check in checks)
 
