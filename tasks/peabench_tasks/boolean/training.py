@@ -37,8 +37,8 @@ LEARNING_RATE = 8e-3
 MENDING_RATES = (1.5e-3, 8e-4, 4e-4)
 """Learning rates of successive rounds, in turn."""
 MENDING_STEPS = 150
-MENDING_ROUNDS = 8
-STARTS = 3
+MENDING_ROUNDS = 14
+STARTS = 2
 """How often a network begins anew, from other weights and directions, before its task is given up."""
 HARDEST = 32
 TOGETHER = 4
