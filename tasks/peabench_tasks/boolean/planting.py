@@ -105,7 +105,7 @@ class Planter:
         Args:
             pool: inputs.
             tutoring: weight of telling each unit its gate.
-            edge_groups: groups of rows with patched edges; 0 leaves edges out.
+            edge_groups: groups of rows with patched edges.
         """
         rows = pool.shape[1]
         config = self.stack.config
@@ -121,8 +121,7 @@ class Planter:
         batches = [Batch(clean, values[..., -1], 1.0)]
         shifts = torch.randint(1, rows, (2,), generator=self.generator).tolist()
         batches += self._subspaces(values, boundaries, shifts)
-        if edge_groups:
-            batches += self._edges(values, signs, boundaries, unit_outputs, edge_groups)
+        batches += self._edges(values, signs, boundaries, unit_outputs, edge_groups)
         return batches, self._misleading(values, unit_outputs) + tutoring * self._gates(values, unit_outputs)
 
     def _choice(self, kind: Int[Tensor, " row"]) -> tuple[Tensor, Tensor, Tensor]:

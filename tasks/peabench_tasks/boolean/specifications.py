@@ -34,7 +34,7 @@ SIZES = {
     "s": Size(
         Shape(n_gates=4, n_inputs=8, n_distractors=2, min_depth=2, max_depth=4),
         ResidualMLPConfig(n_inputs=8, d_model=24, n_blocks=4, n_units=4, d_hidden=8),
-        steps=500,
+        steps=800,
         decoys=2,
     ),
     "m": Size(
