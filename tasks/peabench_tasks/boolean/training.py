@@ -39,7 +39,7 @@ MENDING_RATES = (1.5e-3, 8e-4, 4e-4)
 MENDING_STEPS = 150
 MENDING_ROUNDS = 14
 HOPELESS = 1e-3
-"""Share of wrong single interchanges above which a mended network begins anew at once."""
+"""Share of wrong single interchanges, or edges, above which a mended network begins anew at once."""
 STARTS = 4
 """How often a network begins anew, from other weights and directions, before its task is given up."""
 HARDEST = 32
@@ -201,8 +201,8 @@ def finish_task(
                 return None
             failed = "; ".join(f"{c.name}: {c.errors} of {c.cases}" for c in checks if not c.passed)
             log.warning("%s after %d rounds of mending: %s", specification.name, attempt, failed)
-            alignment = next(check for check in checks if check.name == "alignment")
-            if attempt and alignment.errors > HOPELESS * alignment.cases:
+            single = [check for check in checks if check.name in ("alignment", "edges alone")]
+            if attempt and any(check.errors > HOPELESS * check.cases for check in single):
                 break  # a gate that was not learnt by now never is
         mend(alone, MENDING_RATES[attempt % len(MENDING_RATES)])
     return failed
