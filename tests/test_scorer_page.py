@@ -39,4 +39,4 @@ def test_a_scorer_of_the_page_runs(tmp_path: Path, block: str) -> None:
     )
     result = run_cell(Cell(key, entry, "test", task.folder, ()))
     assert result.status == "ok", result.traceback
-    assert result.metrics["score"] > 0.2
+    assert result.metrics.get("on_domain", result.metrics["score"]) > 0.2  # a covariance leans on bystanders

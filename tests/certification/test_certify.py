@@ -132,6 +132,7 @@ def test_flipping_a_gate_of_the_causal_model_fails(folder: Path) -> None:
 def test_a_wrong_basis_fails(folder: Path) -> None:
     path = folder / "mechanism.safetensors"
     tensors = load_file(path)
-    tensors["basis.g1"], tensors["basis.x5"] = tensors["basis.x5"].clone(), tensors["basis.g1"].clone()
+    one, other = "direction.g1", "direction.x5"
+    tensors[one], tensors[other] = tensors[other].clone(), tensors[one].clone()
     save_file(tensors, path)
     assert {"alignment", "isolation"} & failed(folder)

@@ -215,8 +215,10 @@ def project_attention(
 
 
 def pick_examples(tensor: Float[Tensor, "row batch *any"], index: slice | Int[Tensor, " example"]) -> Tensor:
-    """Some of the examples, without a copy where they are a slice."""
-    return tensor[:, index] if isinstance(index, slice) else tensor.index_select(1, index)
+    """Some of the examples, without a copy where they are a slice (of no inference tensor: autograd takes none)."""
+    if isinstance(index, slice):
+        return tensor[:, index].clone() if tensor.is_inference() else tensor[:, index]
+    return tensor.index_select(1, index)
 
 
 def pick_rows(tensor: Float[Tensor, "position *any"], rows: Sequence[int]) -> Float[Tensor, "row *any"]:

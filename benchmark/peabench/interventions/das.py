@@ -112,6 +112,8 @@ def orthonormal(weights: Float[Tensor, "seed d_model k"]) -> Float[Tensor, "seed
 
 
 def _cross_entropy(targets: Int[Tensor, " row"]) -> Loss:
+    targets = targets.clone() if targets.is_inference() else targets  # autograd takes no part of an inference tensor
+
     def loss(logits: Tensor, index: slice | Tensor) -> Tensor:
         last = logits[:, :, -1]
         wanted = targets[index].expand(last.shape[:2])
