@@ -11,9 +11,9 @@ from peabench.networks import Graph
 def live_subspaces(mechanism: Mechanism, graph: Graph) -> dict[str, Float[Tensor, "d_model k"]]:
     """For each residual site of a network with one position: the span of all variables still read there or later.
 
-    A variable is live from the site at which it was first certified up to the last block that reads it, by the circuit;
-    at a site past its first reader it is no longer a certified place of the variable, yet must be kept for the readers
-    that remain. What is orthogonal to the span is the site's *complement*. Without a circuit, or with several
+    A variable is live from the first of its certified residual sites up to the last block that reads it, by the
+    circuit; at a site past its first reader it is no longer a certified place of the variable, yet must be kept for the
+    readers that remain. What is orthogonal to the span is the site's *complement*. Without a circuit, or with several
     positions, nothing is said.
     """
     if mechanism.circuit is None or graph.n_positions != 1:
@@ -27,11 +27,12 @@ def live_subspaces(mechanism: Mechanism, graph: Graph) -> dict[str, Float[Tensor
             last_read[parent] = max(last_read.get(parent, 0), block)
     bases: dict[int, list[Tensor]] = {}
     for alignment in sorted(mechanism.alignments, key=lambda alignment: number[alignment.variable]):
-        place = SiteAddress.parse(alignment.location.site).place
-        if alignment.location.basis is None or not isinstance(place, int):
-            continue
-        for site in range(place, last_read.get(alignment.variable, -1) + 1):
-            bases.setdefault(site, []).append(mechanism.tensor(alignment.location.basis))
+        for location in alignment.locations:
+            place = SiteAddress.parse(location.site).place
+            if location.basis is None or not isinstance(place, int):
+                continue
+            for site in range(place, last_read.get(alignment.variable, -1) + 1):
+                bases.setdefault(site, []).append(mechanism.tensor(location.basis))
     return {f"resid.{site}@0": _span(torch.cat(columns, 1)) for site, columns in sorted(bases.items())}
 
 

@@ -7,9 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
+from tests.tracks import gates
 
 from peabench.certification import certify, contradiction
+from peabench.certification.certify import certify_network
+from peabench.domain import ProductDomain
 from peabench.tasks import load_task
 from peabench_tasks.boolean.family import BOOLEAN
 
@@ -136,3 +140,27 @@ def test_a_wrong_basis_fails(folder: Path) -> None:
     tensors[one], tensors[other] = tensors[other].clone(), tensors[one].clone()
     save_file(tensors, path)
     assert {"alignment", "isolation"} & failed(folder)
+
+
+def test_a_subspace_that_leans_on_a_bystander_fails_with_its_complement_alone() -> None:
+    """Half of g0's direction and half of an idle copy of it: right on the domain, and the null of this very check."""
+    network = gates.network()
+    with torch.no_grad():
+        block = network.block(0)
+        for weight in (block.w_in, block.b_in, block.w_out):
+            weight[0] = weight[1]
+        block.w_out[0] = block.w_out[0].roll(3, 1)
+    truth = gates.mechanism()
+    only = truth.model_copy(update={"alignments": truth.alignments[:1]})
+    domain = ProductDomain(sizes=(2,) * gates.N_INPUTS)
+    leaning = torch.zeros(gates.D_MODEL, 1)
+    leaning[[6, 9]] = 0.5**0.5
+    claimed = only.with_tensors({"g0": leaning})
+    checks = {check.name: check for check in certify_network(network, claimed, domain, None)}
+    assert checks["alignment"].errors == 0
+    axes = {name: torch.eye(gates.D_MODEL)[:, [6 + i]].clone() for i, name in enumerate(("g0", "g1", "g2"))}
+    checks = {check.name: check for check in certify_network(network, truth.with_tensors(axes), domain, None)}
+    check = checks["alignment with complement"]
+    assert check.errors == 0
+    assert check.null is not None
+    assert check.null.errors > 0.1 * check.null.cases / len(axes)

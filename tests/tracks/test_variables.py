@@ -141,6 +141,16 @@ def test_leaning_on_a_bystander_is_right_on_the_domain_alone(tmp_path: Path) -> 
     assert truth["on_domain"] == truth["score"] == 1
 
 
+def test_what_is_wrong_on_the_domain_earns_nothing_elsewhere(gates_task: Task) -> None:
+    generator = torch.Generator().manual_seed(5)
+    for _ in range(10):
+        noise = torch.zeros(gates.D_MODEL, 1)
+        noise[9:] = torch.randn(3, 1, generator=generator)
+        basis = torch.linalg.qr(axis(6) + noise).Q
+        found = graded(gates_task, "g0", "resid.1@0", basis)
+        assert found["score"] <= found["on_domain"] < 1
+
+
 def test_without_a_circuit_nothing_is_taken_for_irrelevant(tmp_path: Path) -> None:
     mechanism = gates.mechanism().model_copy(update={"circuit": None})
     task = gates.save_gates(tmp_path, gates.network(), mechanism)

@@ -1,7 +1,7 @@
 """Many MLPs at once against a loop of ordinary torch training."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
@@ -18,13 +18,23 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
+@pytest.fixture
+def threads_restored() -> Iterator[None]:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize(
     ("widths", "objective"),
     [((32, 64, 1), "mse"), ((6, 9, 1), "logistic"), ((8, 16, 12, 3), "cross_entropy"), ((5, 4), "mse")],
 )
 @pytest.mark.parametrize("own_targets", [False, True])
-def test_100_steps_equal_a_loop(widths: tuple[int, ...], objective: Objective, own_targets: bool) -> None:
-    torch.set_num_threads(1)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_100_steps_equal_a_loop(
+    threads_restored: None, widths: tuple[int, ...], objective: Objective, own_targets: bool, threads: int
+) -> None:
+    torch.set_num_threads(threads)
     generator = torch.Generator().manual_seed(0)
     networks = [make_mlp(widths, generator) for _ in range(5)]
     alone = copy.deepcopy(networks)
@@ -41,6 +51,7 @@ def test_100_steps_equal_a_loop(widths: tuple[int, ...], objective: Objective, o
         chosen, batch, steps=100, learning_rate=3e-3, objective=objective, group=2, progress=shares.append
     )
     assert shares == [0.5, 1.0]
+    assert torch.get_num_threads() == threads
     for number, network in enumerate(alone[:4]):
         optimiser = torch.optim.Adam(network.parameters(), lr=3e-3)
         for step in range(100):
@@ -57,3 +68,15 @@ def test_networks_of_different_shapes_are_an_error() -> None:
     networks = [make_mlp((3, 4, 1)), make_mlp((3, 5, 1))]
     with pytest.raises(PeabenchError, match="one shape"):
         train_many(networks, lambda _: (torch.zeros(1, 3), torch.zeros(1, 1, 1)), steps=1, learning_rate=0.1)
+
+
+def test_what_goes_wrong_in_a_thread_comes_out(threads_restored: None) -> None:
+    torch.set_num_threads(2)
+    networks = [make_mlp((3, 4, 1)) for _ in range(2)]
+
+    def batch(_step: int) -> tuple[Tensor, Tensor]:
+        raise ValueError("no data")
+
+    with pytest.raises(ValueError, match="no data"):
+        train_many(networks, batch, steps=1, learning_rate=0.1, group=1)
+    assert torch.get_num_threads() == 2

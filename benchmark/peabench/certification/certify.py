@@ -25,6 +25,7 @@ from peabench.certification.subspaces import (
     minimal_basis_check,
 )
 from peabench.domain import ProductDomain
+from peabench.live import live_subspaces
 from peabench.mechanism import Mechanism
 from peabench.networks import Network
 
@@ -92,7 +93,7 @@ def certify_network(
             necessity_check,
             alternatives_check,
         ]
-    if mechanism.alignments and mechanism.circuit is not None:
+    if live_subspaces(mechanism, network.graph):
         checks += [isolation_check, alignment_with_complement_check]
     checks.append(decoy_check)
     done: list[Check] = []

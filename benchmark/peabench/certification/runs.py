@@ -32,9 +32,8 @@ def interchanged(
     stream = subject.activations.stage_inputs[stage]
     base, source = stream[pair[0]], stream[pair[1]]
     if beside is not None:
-        kept_basis, other = beside
-        base, kept = stream[other], base
-        base[:, at] += (kept[:, at] - base[:, at]) @ kept_basis @ kept_basis.T
+        span, other = beside
+        base[:, at] = stream[other][:, at] + (base[:, at] - stream[other][:, at]) @ span @ span.T
     taken, kept = (base, source) if complement else (source, base)
     patched = kept.clone()
     patched[:, at] += (taken[:, at] - kept[:, at]) @ basis @ basis.T

@@ -67,7 +67,11 @@ def alignment_check(subject: Subject) -> Check:
 
 
 def alignment_with_complement_check(subject: Subject) -> Check:
-    """The same while the complement of the live subspaces is another input's: a variable is read without the rest."""
+    """Interchange while the complement of the live subspaces is another input's: a variable is read without the rest.
+
+    A random subspace would fail with or without that; the null is the aligned subspace tilted by 45 degrees towards
+    what goes together with the variable in the complement, as right as the aligned one while the base keeps its own.
+    """
     live = live_subspaces(subject.mechanism, subject.network.graph)
     errors = cases = null_errors = null_cases = 0
     for place in places(subject):
@@ -78,19 +82,34 @@ def alignment_with_complement_check(subject: Subject) -> Check:
         got = interchanged(subject, place.site, place.basis, pair, beside=(live[place.site], other))
         errors += int((got != want).sum())
         cases += len(other)
-        elsewhere = random_basis(subject, place.basis)
-        few = (pair[0][:NULL_PAIRS], pair[1][:NULL_PAIRS])
-        got = interchanged(subject, place.site, elsewhere, few, beside=(live[place.site], other[:NULL_PAIRS]))
+        few, tilted = (pair[0][:NULL_PAIRS], pair[1][:NULL_PAIRS]), _tilted(subject, place, live[place.site])
+        got = interchanged(subject, place.site, tilted, few, beside=(live[place.site], other[:NULL_PAIRS]))
         null_errors += int((got != want[:NULL_PAIRS]).sum())
         null_cases += len(few[0])
     return judged(
         "alignment with complement",
-        "the same while everything at the site but the aligned subspaces is taken from a third input",
+        "interchange on each aligned variable gives the causal model's counterfactual while everything at the site but "
+        "the aligned subspaces is taken from a third input",
         errors,
         cases,
         exhaustive=False,
-        null=NullCheck(description="random subspaces of the same sizes", cases=null_cases, errors=null_errors),
+        null=NullCheck(
+            description="the aligned subspaces, tilted towards what goes together with the variable",
+            cases=null_cases,
+            errors=null_errors,
+        ),
     )
+
+
+def _tilted(subject: Subject, place: Place, live: Float[Tensor, "d_model j"]) -> Float[Tensor, "d_model k"]:
+    """The basis, its first column tilted towards the direction of the complement that covaries with the variable."""
+    stream = subject.activations.stage_inputs[subject.stage_of(place.site)][:, subject.position_of(place.site)]
+    values = subject.values[place.variable].reshape(len(stream), -1)[:, 0].to(stream.dtype)
+    bystander = (stream - stream.mean(0)).T @ (values - values.mean())
+    bystander = torch.nn.functional.normalize(bystander - live @ (live.T @ bystander), dim=0)
+    tilted = place.basis.clone()
+    tilted[:, 0] = (tilted[:, 0] + bystander) / (1 + bystander.square().sum()).sqrt()
+    return tilted
 
 
 def joint_alignment_check(subject: Subject) -> Check:

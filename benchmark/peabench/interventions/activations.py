@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from peabench.errors import PeabenchError
 from peabench.networks import Network, Transformer
 
 
@@ -139,8 +140,14 @@ def run_with_cache(
     """Run a network once and keep everything that interventions are made from; no gradient flows through it.
 
     It runs from the given embedding nodes where there are any, in place of those of the inputs. Where `look` names
-    positions of the output, only what these depend on is computed and kept.
+    positions of the output, only what these depend on is computed and kept; the logits are then of these positions.
+
+    Raises:
+        PeabenchError: `look` is empty or names a position that the inputs do not have.
     """
+    length = positions_of(network, inputs)
+    if look is not None and (not look or min(look) < 0 or max(look) >= length):
+        raise PeabenchError(f"expected positions from 0 to {length - 1} to look at, got {look}")
     with torch.no_grad():
         return run(network, inputs, look, embedded)
 

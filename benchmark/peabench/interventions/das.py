@@ -16,8 +16,11 @@ from peabench.interventions.replay import Replay
 from peabench.interventions.sites import locate, values_at
 from peabench.networks import Network
 
-Loss = Callable[[Float[Tensor, "seed batch position output"], slice | Int[Tensor, " batch"]], Float[Tensor, " seed"]]
-"""From counterfactual logits and the rows they are for (numbers, or a slice) to one loss per seed."""
+Loss = Callable[[Float[Tensor, "seed batch position output"], Int[Tensor, " batch"]], Float[Tensor, " seed"]]
+"""From counterfactual logits and the numbers of the rows they are for to one loss per seed."""
+RowsLoss = Callable[
+    [Float[Tensor, "seed batch position output"], slice | Int[Tensor, " batch"]], Float[Tensor, " seed"]
+]
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ def train_das(
     stage, node, where = locate(network, site)
     length = len(base.embedded)
     look = tuple(range(length)) if loss is not None else (length - 1,)
-    loss = loss or _cross_entropy(targets)
+    wanted = _cross_entropy(targets) if loss is None else _of_row_numbers(loss, base.inputs.device)
     live = [p for p in range(length)[where] if p in needed_positions(network, look, length)[stage]]
     if not live:
         raise PeabenchError(f"expected a site that can reach the output at position {length - 1}, got {site!r}")
@@ -81,7 +84,8 @@ def train_das(
             x = pick_examples(resid, index)[:, None] + moved
             for stage_step in steps_up:
                 x = stage_step.select(index)(x)
-            per_seed = loss(readout.select(index)(steps_up[-1].rows if steps_up else rows, x, labels=[0])[0], index)
+            logits = readout.select(index)(steps_up[-1].rows if steps_up else rows, x, labels=[0])[0]
+            per_seed = wanted(logits, index)
             (gradient,) = torch.autograd.grad(per_seed.sum(), weights)
             weights.grad = gradient.contiguous()  # fused Adam is silently wrong where the strides of the two differ
             optimiser.step()
@@ -111,7 +115,16 @@ def orthonormal(weights: Float[Tensor, "seed d_model k"]) -> Float[Tensor, "seed
     return basis
 
 
-def _cross_entropy(targets: Int[Tensor, " row"]) -> Loss:
+def _of_row_numbers(loss: Loss, device: torch.device) -> RowsLoss:
+    """A loss that is given numbers also where the rows are a slice."""
+
+    def numbered(logits: Tensor, index: slice | Tensor) -> Tensor:
+        return loss(logits, torch.arange(index.start, index.stop, device=device) if isinstance(index, slice) else index)
+
+    return numbered
+
+
+def _cross_entropy(targets: Int[Tensor, " row"]) -> RowsLoss:
     targets = targets.clone() if targets.is_inference() else targets  # autograd takes no part of an inference tensor
 
     def loss(logits: Tensor, index: slice | Tensor) -> Tensor:

@@ -97,12 +97,12 @@ class VariablesTrack(Track[VariableQuestion, VariableAnswer]):
     """Balanced interchange accuracy on held-out pairs: the mean over pairs whose output should change and pairs whose
     output should stay, 2a - 1, so that copying the base earns 0 (interchange: Geiger et al. 2021, arXiv:2106.02997).
 
-    The interchange must hold *whatever else the site holds*: what is certified to be irrelevant there is first taken
-    from other inputs, one for the base and another for the source. On the domain alone a subspace that leans on a
+    It is the lower of two: on the domain, and with what is certified to be irrelevant at the site taken from other inputs
+    first, one for the base and another for the source. On the domain alone a subspace that leans on a
     bystander of the variable is as good as the variable's own (the illusion of Makelov et al. 2023, arXiv:2311.17030);
-    see docs/decisions/whatever-else-the-site-holds.md.
+    see docs/decisions/whatever-the-rest-of-the-site-holds.md.
 
-    Beside it: `on_domain`, the same without that; `accuracy_change` and `accuracy_stay`, the score's two halves;
+    Beside it: `on_domain`, the first of the two; `accuracy_change` and `accuracy_stay`, the score's two halves;
     `overlap`, mean squared cosine of the principal angles to the nearest certified subspace of that site, 0 if none is
     certified there; `leakage`, the share of pairs *with the same value of the variable* whose output changes all the
     same.
@@ -110,7 +110,7 @@ class VariablesTrack(Track[VariableQuestion, VariableAnswer]):
 
     name = "variables"
     version = 2
-    headline = "balanced interchange accuracy, whatever else the site holds"
+    headline = "balanced interchange accuracy, whatever the rest of the site holds"
     bounds = (-1.0, 1.0)
     references = (Oracle(), SitePrior())
     nulls = ("random-subspace",)
@@ -159,7 +159,8 @@ class VariablesTrack(Track[VariableQuestion, VariableAnswer]):
                 content = (task.record.model_dump_json(), question.variable, "complement", pairs.base, pairs.source)
                 others = task.record.domain.sample(2 * len(pairs), generator_from(*content))
                 beside = run_with_cache(network, others.to(pairs.base.device))
-                predicted = predicted_class(_interchange_among(base, source, beside, site, basis, live))
+                among = predicted_class(_interchange_among(base, source, beside, site, basis, live))
+                predicted = min(among, on_domain, key=lambda some: float(balanced_accuracy(some, pairs)))
         right = (predicted == pairs.counterfactual).double()
         metrics = {"score": float(balanced_accuracy(predicted, pairs))}
         metrics["on_domain"] = float(balanced_accuracy(on_domain, pairs))

@@ -53,8 +53,8 @@ def train_many(
 
     Args:
         networks: their parameters are replaced by the trained ones.
-        batches: called once for each step and group, from several threads, so it must give the same batch for the same
-            number.
+        batches: called once for each step and group, from several threads at once: it must give the same batch for the
+            same number, without a generator or a buffer that calls share.
         steps: optimiser steps.
         learning_rate: of Adam.
         objective: the loss.
