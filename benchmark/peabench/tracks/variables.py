@@ -97,10 +97,10 @@ class VariablesTrack(Track[VariableQuestion, VariableAnswer]):
     """Balanced interchange accuracy on held-out pairs: the mean over pairs whose output should change and pairs whose
     output should stay, 2a - 1, so that copying the base earns 0 (interchange: Geiger et al. 2021, arXiv:2106.02997).
 
-    It is the lower of two: on the domain, and with what is certified to be irrelevant at the site taken from other inputs
-    first, one for the base and another for the source. On the domain alone a subspace that leans on a
-    bystander of the variable is as good as the variable's own (the illusion of Makelov et al. 2023, arXiv:2311.17030);
-    see docs/decisions/whatever-the-rest-of-the-site-holds.md.
+    It is the lower of two: on the domain, and with what is certified to be irrelevant at the site taken from other
+    inputs first, one for the base and another for the source. On the domain alone a subspace that leans on a bystander
+    of the variable is as good as the variable's own (the illusion of Makelov et al. 2023, arXiv:2311.17030); see
+    docs/decisions/whatever-the-rest-of-the-site-holds.md.
 
     Beside it: `on_domain`, the first of the two; `accuracy_change` and `accuracy_stay`, the score's two halves;
     `overlap`, mean squared cosine of the principal angles to the nearest certified subspace of that site, 0 if none is
