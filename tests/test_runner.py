@@ -193,5 +193,5 @@ def test_a_result_of_a_cell_can_be_sent_between_processes(toy: ModuleType) -> No
 
     cell = cells_of("oracle")[0]
     assert pickle.loads(pickle.dumps(cell)) == cell  # noqa: S301 - joblib's own way between processes
-    result = run_cell(cell)
+    result = run_cell(cell).result
     assert pickle.loads(pickle.dumps(result)) == result  # noqa: S301

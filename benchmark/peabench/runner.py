@@ -9,7 +9,7 @@ from joblib import Parallel, cpu_count, delayed
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from peabench.catalogue import TaskSummary, content_hash, select
-from peabench.cells import Cell, outcome, run_cell
+from peabench.cells import Cell, Outcome, outcome, run_cell
 from peabench.discovery import ScorerEntry
 from peabench.errors import PeabenchError
 from peabench.results import CellKey, CellResult, finished, save
@@ -84,9 +84,9 @@ def run(
             waiting[cell.key] = cell
         else:
             yield done
-    for result in _run_all(waiting, jobs or cpu_count(), timeout):
-        save(result, out)
-        yield result
+    for found in _run_all(waiting, jobs or cpu_count(), timeout):
+        save(found.result, out, found.answers)
+        yield found.result
 
 
 def done_already(cells: Sequence[Cell], out: Path) -> int:
@@ -94,14 +94,14 @@ def done_already(cells: Sequence[Cell], out: Path) -> int:
     return sum(finished(cell.key, out) is not None for cell in cells)
 
 
-def _run_all(waiting: dict[CellKey, Cell], jobs: int, timeout: float | None) -> Iterator[CellResult]:
+def _run_all(waiting: dict[CellKey, Cell], jobs: int, timeout: float | None) -> Iterator[Outcome]:
     """Run the cells in a pool; the cells under way when a process dies are run again, each in a pool of its own."""
     with tempfile.TemporaryDirectory(prefix="peabench-") as folder:
         while waiting:
             try:
-                for result in _pool(list(waiting.values()), jobs, timeout, folder):
-                    del waiting[result.key]
-                    yield result
+                for found in _pool(list(waiting.values()), jobs, timeout, folder):
+                    del waiting[found.result.key]
+                    yield found
             except TerminatedWorkerError:
                 suspects = [cell for cell in waiting.values() if _marker(folder, cell).exists()]
                 if not suspects:
@@ -111,27 +111,27 @@ def _run_all(waiting: dict[CellKey, Cell], jobs: int, timeout: float | None) -> 
                     yield _run_alone(cell, timeout, folder)
 
 
-def _run_alone(cell: Cell, timeout: float | None, folder: str) -> CellResult:
+def _run_alone(cell: Cell, timeout: float | None, folder: str) -> Outcome:
     try:
         return next(_pool([cell], 2, timeout, folder))  # a pool of one job would be this very process
     except TerminatedWorkerError:
         _marker(folder, cell).unlink(missing_ok=True)
-        return outcome(cell, "failed", reason="Its process died: out of memory, or a crash in native code.")
+        return Outcome(outcome(cell, "failed", reason="Its process died: out of memory, or a crash in native code."))
 
 
-def _pool(cells: Sequence[Cell], jobs: int, timeout: float | None, folder: str) -> Iterator[CellResult]:
+def _pool(cells: Sequence[Cell], jobs: int, timeout: float | None, folder: str) -> Iterator[Outcome]:
     pool = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)
-    results: Iterator[CellResult] = pool(delayed(_marked)(cell, timeout, _marker(folder, cell)) for cell in cells)
+    results: Iterator[Outcome] = pool(delayed(_marked)(cell, timeout, _marker(folder, cell)) for cell in cells)
     return results
 
 
-def _marked(cell: Cell, timeout: float | None, marker: Path) -> CellResult:
+def _marked(cell: Cell, timeout: float | None, marker: Path) -> Outcome:
     """Run a cell with a file that says that it is under way, for the case that its process dies."""
     if marker.parent.exists():  # on another machine of a cluster it does not
         marker.touch()
-    result = run_cell(cell, timeout)
+    found = run_cell(cell, timeout)
     marker.unlink(missing_ok=True)
-    return result
+    return found
 
 
 def _marker(folder: str, cell: Cell) -> Path:

@@ -51,7 +51,7 @@ def result_of(task: Task, track: str, name: str, found: ScorerEntry | None = Non
         seed=0,
         device="cpu",
     )
-    result = run_cell(Cell(key, found, "test", task.folder, ()))
+    result = run_cell(Cell(key, found, "test", task.folder, ())).result
     assert result.status == "ok", result.traceback
     return result
 
