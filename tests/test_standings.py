@@ -8,7 +8,8 @@ from scipy.stats import bootstrap
 
 from peabench.errors import PeabenchError
 from peabench.results import CellKey, CellResult, Cost
-from peabench.standings import Standing, bootstrap_means, by_metric, family_mean, standings
+from peabench.standings import Standing, by_metric, standings
+from peabench.weights import bootstrap_means, task_weights
 
 
 def cell(scorer: str, task: str, score: float | None, role: str = "method", **key: object) -> CellResult:
@@ -31,7 +32,8 @@ def by_name(rows: list[Standing]) -> dict[str, Standing]:
 
 def test_one_family_has_the_interval_of_scipys_bootstrap() -> None:
     scores = np.random.default_rng(3).beta(2, 3, size=24)
-    ours = np.quantile(bootstrap_means(scores[None], ["a"] * 24, 50_000, seed=0)[0], [0.025, 0.975])
+    weights = task_weights(["a"] * 24, ["derived"] * 24)
+    ours = np.quantile(bootstrap_means(scores[None], ["a"] * 24, weights, 50_000, seed=0)[0], [0.025, 0.975])
     theirs = bootstrap((scores,), np.mean, n_resamples=50_000, method="percentile", rng=np.random.default_rng(5))
     np.testing.assert_allclose(ours, theirs.confidence_interval, atol=0.003)
 
@@ -40,9 +42,9 @@ def test_two_families_are_resampled_apart_and_weigh_the_same() -> None:
     generator = np.random.default_rng(4)
     small, large = generator.normal(0.2, 0.1, size=6), generator.normal(0.8, 0.2, size=40)
     families = ["small"] * 6 + ["large"] * 40
-    ours = np.quantile(
-        bootstrap_means(np.concatenate([small, large])[None], families, 50_000, seed=0)[0], [0.025, 0.975]
-    )
+    weights = task_weights(families, ["derived"] * 46)
+    scores = np.concatenate([small, large])
+    ours = np.quantile(bootstrap_means(scores[None], families, weights, 50_000, seed=0)[0], [0.025, 0.975])
 
     def mean_of_means(a: Any, b: Any, axis: int) -> Any:
         return (a.mean(axis) + b.mean(axis)) / 2
@@ -51,7 +53,7 @@ def test_two_families_are_resampled_apart_and_weigh_the_same() -> None:
         (small, large), mean_of_means, n_resamples=50_000, method="percentile", rng=np.random.default_rng(5)
     )
     np.testing.assert_allclose(ours, theirs.confidence_interval, atol=0.003)
-    assert family_mean([*small, *large], families) == pytest.approx((small.mean() + large.mean()) / 2)
+    assert weights @ scores == pytest.approx((small.mean() + large.mean()) / 2)
 
 
 def test_a_failed_cell_lowers_coverage_and_takes_the_rank() -> None:

@@ -1,7 +1,6 @@
 """Running one cell, scorer x task: seeded from its own identity, timed, isolated, graded."""
 
 import copy
-import hashlib
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
@@ -18,9 +17,11 @@ from peabench.cost import measured
 from peabench.discovery import ScorerEntry
 from peabench.environment import environment
 from peabench.errors import InvalidAnswer, PeabenchError
+from peabench.grading import questions_of
 from peabench.isolation import CellTimeout, one_thread, quiet, seed_global_generators, time_limit
 from peabench.results import SCORE, CellKey, CellResult, Cost, answer_hash, mean_metrics
 from peabench.scorers import Scorer
+from peabench.seeds import seed_of
 
 if TYPE_CHECKING:
     from peabench.tasks import Task
@@ -41,6 +42,8 @@ class Cell:
     """Folders of the run's other tasks of the track, for its references."""
     problem: str = ""
     """Why the cell cannot be run at all."""
+    provenance: str = ""
+    """Of the task."""
 
 
 @dataclass(frozen=True)
@@ -98,22 +101,13 @@ def outcome(cell: Cell, status: Any, reason: str = "", trace: str = "", **measur
         key=cell.key,
         role=cell.scorer.role,
         suite=cell.suite,
+        provenance=cell.provenance,
         status=status,
         reason=one_line(reason) or ("" if status == "ok" else "It gave no reason."),
         traceback=_storable(trace),
         environment=environment(cell.key.device),
         **measurements,
     )
-
-
-def seed_of(*identity: object) -> int:
-    """A 63-bit seed from what something is, never from when it runs.
-
-    >>> seed_of("circuits", "boolean/tree-s-0", 0) == seed_of("circuits", "boolean/tree-s-0", 0)
-    True
-    """
-    text = "\0".join(str(part) for part in identity)
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
 def one_line(text: str) -> str:
@@ -134,9 +128,7 @@ def _answered(cell: Cell) -> Outcome:
     key = cell.key
     track = tracks.get(key.track)
     task = load_task(cell.folder)
-    questions = track.questions(task, seed_of("question", key.track, key.task, key.seed))
-    if not questions:
-        raise PeabenchError(f"The track {key.track} has no question for {key.task}.")
+    questions = questions_of(key, task)
     scorer = cell.scorer.create()
     graded, answers, spent = [], [], []
     for index, question in enumerate(questions):

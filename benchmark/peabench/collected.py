@@ -25,6 +25,7 @@ class CollectedCell(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     task: str
+    provenance: str = ""
     seed: int
     device: str
     content_hash: str
@@ -98,6 +99,7 @@ class Collected(BaseModel):
                 ),
                 role=self.role,
                 suite=self.suite,
+                provenance=cell.provenance,
                 status=cell.status,
                 reason=cell.reason,
                 metrics=mean_metrics(cell.questions),

@@ -8,10 +8,10 @@ from peabench.answers import Answer, encode, read_answers
 from peabench.collected import MANIFEST, Collected, CollectedCell, Manifest, read_manifest, sha256
 from peabench.errors import PeabenchError
 from peabench.results import CellResult, mean_metrics, read_all, write
-from peabench.suites import Suite
+from peabench.suites import Suite, tasks_of
 
 
-def collect(run: Path, to: Path, suite: Suite) -> list[Path]:
+def collect(run: Path, to: Path, suite: Suite) -> list[Collected]:
     """Write the results of a run, those of a suite's tasks as it froze them, to a folder of collected results.
 
     Files of other scorers and suites in that folder stay; those of the same ones are replaced.
@@ -22,7 +22,7 @@ def collect(run: Path, to: Path, suite: Suite) -> list[Path]:
         suite: whose tasks.
 
     Returns:
-        The result files written.
+        The documents written.
 
     Raises:
         PeabenchError: a result or its answers are damaged, no result is of the suite, results of one scorer are of
@@ -40,7 +40,7 @@ def collect(run: Path, to: Path, suite: Suite) -> list[Path]:
             "--suite."
         )
     kept = _kept_files(to)
-    written = []
+    written: list[Collected] = []
     chosen.sort(key=lambda result: (result.key.track, result.key.scorer, result.key.task, result.key.seed))
     for _, group in groupby(chosen, key=lambda result: (result.key.track, result.key.scorer)):
         results = list(group)
@@ -52,7 +52,18 @@ def collect(run: Path, to: Path, suite: Suite) -> list[Path]:
     sums = kept | {name: sha256(to / name) for name in names}
     manifest = Manifest(files=dict(sorted(sums.items())))
     write(to / MANIFEST, (manifest.model_dump_json(indent=1) + "\n").encode())
-    return [to / document.file for document in written]
+    return written
+
+
+def gaps(documents: Sequence[Collected], suite: Suite) -> list[str]:
+    """One sentence for each scorer that has no result for some tasks of the suite that serve its track."""
+    found = []
+    for document in documents:
+        asked = {task.id for task in tasks_of(suite) if document.track in task.tracks}
+        missing = sorted(asked - {cell.task for cell in document.cells})
+        if missing:
+            found.append(f"{document.scorer} has no result for {len(missing)} tasks of {suite.name}: {missing[0]} ...")
+    return found
 
 
 def document_of(results: Sequence[CellResult], suite: Suite) -> Collected:
@@ -91,6 +102,7 @@ def document_of(results: Sequence[CellResult], suite: Suite) -> Collected:
         cells=[
             CollectedCell(
                 task=result.key.task,
+                provenance=result.provenance,
                 seed=result.key.seed,
                 device=result.key.device,
                 content_hash=result.key.content_hash,

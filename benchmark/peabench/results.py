@@ -83,6 +83,8 @@ class CellResult(BaseModel):
     key: CellKey
     role: Role
     suite: str
+    provenance: str = ""
+    """Of the task: `constructed`, `planted` or `derived`."""
     status: Status
     reason: str = ""
     """Why the cell was declined or failed, in one line."""

@@ -56,7 +56,8 @@ def plan(
                 device=device,
             )
             name = f"{suite.name} {suite.version}"
-            cells.append(Cell(key, entry, name, task.folder, tuple(o.folder for o in others), problems[task.id]))
+            beside = tuple(other.folder for other in others)
+            cells.append(Cell(key, entry, name, task.folder, beside, problems[task.id], task.provenance))
     if not cells:
         raise PeabenchError(f"No task of the suite {suite.name} serves the tracks of the scorers asked for.")
     return cells

@@ -47,6 +47,7 @@ def run(
     from peabench.cli.standings import print_standings
     from peabench.discovery import find_scorers, with_references
     from peabench.runner import done_already, plan
+    from peabench.stability import stability
     from peabench.standings import standings
     from peabench.suites import get_suite
 
@@ -64,7 +65,7 @@ def run(
     except KeyboardInterrupt:
         note(f"Stopped. What is finished stands in {out}; the same command continues from there.")
         raise typer.Exit(130) from None
-    print_standings(standings(results), json)
+    print_standings(standings(results), json, () if json else stability(results))
     _report_unanswered(results, out)
     methods = [result for result in results if result.role == "method"]
     if methods and all(result.status == "failed" for result in methods):

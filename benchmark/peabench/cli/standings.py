@@ -1,11 +1,14 @@
 """Standings as a table per track or as JSON, for every command that prints them."""
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from peabench.cli.output import display, print_json, table
+from peabench.stability import Stability
 from peabench.standings import Standing
+from peabench.weights import PLANTED_SHARE
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -21,21 +24,32 @@ COLUMNS = [
 ]
 
 
-def print_standings(rows: Sequence[Standing], as_json: bool) -> None:
+def print_standings(
+    rows: Sequence[Standing], as_json: bool, firmness: Sequence[Stability] = (), missing: bool = False
+) -> None:
     """Print standings on standard output.
 
     Passes are example-passes forward + backward; they and the time are medians over the answered cells. A scorer that
     did not answer every cell is not ranked.
+
+    Args:
+        rows: of one or more tracks.
+        as_json: print nothing but the rows, as JSON.
+        firmness: the stability of the tracks' boards, told below each.
+        missing: name every cell that was not answered, where otherwise they are counted by scorer and reason.
     """
     if as_json:
         print_json([row.listing() for row in rows])
         return
+    firm = {(found.track, found.track_version): found for found in firmness}
     boards: list[Table | str] = []
     for (track, version), group in groupby(rows, key=lambda row: (row.track, row.track_version)):
         found = list(group)
         title = f"{track} (version {version}), {found[0].asked} tasks"
-        named = zip(labels(found), found, strict=True)
+        named = list(zip(labels(found), found, strict=True))
         boards += ["", table(title, COLUMNS, [_cells(label, row) for label, row in named])]
+        boards += _remarks(found, firm.get((track, version)))
+        boards += [line for label, row in named for line in (_each_missing if missing else _missing)(label, row)]
     display(*boards[1:])
 
 
@@ -62,6 +76,31 @@ def labels(rows: Sequence[Standing]) -> list[str]:
         return f"{row.scorer} ({', '.join(told)})" if told else row.scorer
 
     return [label(row) for row in rows]
+
+
+def _remarks(rows: Sequence[Standing], firm: Stability | None) -> list[str]:
+    """What is to be said of a board as a whole."""
+    lines = []
+    if firm is not None and firm.tau is not None:
+        lines.append(f"Ranks on one part of the seeds and on the other: Kendall's tau {firm.tau:.2f}.")
+    if firm is not None and firm.resolvable is not None:
+        lines.append(
+            f"Differences above {firm.resolvable:.3f} are told apart; so are {firm.resolved} of {firm.pairs} pairs of "
+            "methods."
+        )
+    if any(row.planted_share > PLANTED_SHARE + 1e-9 for row in rows if row.coverage == 1):
+        lines.append("Every task is planted, so that planted tasks weigh more than one half.")
+    return lines
+
+
+def _missing(label: str, row: Standing) -> list[str]:
+    """How many cells of a scorer were not answered, for each reason."""
+    counts = Counter(f"{cell.status}: {cell.reason}" for cell in row.missing)
+    return [f"{label}, {count} of {row.asked} tasks {reason}" for reason, count in counts.most_common()]
+
+
+def _each_missing(label: str, row: Standing) -> list[str]:
+    return [f"{label}, {cell.task} {cell.status}: {cell.reason}" for cell in row.missing]
 
 
 def _score(score: float | None) -> str:
