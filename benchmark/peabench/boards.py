@@ -43,20 +43,6 @@ class Row:
         """Weighted mean over the answered tasks; None if there are none."""
         return mean_score(list(self.answered.values()))
 
-    def draws(self, resamples: int, seed: int) -> Float[Array, " resample"] | None:
-        """Bootstrap means of the score, paired with those of every row with the same tasks.
-
-        None where a family has a single task.
-        """
-        cells = list(self.answered.values())
-        strata = [stratum(cell) for cell in cells]
-        if not cells or min(strata.count(name) for name in set(strata)) < 2:
-            return None
-        found: Float[Array, " resample"] = bootstrap_means(
-            scores_of(cells)[None], strata, weights_of(cells), resamples, seed
-        )[0]
-        return found
-
 
 @dataclass(frozen=True)
 class Board:
@@ -75,6 +61,26 @@ class Board:
     def ranked(self) -> list[Row]:
         """The methods that answered everything asked."""
         return [row for row in self.rows if row.role == "method" and len(row.answered) == len(self.asked)]
+
+    def draws(self, resamples: int, seed: int) -> dict[RowKey, Float[Array, " resample"] | None]:
+        """Bootstrap means of every row's score, paired between rows with the same tasks.
+
+        None for a row with a single task of a family, or with none at all.
+        """
+        alike: dict[tuple[object, ...], list[Row]] = defaultdict(list)
+        for row in self.rows:
+            alike[tuple((task, stratum(cell)) for task, cell in row.answered.items())].append(row)
+        found: dict[RowKey, Float[Array, " resample"] | None] = {}
+        for rows in alike.values():
+            cells = list(rows[0].answered.values())
+            strata = [stratum(cell) for cell in cells]
+            if min((strata.count(name) for name in set(strata)), default=0) < 2:
+                found |= {row.key: None for row in rows}
+                continue
+            scores = np.stack([scores_of(list(row.answered.values())) for row in rows])
+            drawn = bootstrap_means(scores, strata, weights_of(cells), resamples, seed)
+            found |= {row.key: draws for row, draws in zip(rows, drawn, strict=True)}
+        return found
 
 
 def boards(results: Sequence[CellResult]) -> list[Board]:

@@ -102,7 +102,7 @@ def compare(
     of_first, of_second = (_answered(results, name, track) for name in (first, second))
     pairs = _pairs(of_first, of_second)
     if not pairs:
-        raise PeabenchError(f"No task was answered by both {first} and {second}; run them on the same suite.")
+        raise PeabenchError(f"{first} and {second} have no answered cell in common; run both with one seed.")
     weights = _weights(pairs)
     overall = _difference(pairs, resamples, seed)
     return Comparison(

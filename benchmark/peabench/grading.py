@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from peabench.answers import Answer
 from peabench.errors import InvalidAnswer, PeabenchError
+from peabench.isolation import one_thread
 from peabench.results import CellKey
 from peabench.seeds import seed_of
 
@@ -44,16 +45,17 @@ def regrade(key: CellKey, folder: Path, answers: Sequence[Answer]) -> list[dict[
     from peabench.tasks import load_task
 
     track, task = tracks.get(key.track), load_task(folder)
-    questions = questions_of(key, task)
-    if len(answers) != len(questions):
-        raise InvalidAnswer(f"Expected {len(questions)} answers to {key.task}, got {len(answers)}; answer each once.")
     graded = []
-    for index, (question, fields) in enumerate(zip(questions, answers, strict=True)):
-        try:
-            answer = track.answer_type(**fields)
-        except TypeError as error:
-            raise InvalidAnswer(
-                f"Expected the fields of an answer of the track {key.track}, got {', '.join(sorted(fields))} ({error})."
-            ) from None
-        graded.append(dict(track.grade(task, index, question, answer)))
+    with one_thread():
+        questions = questions_of(key, task)
+        if len(answers) != len(questions):
+            raise InvalidAnswer(f"Expected {len(questions)} answers to {key.task}, got {len(answers)}; answer each.")
+        for index, (question, fields) in enumerate(zip(questions, answers, strict=True)):
+            try:
+                answer = track.answer_type(**fields)
+            except TypeError as error:
+                raise InvalidAnswer(
+                    f"Expected the fields of an answer of {key.track}, got {', '.join(sorted(fields))} ({error})."
+                ) from None
+            graded.append(dict(track.grade(task, index, question, answer)))
     return graded

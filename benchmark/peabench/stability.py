@@ -85,7 +85,8 @@ def resolved(bounds: tuple[float, float]) -> bool:
 def _stability(board: Board, resamples: int, seed: int) -> Stability:
     splits = halves([seed_of(task) for task, _ in board.asked])
     taus = [tau for split in splits if (tau := _tau(board.ranked, *split)) is not None]
-    drawn = [row.draws(resamples, seed) for row in board.ranked]
+    every = board.draws(resamples, seed)
+    drawn = [every[row.key] for row in board.ranked]
     draws = [found for found in drawn if found is not None]
     bounds = [interval(one - other) for one, other in combinations(draws, 2)] if len(draws) == len(drawn) else []
     return Stability(

@@ -137,7 +137,7 @@ def places(scores: Float[Array, "scorer resample"]) -> Float[Array, "scorer resa
 
 
 def _track_standings(board: Board, resamples: int, seed: int) -> list[Standing]:
-    draws = {row.key: row.draws(resamples, seed) for row in board.rows}
+    draws = board.draws(resamples, seed)
     ranks = _ranks(board, draws)
     nulls = _nulls(board)
     found = [_standing(board, row, draws[row.key], ranks.get(row.key, (None, None)), nulls) for row in board.rows]

@@ -1,5 +1,6 @@
 """`peabench leaderboard` and `peabench compare`: what stored results say, without running anything."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,6 +23,17 @@ MetricOption = Annotated[
     str, typer.Option(metavar="NAME", help="Another of the metrics that results hold, in place of the score.")
 ]
 
+
+class Group(StrEnum):
+    """What a board's scores can be split by."""
+
+    family = "family"
+    variant = "variant"
+    size = "size"
+    provenance = "provenance"
+    scale = "scale"
+
+
 leaderboard = typer.Typer(rich_markup_mode=None)
 
 
@@ -29,7 +41,8 @@ leaderboard = typer.Typer(rich_markup_mode=None)
 def print_leaderboard(
     context: typer.Context,
     results: ResultsOption = None,
-    variants: Annotated[bool, typer.Option("--variants", help="Scores variant by variant.")] = False,
+    by: Annotated[Group | None, typer.Option(help="Scores of each of these in place of the standings.")] = None,
+    variants: Annotated[bool, typer.Option("--variants", help="The same as --by variant.")] = False,
     missing: Annotated[bool, typer.Option("--missing", help="Name every cell that was not answered.")] = False,
     metric: MetricOption = "score",
     json: JsonOption = False,
@@ -41,14 +54,14 @@ def print_leaderboard(
             if source is not None and source.name == "COMMANDLINE":
                 raise PeabenchError(f"Give --{name} after `{context.invoked_subcommand}`, not before it.")
         return
-    from peabench.cli.standings import print_standings, print_variants
+    from peabench.cli.standings import print_groups, print_standings
     from peabench.stability import stability
     from peabench.standings import standings
 
     found = _stored(results, metric)
     rows = standings(found)
-    if variants and not json:
-        print_variants(rows)
+    if (variants or by) and not json:
+        print_groups(rows, by.value if by else "variant")
     else:
         print_standings(rows, json, () if json else stability(found), missing)
 

@@ -10,11 +10,11 @@ import numpy as np
 from peabench.answers import read_answers
 from peabench.cells import Cell, run_cell
 from peabench.collected import Collected, altered, documents, read_collected
-from peabench.discovery import known_scorers
+from peabench.discovery import ScorerEntry, known_scorers
 from peabench.environment import environment, same_platform
 from peabench.errors import PeabenchError
 from peabench.grading import regrade
-from peabench.results import SCORE, CellResult
+from peabench.results import SCORE, CellKey, CellResult
 from peabench.runner import plan
 from peabench.suites import Suite, get_suite
 
@@ -30,7 +30,7 @@ class CollectedResult:
 
     result: CellResult
     cell: Cell | None
-    """None where the scorer is not installed."""
+    """None where the scorer is not installed, or its track no longer has the task."""
 
     @property
     def repeats(self) -> bool:
@@ -61,28 +61,31 @@ def collected_cells(folder: Path) -> tuple[list[CollectedResult], list[str]]:
     answers those that it names.
 
     Raises:
-        PeabenchError: the folder has no manifest, or the installed scorers or suites cannot be listed.
+        PeabenchError: the folder has no manifest, or its suite is not installed in that version.
     """
     if not folder.is_dir():
         raise PeabenchError(f"There is no folder of results {folder}; `peabench leaderboard collect` makes one.")
     problems = altered(folder)
-    found: list[CollectedResult] = []
-    for file in documents(folder):
+    found = []
+    for document in documents(folder):
         try:
-            document = read_collected(file)
-            results = _with_cells(document)
+            found.append(read_collected(document))
         except PeabenchError as error:
             problems.append(str(error))
-            continue
-        for result in results:
-            try:
-                read_answers(folder, result.result.key)
-            except PeabenchError as error:
-                problems.append(str(error))
-            if result.cell is not None and result.cell.key != result.result.key:
-                problems.append(_stale(result.result, result.cell))
-        found += results
-    return found, problems
+    planned = _planned(found)
+    cells = [
+        CollectedResult(result, planned.get((document.suite, *_place(result.key))))
+        for document in found
+        for result in document.results()
+    ]
+    for item in cells:
+        try:
+            read_answers(folder, item.result.key)
+        except PeabenchError as error:
+            problems.append(str(error))
+        if item.cell is not None and item.cell.key != item.result.key:
+            problems.append(_stale(item.result, item.cell))
+    return cells, problems
 
 
 def sample(results: Sequence[CollectedResult], count: int, seed: int) -> list[CollectedResult]:
@@ -112,31 +115,33 @@ def recomputed(folder: Path, stored: CollectedResult) -> Recomputation:
     return Recomputation(tuple(problems), alike)
 
 
-def _with_cells(document: Collected) -> list[CollectedResult]:
-    """The results of a document, each with the cell that a run with the installed code would have in its place."""
-    suite = _suite_of(document)
-    entries = [e for e in known_scorers()[0] if (e.track, e.name) == (document.track, document.scorer)]
-    cells: dict[tuple[str, int, str], Cell] = {}
-    for seed, device in sorted({(cell.seed, cell.device) for cell in document.cells}):
-        planned = plan(entries, suite, seed=seed, device=device) if entries else []
-        cells |= {(cell.key.task, seed, device): cell for cell in planned}
-    found = [
-        CollectedResult(result, cells.get((result.key.task, result.key.seed, result.key.device)))
-        for result in document.results()
-    ]
-    alien = [item.result.key.task for item in found if item.cell is None and entries]
-    if alien:
-        raise PeabenchError(f"{alien[0]} is no task of {document.suite} for {document.track}; collect anew.")
-    return found
+def _planned(found: Sequence[Collected]) -> dict[tuple[object, ...], Cell]:
+    """The cells that the installed code would run in the place of collected ones, by suite and place."""
+    entries = {(entry.track, entry.name): entry for entry in known_scorers()[0]}
+    runs: dict[tuple[str, int, str], list[ScorerEntry]] = defaultdict(list)
+    for document in found:
+        entry = entries.get((document.track, document.scorer))
+        for seed, device in sorted({(cell.seed, cell.device) for cell in document.cells}):
+            if entry is not None:
+                runs[document.suite, seed, device].append(entry)
+    return {
+        (suite, *_place(cell.key)): cell
+        for (suite, seed, device), scorers in runs.items()
+        for cell in plan(scorers, _suite_of(suite), seed=seed, device=device)
+    }
 
 
-def _suite_of(document: Collected) -> Suite:
-    name, _, version = document.suite.rpartition(" ")
+def _place(key: CellKey) -> tuple[object, ...]:
+    return key.track, key.scorer, key.task, key.seed, key.device
+
+
+def _suite_of(label: str) -> Suite:
+    name, _, version = label.rpartition(" ")
     suite = get_suite(name)
     if str(suite.version) != version:
         raise PeabenchError(
-            f"The results of {document.scorer} are of {document.suite}, but version {suite.version} is installed; run "
-            "the suite again and collect it."
+            f"The results are of {label}, but version {suite.version} of it is installed; run the suite again and "
+            "collect it."
         )
     return suite
 

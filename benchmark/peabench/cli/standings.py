@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from peabench.boards import in_order
 from peabench.cli.output import display, print_json, table
 from peabench.stability import Stability
 from peabench.standings import Standing
@@ -53,17 +54,27 @@ def print_standings(
     display(*boards[1:])
 
 
-def print_variants(rows: Sequence[Standing]) -> None:
-    """Print the mean score of every scorer on every variant, a table per track."""
+def print_groups(rows: Sequence[Standing], kind: str) -> None:
+    """Print the score of every scorer on every family, variant, size or provenance of tasks, a table per track.
+
+    Of kind `scale` it is the score by size of each variant that has several.
+    """
     boards: list[Table | str] = []
     for track, group in groupby(rows, key=lambda row: row.track):
         found = list(group)
-        variants = sorted({variant for row in found for variant in row.variants})
-        columns = [("Scorer", "fold"), *((variant, "right") for variant in variants)]
-        named = zip(labels(found), found, strict=True)
-        cells = [(label, *(_score(row.variants.get(variant)) for variant in variants)) for label, row in named]
-        boards += ["", table(f"{track}: score by variant", columns, cells)]
+        lines = [line for label, row in zip(labels(found), found, strict=True) for line in _groups(label, row, kind)]
+        names = dict(sorted({name: None for _, scores in lines for name in scores}.items(), key=in_order))
+        columns = [("Scorer", "fold"), *((name or "unknown", "right") for name in names)]
+        cells = [(label, *(_score(scores.get(name)) for name in names)) for label, scores in lines]
+        boards += ["", table(f"{track}: score by {kind}", columns, cells)]
     display(*boards[1:])
+
+
+def _groups(label: str, row: Standing, kind: str) -> list[tuple[str, dict[str, float]]]:
+    if kind == "scale":
+        return [(f"{label} on {name}", curve) for name, curve in row.scale.items()]
+    plurals = {"family": row.families, "variant": row.variants, "size": row.sizes, "provenance": row.provenances}
+    return [(label, plurals[kind])]
 
 
 def labels(rows: Sequence[Standing]) -> list[str]:
@@ -82,14 +93,14 @@ def _remarks(rows: Sequence[Standing], firm: Stability | None) -> list[str]:
     """What is to be said of a board as a whole."""
     lines = []
     if firm is not None and firm.tau is not None:
-        lines.append(f"Ranks on one part of the seeds and on the other: Kendall's tau {firm.tau:.2f}.")
+        lines.append(f"Ranks on disjoint halves of the tasks' seeds agree to Kendall's tau {firm.tau:.2f}.")
     if firm is not None and firm.resolvable is not None:
         lines.append(
             f"Differences above {firm.resolvable:.3f} are told apart; so are {firm.resolved} of {firm.pairs} pairs of "
             "methods."
         )
     if any(row.planted_share > PLANTED_SHARE + 1e-9 for row in rows if row.coverage == 1):
-        lines.append("Every task is planted, so that planted tasks weigh more than one half.")
+        lines.append("All tasks are planted: that they weigh at most one half cannot hold here.")
     return lines
 
 
