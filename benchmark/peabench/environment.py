@@ -50,9 +50,12 @@ def commit() -> str:
 
 
 def _processor() -> str:
+    """Name, family and model of the processor, and the widest instructions that torch uses on it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
-        return platform.processor()
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor())
+        lines = []
+    told = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    names = [told.get("model name") or platform.processor()]
+    names += [f"{field.removeprefix('cpu ')} {told[field]}" for field in ("cpu family", "model") if field in told]
+    return ", ".join(filter(None, [*names, torch.backends.cpu.get_cpu_capability()]))
