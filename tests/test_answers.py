@@ -2,6 +2,7 @@
 
 import json
 import struct
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 from safetensors.torch import load_file, save_file
 
+from peabench import results
 from peabench.answers import METADATA, WHOLE, Answer, AnswerFile, encode, plain, read_answers
 from peabench.discovery import find_scorers
 from peabench.errors import InvalidAnswer, PeabenchError
@@ -75,8 +77,6 @@ VALUES = st.one_of(
 @settings(deadline=None, max_examples=50)
 @given(st.lists(st.dictionaries(st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True), VALUES, max_size=4), max_size=3))
 def test_any_plain_answers_come_back_with_their_hash(answers: list[dict[str, Any]]) -> None:
-    import tempfile
-
     with tempfile.TemporaryDirectory() as folder:
         back = through_a_file(Path(folder), answers)
     assert answer_hash(back) == answer_hash(answers)
@@ -175,8 +175,8 @@ def ran(out: Path) -> dict[tuple[str, str], CellResult]:
 
 
 def test_a_run_leaves_the_answers_that_its_scores_were_graded_from(toy: ModuleType, tmp_path: Path) -> None:
-    results = ran(tmp_path)
-    for result in results.values():
+    found = ran(tmp_path)
+    for result in found.values():
         answers = read_answers(tmp_path, result.key)
         assert answers is not None
         assert answer_hash(answers) == result.answer_hash
@@ -186,14 +186,14 @@ def test_a_run_leaves_the_answers_that_its_scores_were_graded_from(toy: ModuleTy
             (first, second) = (answer["answer"] - truth for answer in answers)  # type: ignore[operator]
             assert first.std() < 1e-6
             assert second.std() < 1e-6
-    key = results["noise", "toy/a-0"].key
+    key = found["noise", "toy/a-0"].key
     assert read_answers(tmp_path, key.model_copy(update={"seed": 7})) is None
     assert read_answers(tmp_path, key.model_copy(update={"scorer_version": "7"})) is None
 
 
 def test_a_result_without_its_own_answers_is_a_problem_and_is_run_again(toy: ModuleType, tmp_path: Path) -> None:
-    results = ran(tmp_path)
-    key, other = results["noise", "toy/a-0"].key, results["noise", "toy/a-1"].key
+    found = ran(tmp_path)
+    key, other = found["noise", "toy/a-0"].key, found["noise", "toy/a-1"].key
     content = (tmp_path / key.answers_file).read_bytes()
     (tmp_path / key.answers_file).write_bytes((tmp_path / other.answers_file).read_bytes())
     with pytest.raises(PeabenchError, match="not those that its result was graded from"):
@@ -203,7 +203,7 @@ def test_a_result_without_its_own_answers_is_a_problem_and_is_run_again(toy: Mod
     with pytest.raises(PeabenchError, match="are missing"):
         read_answers(tmp_path, key)
     assert finished(key, tmp_path) is None
-    assert finished(other, tmp_path) == results["noise", "toy/a-1"]
+    assert finished(other, tmp_path) == found["noise", "toy/a-1"]
     ran(tmp_path)
     assert (tmp_path / key.answers_file).read_bytes() == content
 
@@ -215,3 +215,27 @@ def test_a_failure_in_an_answers_place_takes_it_away(toy: ModuleType, tmp_path: 
     assert not (tmp_path / result.key.answers_file).exists()
     assert read_answers(tmp_path, result.key) is None
     assert list(tmp_path.rglob("*.part")) == []
+
+
+def test_a_kill_between_the_answers_and_the_result_leaves_a_problem_and_no_wrong_answers(
+    toy: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = ran(tmp_path)["noise", "toy/a-0"]
+    newer: list[Answer] = [{"answer": torch.zeros(3)}] * 2
+    update = {"answer_hash": answer_hash(newer), "metrics": {"score": 0.1}}
+    write = results.write
+
+    def killed(file: Path, content: bytes) -> None:
+        if file.suffix == ".json":
+            raise KeyboardInterrupt
+        write(file, content)
+
+    monkeypatch.setattr(results, "write", killed)
+    with pytest.raises(KeyboardInterrupt):
+        save(result.model_copy(update=update), tmp_path, encode({WHOLE: newer}))
+    assert results.read(tmp_path / result.key.file) == result
+    with pytest.raises(PeabenchError, match="not those that its result was graded from"):
+        read_answers(tmp_path, result.key)
+    assert finished(result.key, tmp_path) is None
+    (tmp_path / result.key.file).unlink()  # and where there was no result before, there is none now
+    assert read_answers(tmp_path, result.key) is None

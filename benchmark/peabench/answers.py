@@ -105,7 +105,8 @@ def encode(cells: Mapping[str, Sequence[Answer]]) -> bytes:
             {name: value for name, value in answer.items() if not isinstance(value, Tensor)} for answer in answers
         ]
     contents = _Contents(cells=others).model_dump_json()
-    return save({name: tensors[name].contiguous() for name in sorted(tensors)}, {METADATA: contents})
+    copies = {name: tensors[name].clone(memory_format=torch.contiguous_format) for name in sorted(tensors)}
+    return save(copies, {METADATA: contents})  # safetensors refuses tensors that share memory
 
 
 class AnswerFile:
