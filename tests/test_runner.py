@@ -20,7 +20,7 @@ def cells_of(*scorers: str, seed: int = 0, tasks: str = "*") -> list[Cell]:
 
 
 def run_all(cells: list[Cell], out: Path, **options: float) -> dict[tuple[str, str], CellResult]:
-    results = run(cells, out, jobs=1, timeout=options.get("timeout"))
+    results = run(cells, out, jobs=0, timeout=options.get("timeout"))
     return {(result.key.scorer, result.key.task): result for result in results}
 
 
@@ -114,7 +114,7 @@ def test_a_scorer_that_prints_does_not_spoil_the_output(
 
 def test_a_run_that_is_stopped_continues_where_it_was(toy: ModuleType, tmp_path: Path) -> None:
     cells = cells_of("noise")
-    started = run(cells, tmp_path, jobs=1)
+    started = run(cells, tmp_path, jobs=0)
     first = next(started)
     started.close()  # type: ignore[attr-defined]
     assert done_already(cells, tmp_path) == 1

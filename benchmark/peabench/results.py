@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 from math import isfinite
@@ -14,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, FiniteFloat, model_validator
 from peabench.documents import read_document
 from peabench.errors import InvalidAnswer, PeabenchError
 from peabench.scorers import Role
+from peabench.storage import write_whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,7 +34,9 @@ class CellKey(BaseModel):
     scorer: str
     scorer_version: str
     source_hash: str
-    """Of a scorer under development; empty for a released one."""
+    """Of the scorer's source, see `peabench.identity`; empty for a track's reference."""
+    parameters: str = ""
+    """JSON of what the scorer's class sets beside its declared metadata."""
     task: str
     content_hash: str
     others_hash: str
@@ -103,11 +105,8 @@ def save(result: CellResult, folder: Path) -> Path:
         PeabenchError: the folder cannot be written.
     """
     file = folder / result.key.file
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        part.replace(file)
+        write_whole(file, (result.model_dump_json(indent=1) + "\n").encode())
     except OSError as error:
         raise PeabenchError(
             f"The result {file} could not be written ({error.strerror}); mend the folder or name another with --out."
