@@ -81,7 +81,8 @@ def run(
                 bar.add(result)
                 times.add(result.key.track, wall_seconds)
 
-            results = list(run_cells(cells, out, jobs, timeout, memory_bytes, backend, cluster, on_ran))
+            found = run_cells(cells, out, jobs, timeout, memory_bytes, backend, cluster, on_ran)
+            results = sorted(found, key=lambda result: result.key.file)  # means depend on the order in the last digit
     except KeyboardInterrupt:
         note(f"Stopped. What is finished stands in {out}; the same command continues from there.")
         raise typer.Exit(130) from None
