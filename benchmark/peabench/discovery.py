@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
@@ -48,6 +47,11 @@ class ScorerEntry:
     parameters: str = ""
     """JSON of its parameters, see `peabench.identity`."""
 
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 of source and parameters; empty for a track's reference."""
+        return hashlib.sha256(f"{self.source_hash}\n{self.parameters}".encode()).hexdigest() if self.source_hash else ""
+
     def create(self) -> "Scorer[Any, Any] | Reference":
         """A fresh scorer.
 
@@ -63,7 +67,7 @@ class ScorerEntry:
             scorer = _attribute(importlib.import_module(module_name), path)
         if not (inspect.isclass(scorer) and issubclass(scorer, Scorer)):
             raise PeabenchError(f"{self.location} no longer names a scorer; start the run again.")
-        if _source_hash(scorer) != self.source_hash:
+        if source_hash(scorer) != self.source_hash:
             raise PeabenchError(
                 f"{self.location} changed while the run was going on, or this machine has another version of it; "
                 "start the run again with one version everywhere."
@@ -247,15 +251,9 @@ def _entry(scorer: object, origin: Origin, location: str) -> ScorerEntry:
         origin=origin,
         location=location,
         class_name=scorer.__name__,
-        source_hash=_source_hash(scorer),
+        source_hash=source_hash(scorer),
         parameters=parameters(scorer),
     )
-
-
-@cache
-def _source_hash(scorer: type) -> str:
-    """As it was when the class was first looked at, in this process."""
-    return source_hash(scorer)
 
 
 def _module_from_file(path: Path) -> ModuleType:

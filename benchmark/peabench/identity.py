@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +19,19 @@ DECLARED = frozenset(name for name in (*vars(Scorer), *Scorer.__annotations__) i
 """What every scorer declares; it stands in a result's key already, or changes no answer."""
 
 
+@cache
 def source_hash(scorer: type) -> str:
-    """SHA-256 of the source of a class's module, of its base classes' modules, and of all that they import from their
-    own packages, except Peabench itself, whose tracks have versions.
+    """SHA-256 of the source that a class's answers come from, as it was when this process first asked for it.
 
-    Libraries are not in it.
+    That is its module, its base classes' modules, and all that they import from their own packages, except Peabench
+    itself, whose tracks have versions. Libraries are not in it.
     """
     files: dict[str, bytes] = {}
     for base in scorer.__mro__:
         package = base.__module__.partition(".")[0]
         if package != "peabench" and package not in sys.stdlib_module_names:
             _gather(base.__module__, files, package)
-    digests = [f"{name} {hashlib.sha256(content).hexdigest()}" for name, content in sorted(files.items())]
+    digests = (f"{name} {hashlib.sha256(content).hexdigest()}" for name, content in sorted(files.items()))
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 

@@ -34,9 +34,7 @@ class CellKey(BaseModel):
     scorer: str
     scorer_version: str
     source_hash: str
-    """Of the scorer's source, see `peabench.identity`; empty for a track's reference."""
-    parameters: str = ""
-    """JSON of what the scorer's class sets beside its declared metadata."""
+    """Of the scorer's source and parameters, see `peabench.identity`; empty for a track's reference."""
     task: str
     content_hash: str
     others_hash: str
