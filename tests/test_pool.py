@@ -99,24 +99,28 @@ def test_answers_depend_neither_on_the_number_of_jobs_nor_on_the_order(tmp_path:
     assert lasting(run(cells[1:] + cells[:1], tmp_path / "three", jobs=3)) == here
 
 
-def test_dask_gives_the_same_and_survives_the_same(tmp_path: Path) -> None:
+def test_dask_gives_the_same_and_survives_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("distributed")
+    monkeypatch.setenv("WILD_FOLDER", str(tmp_path))
     survives_and_agrees(Backend.dask, tmp_path)
 
 
 @pytest.mark.ray
-def test_ray_gives_the_same_and_survives_the_same(tmp_path: Path) -> None:
+def test_ray_gives_the_same_and_survives_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("ray")
+    monkeypatch.setenv("WILD_FOLDER", str(tmp_path))
     survives_and_agrees(Backend.ray, tmp_path)
 
 
 def survives_and_agrees(backend: Backend, out: Path) -> None:
-    steady, (exiting, *_) = cells_of("steady"), cells_of("exiting")
-    results = list(run([exiting, *steady], out / "cluster", jobs=2, backend=backend, memory=2**30))
+    steady, (exiting, *_), (murderous, *_) = cells_of("steady"), cells_of("exiting"), cells_of("murderous")
+    cells = [exiting, *steady, murderous]
+    results = list(run(cells, out / "cluster", jobs=2, backend=backend, memory=2**30))
+    assert (out / "killed").exists()
     failed = [result for result in results if result.status == "failed"]
     assert [result.reason for result in failed] == ["Its process ended itself with exit code 9."]
     answered = [result for result in results if result.status == "ok"]
-    assert lasting(answered) == lasting(run(steady, out / "here", jobs=0))
+    assert lasting(answered) == lasting(run([*steady, murderous], out / "here", jobs=0))
     assert lasting(read_all(out / "cluster")[0]) == lasting(results)
 
 

@@ -63,11 +63,11 @@ def open_pool(backend: Backend, jobs: int | None = None, cluster: str | None = N
             yield pool
 
 
-def _parallel(backend: str, jobs: int, **options: Any) -> "Parallel":
+def _parallel(backend: str, jobs: int, pre_dispatch: str = "2*n_jobs", **options: Any) -> "Parallel":
     from joblib import Parallel, parallel_config
 
     with parallel_config(backend=backend, **options):
-        return Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)
+        return Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1, pre_dispatch=pre_dispatch)
 
 
 @contextmanager
@@ -83,7 +83,9 @@ def _dask_pool(jobs: int, cluster: str | None) -> Iterator[Pool]:
     except (OSError, ValueError) as error:
         raise _unreachable("Dask", cluster, error) from error
     try:
-        yield Pool(lambda: _parallel("dask", -1, client=client), (KilledWorker,), None)
+        client.wait_for_workers(1)  # of a cluster whose workers stand in a queue, the first may take hours
+        # All cells at once, as workers may join at any time.
+        yield Pool(lambda: _parallel("dask", -1, "all", client=client), (KilledWorker,), None)
     finally:
         client.close()
         if not isinstance(address, str):
@@ -109,6 +111,7 @@ def _ray_pool(jobs: int, cluster: str | None) -> Iterator[Pool]:
     register_parallel_backend("ray", StreamingRayBackend)
     options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": True}
     if cluster is None:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster that lives for a run reports to nobody
         options |= {"address": "local", "num_cpus": jobs, "include_dashboard": False}
     else:
         options |= {"address": cluster}
