@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 from safetensors.torch import load_file, save_file
 
-from peabench import results
+from peabench import results, storage
 from peabench.answers import METADATA, WHOLE, Answer, AnswerFile, encode, plain, read_answers
 from peabench.discovery import find_scorers
 from peabench.errors import InvalidAnswer, PeabenchError
@@ -171,7 +171,7 @@ def test_a_file_that_is_none_or_is_cut_short_or_holds_other_booleans_is_refused(
 
 def ran(out: Path) -> dict[tuple[str, str], CellResult]:
     cells = plan(find_scorers(["noise", "oracle"])[0], get_suite("all"))
-    return {(result.key.scorer, result.key.task): result for result in run(cells, out, jobs=1)}
+    return {(result.key.scorer, result.key.task): result for result in run(cells, out, jobs=0)}
 
 
 def test_a_run_leaves_the_answers_that_its_scores_were_graded_from(toy: ModuleType, tmp_path: Path) -> None:
@@ -223,14 +223,14 @@ def test_a_kill_between_the_answers_and_the_result_leaves_a_problem_and_no_wrong
     result = ran(tmp_path)["noise", "toy/a-0"]
     newer: list[Answer] = [{"answer": torch.zeros(3)}] * 2
     update = {"answer_hash": answer_hash(newer), "metrics": {"score": 0.1}}
-    write = results.write
+    write = storage.write_whole
 
     def killed(file: Path, content: bytes) -> None:
         if file.suffix == ".json":
             raise KeyboardInterrupt
         write(file, content)
 
-    monkeypatch.setattr(results, "write", killed)
+    monkeypatch.setattr(results, "write_whole", killed)
     with pytest.raises(KeyboardInterrupt):
         save(result.model_copy(update=update), tmp_path, encode({WHOLE: newer}))
     assert results.read(tmp_path / result.key.file) == result

@@ -18,7 +18,7 @@ from peabench.suites import get_suite
 
 
 def run_all(out: Path, *scorers: str, **options: int) -> list[CellResult]:
-    return list(run(plan(find_scorers(scorers)[0], get_suite("all"), **options), out, jobs=1))  # type: ignore[arg-type]
+    return list(run(plan(find_scorers(scorers)[0], get_suite("all"), **options), out, jobs=0))  # type: ignore[arg-type]
 
 
 @pytest.fixture

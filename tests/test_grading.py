@@ -55,7 +55,7 @@ def test_a_stored_answer_earns_its_score_again(tmp_path: Path, track: str, name:
 
 
 def test_other_answers_are_refused(toy: ModuleType, tmp_path: Path) -> None:
-    result = next(run(plan(find_scorers(["oracle"])[0], get_suite("all"), tasks="toy/a-0"), tmp_path, jobs=1))
+    result = next(run(plan(find_scorers(["oracle"])[0], get_suite("all"), tasks="toy/a-0"), tmp_path, jobs=0))
     folder, answers = toy.FAMILY.checkpoints / "a-0", read_answers(tmp_path, result.key)
     assert answers is not None
     assert regrade(result.key, folder, answers) == result.questions

@@ -81,7 +81,7 @@ class OtherTasks(Sequence["Task"]):
 def run_cell(cell: Cell, timeout: float | None = None) -> Outcome:
     """Run one cell. Whatever its scorer does short of killing the process becomes a recorded outcome.
 
-    For what the time limit can do see `peabench.isolation.time_limit`.
+    What the time limit can do stands at `peabench.isolation.time_limit`; the rest is done by `peabench.supervision`.
     """
     try:
         if cell.problem:

@@ -7,7 +7,8 @@ from pathlib import Path
 from peabench.answers import Answer, encode, read_answers
 from peabench.collected import MANIFEST, Collected, CollectedCell, Manifest, read_manifest, sha256
 from peabench.errors import PeabenchError
-from peabench.results import CellResult, mean_metrics, read_all, write
+from peabench.results import CellResult, mean_metrics, read_all
+from peabench.storage import write_whole
 from peabench.suites import Suite, tasks_of
 
 
@@ -51,7 +52,7 @@ def collect(run: Path, to: Path, suite: Suite) -> list[Collected]:
     names = [path.as_posix() for document in written for path in (document.file, document.answers_file)]
     sums = kept | {name: sha256(to / name) for name in names}
     manifest = Manifest(files=dict(sorted(sums.items())))
-    write(to / MANIFEST, (manifest.model_dump_json(indent=1) + "\n").encode())
+    write_whole(to / MANIFEST, (manifest.model_dump_json(indent=1) + "\n").encode())
     return written
 
 
@@ -121,8 +122,8 @@ def document_of(results: Sequence[CellResult], suite: Suite) -> Collected:
 
 def _write(to: Path, document: Collected, answers: dict[str, list[Answer]]) -> None:
     try:
-        write(to / document.answers_file, encode(answers))
-        write(to / document.file, document.text().encode())
+        write_whole(to / document.answers_file, encode(answers))
+        write_whole(to / document.file, document.text().encode())
     except OSError as error:
         raise PeabenchError(f"{to} cannot hold results ({error.strerror}); name another folder with --to.") from error
 

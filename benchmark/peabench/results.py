@@ -5,7 +5,6 @@ Beside it stand the cell's answers (`peabench.answers`), in a safetensors file o
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 from math import isfinite
@@ -17,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, FiniteFloat, model_validator
 from peabench.documents import read_document
 from peabench.errors import InvalidAnswer, PeabenchError
 from peabench.scorers import Role
+from peabench.storage import write_whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,7 +37,7 @@ class CellKey(BaseModel):
     scorer: str
     scorer_version: str
     source_hash: str
-    """Of a scorer under development; empty for a released one."""
+    """Of the scorer's source and parameters, see `peabench.identity`; empty for a track's reference."""
     task: str
     content_hash: str
     others_hash: str
@@ -124,8 +124,8 @@ def save(result: CellResult, folder: Path, answers: bytes = b"") -> Path:
     file = folder / result.key.file
     try:
         if answers:
-            write(folder / result.key.answers_file, answers)
-        write(file, (result.model_dump_json(indent=1) + "\n").encode())
+            write_whole(folder / result.key.answers_file, answers)
+        write_whole(file, (result.model_dump_json(indent=1) + "\n").encode())
         if not answers:
             (folder / result.key.answers_file).unlink(missing_ok=True)
     except OSError as error:
@@ -133,14 +133,6 @@ def save(result: CellResult, folder: Path, answers: bytes = b"") -> Path:
             f"The result {file} could not be written ({error.strerror}); mend the folder or name another with --out."
         ) from error
     return file
-
-
-def write(file: Path, content: bytes) -> None:
-    """Write a file in one step: a reader sees the old one or the new one."""
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part.write_bytes(content)
-    part.replace(file)
 
 
 def read(file: Path) -> CellResult:

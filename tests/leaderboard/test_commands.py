@@ -114,7 +114,7 @@ def test_a_run_is_collected_verified_and_shown(
     invoke: Invoke, points: dict[str, list[str]], board: Path, tmp_path: Path
 ) -> None:
     run, to = str(tmp_path / "run"), tmp_path / "to"
-    live = printed(invoke("run", "--suite", "all", "--out", run, "--jobs", "1"))
+    live = printed(invoke("run", "--suite", "all", "--out", run, "--jobs", "0"))
     collected = invoke("leaderboard", "collect", run, "--to", str(to), "--suite", "all")
     assert collected.exit_code == 0
     assert f"The results of 4 scorers on all stand in {to}." in collected.stderr

@@ -20,7 +20,7 @@ from peabench_leaderboard.verification import collected_cells, recomputed, sampl
 @pytest.fixture
 def board(toy: ModuleType, tmp_path: Path) -> Path:
     """Collected results of every scorer."""
-    list(run(plan(find_scorers([])[0], get_suite("all")), tmp_path / "run", jobs=1))
+    list(run(plan(find_scorers([])[0], get_suite("all")), tmp_path / "run", jobs=0))
     collect(tmp_path / "run", tmp_path / "board", get_suite("all"))
     return tmp_path / "board"
 
