@@ -199,6 +199,7 @@ def test_what_a_killed_run_left_half_written_is_removed(toy: ModuleType, tmp_pat
     assert done_already(cells, tmp_path) == 0
     run_all(cells, tmp_path)
     assert sorted(file.parent.iterdir()) == [file, file.with_suffix(".safetensors")]
+    assert not list(file.parent.glob(".*"))
 
 
 def test_a_file_that_is_no_result_is_made_again(toy: ModuleType, tmp_path: Path) -> None:

@@ -29,11 +29,11 @@ def write_whole(file: Path, content: bytes) -> None:
 
 
 def clear_parts(folder: Path) -> None:
-    """Remove what processes left that were killed while they wrote below a folder; other writers' parts stay.
+    """Remove what was left in a folder of results by processes that were killed while they wrote; other parts stay.
 
     A process of another machine counts as killed if its part is an hour old.
     """
-    for part in folder.rglob(".*.part"):
+    for part in folder.glob("*/*/.*.part"):
         named = PART.fullmatch(part.name)
         if named is None:
             continue
