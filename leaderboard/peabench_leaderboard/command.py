@@ -1,4 +1,4 @@
-"""`peabench leaderboard`: standings from stored results, without running anything."""
+"""`peabench leaderboard`: standings from stored results, without running anything, and the site made from them."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,11 +7,18 @@ import typer
 
 from peabench.cli.output import JsonOption, note
 from peabench.errors import PeabenchError
+from peabench_leaderboard.site_commands import build, open_site
 
 PACKAGED = Path(__file__).parent / "results"
 
+leaderboard = typer.Typer(invoke_without_command=True)
+leaderboard.command("build")(build)
+leaderboard.command("open")(open_site)
 
-def leaderboard(
+
+@leaderboard.callback()
+def print_stored(
+    context: typer.Context,
     results: Annotated[
         Path | None, typer.Option(metavar="DIR", help="A folder that `peabench run --out` made; else the stored ones.")
     ] = None,
@@ -21,7 +28,9 @@ def leaderboard(
     ] = "score",
     json: JsonOption = False,
 ) -> None:
-    """Print the standings of stored results."""
+    """Print the standings of stored results, or do what a sub-command says."""
+    if context.invoked_subcommand is not None:
+        return
     from peabench.cli.standings import print_standings, print_variants
     from peabench.results import SCORE, read_all
     from peabench.standings import by_metric, standings
