@@ -47,7 +47,7 @@ def build_site(folder: Path, out: Path) -> tuple[int, list[str]]:
     if not results:
         raise PeabenchError(f"{folder} holds no results; make some with `peabench run --out DIR` and name DIR here.")
     contents = contents_of(results, commit_of(results, folder), is_verified(folder))
-    return write_site(site_files(contents, answers_in(folder)), out), problems
+    return write_site(site_files(contents, answers_in(folder, problems)), out), problems
 
 
 def contents_of(results: Sequence[CellResult], commit: str, verified: bool) -> Contents:

@@ -8,10 +8,11 @@ from math import ceil, floor, log10
 from markupsafe import Markup
 
 from peabench_leaderboard.site import figures
-from peabench_leaderboard.site.drawing import Point, element, group, line, picture, polyline, text, titled
+from peabench_leaderboard.site.drawing import Point, element, group, line, picture, polyline, shortened, text, titled
 from peabench_leaderboard.site.layering import spread
 
 LABEL_GAP = 15.0
+LONGEST_LABEL = 22
 BAR = (150.0, 18.0)
 """Size of an interval's bar."""
 MARKS = 8
@@ -117,7 +118,7 @@ def cost_plot(key: str, dots: Sequence[Dot], root: str) -> Markup:
         if dot.interval:
             marks.append(line((place[0], y(dot.interval[0])), (place[0], y(dot.interval[1])), class_="range"))
         marks.append(element("circle", cx=place[0], cy=place[1], r=5, class_="point"))
-        marks.append(text((place[0] + 10, label_y + 4), dot.label, class_="label"))
+        marks.append(text((place[0] + 10, label_y + 4), shortened(dot.label, LONGEST_LABEL), class_="label"))
         told = f"{dot.label}: {figures.score(dot.score)}, {figures.count(dot.cost)} passes"
         link = element("a", titled(Markup("").join(marks), told), href=root + dot.page)
         content.append(group([link], class_=f"dot {dot.role}{' on-front' if dot in front else ''}"))
@@ -177,7 +178,7 @@ def size_plot(key: str, series: Sequence[Series], sizes: Sequence[str], root: st
         marks += [element("circle", cx=at[0], cy=at[1], r=3.5, class_="point") for at in points]
         label_x = width - right + 12
         marks.append(line((points[-1][0] + 5, points[-1][1]), (label_x - 3, heights[i]), class_="leader"))
-        marks.append(text((label_x, heights[i] + 4), one.label, class_="label"))
+        marks.append(text((label_x, heights[i] + 4), shortened(one.label, LONGEST_LABEL), class_="label"))
         told = f"{one.label}: " + ", ".join(
             f"{size} {figures.short_score(value)}" for size, value in one.scores.items()
         )

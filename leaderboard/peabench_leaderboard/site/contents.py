@@ -9,7 +9,8 @@ from typing import Any
 from peabench.catalogue import TaskSummary, content_hash
 from peabench.discovery import ScorerEntry
 from peabench.results import SCORE, CellKey, CellResult
-from peabench.standings import Standing, family_mean, standings
+from peabench.standings import Standing, standings
+from peabench_leaderboard.site.means import mean_score
 from peabench_leaderboard.site.slugs import slug
 
 SIZES = ("xs", "s", "m", "l", "xl")
@@ -28,6 +29,11 @@ class TaskPlace:
     content_hash: str
     summary: TaskSummary | None
     """None where it is not installed, or installed with another content."""
+
+    @property
+    def key(self) -> TaskKey:
+        """What results know it by."""
+        return self.id, self.content_hash
 
     @property
     def family(self) -> str:
@@ -186,17 +192,13 @@ def gather(
 
 
 def mean_by(row: Row, places: Iterable[TaskPlace], attribute: str) -> dict[str, float]:
-    """Mean over families of the mean over tasks, of the tasks that share a value of an attribute of `TaskPlace`."""
-    groups: dict[str, list[TaskPlace]] = defaultdict(list)
+    """The board's mean over the answered tasks that share a value of an attribute of `TaskPlace`."""
+    groups: dict[str, list[CellResult]] = defaultdict(list)
     for place in places:
-        if (place.id, place.content_hash) in row.scores:
-            groups[getattr(place, attribute)].append(place)
-    return {
-        value: family_mean(
-            (row.scores[place.id, place.content_hash] for place in members), (place.family for place in members)
-        )
-        for value, members in groups.items()
-    }
+        if place.key in row.scores:
+            groups[getattr(place, attribute)].append(row.cells[place.key])
+    means = {value: mean_score(cells) for value, cells in groups.items()}
+    return {value: mean for value, mean in means.items() if mean is not None}
 
 
 _RowKey = tuple[str, int, str, str, int, str]
@@ -227,10 +229,8 @@ def _cells(standing: Standing, cells_of: dict[_RowKey, list[dict[TaskKey, CellRe
     ]
 
     def distance(cells: dict[TaskKey, CellResult]) -> float:
-        scores = [cell.metrics[SCORE] for cell in cells.values() if cell.status == "ok"]
-        families = [cell.key.family for cell in cells.values() if cell.status == "ok"]
-        mean = family_mean(scores, families) if scores else 0.0
-        return abs(len(scores) - standing.answered) + abs(mean - (standing.score or 0.0))
+        answered = [cell for cell in cells.values() if cell.status == "ok"]
+        return abs(len(answered) - standing.answered) + abs((mean_score(answered) or 0.0) - (standing.score or 0.0))
 
     return groups.pop(min(range(len(groups)), key=lambda i: distance(groups[i])))
 

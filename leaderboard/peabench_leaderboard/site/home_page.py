@@ -91,7 +91,7 @@ def _specimen(contents: Contents) -> dict[str, Any] | None:
 
 
 def _row_data(row: Row, board: Board) -> dict[str, Any]:
-    keys = [(place.id, place.content_hash) for place in board.tasks]
+    keys = [place.key for place in board.tasks]
     standing = row.standing
     return {
         "name": row.name,
@@ -147,12 +147,11 @@ def _task_table(contents: Contents) -> list[dict[str, Any]]:
 
 
 def _mean_of_methods(contents: Contents, place: TaskPlace) -> float | None:
-    key = (place.id, place.content_hash)
     scores = [
-        row.scores[key]
+        row.scores[place.key]
         for board in contents.boards
         for row in board.rows
-        if row.standing.role == "method" and key in row.scores
+        if row.standing.role == "method" and place.key in row.scores
     ]
     return fmean(scores) if scores else None
 

@@ -15,11 +15,17 @@ def commit_of(results: Iterable[CellResult], folder: Path) -> str:
     the versions of Peabench that they name.
     """
     environments = [result.environment for result in results]
-    named = sorted({environment["commit"][:SHORT] for environment in environments if environment.get("commit")})
+    named = sorted({_shortened(environment["commit"]) for environment in environments if environment.get("commit")})
     if named:
         return ", ".join(named)
     versions = sorted({environment["peabench"] for environment in environments if environment.get("peabench")})
     return _last_change(folder) or (f"unknown (version {', '.join(versions)})" if versions else "unknown")
+
+
+def _shortened(commit: str) -> str:
+    """A commit's first digits, and the mark that its code was changed."""
+    digits, changed, _ = commit.partition("+")
+    return digits[:SHORT] + changed
 
 
 def is_verified(folder: Path) -> bool:

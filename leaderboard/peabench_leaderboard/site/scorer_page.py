@@ -35,7 +35,7 @@ def description(entry: ScorerEntry) -> str:
 
 def _section(contents: Contents, board: Board, row: Row, number: int) -> dict[str, Any]:
     best, worst = extremes(row, EXTREMES)
-    pages = {(place.id, place.content_hash): place.page for place in board.tasks}
+    pages = {place.key: place.page for place in board.tasks}
     return {
         "board": board,
         "row": row,

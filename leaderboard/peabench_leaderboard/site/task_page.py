@@ -83,7 +83,7 @@ def _installed_path(file: Path) -> str:
 def _answered(rows: Sequence[Row], place: TaskPlace, read_answers: AnswersReader) -> list[Answered]:
     found = []
     for i, row in enumerate(rows):
-        cell = row.cells.get((place.id, place.content_hash))
+        cell = row.cells.get(place.key)
         if cell is not None:
             answers = read_answers(cell.key) if cell.status == "ok" else None
             found.append(Answered(f"answer-{i}", row, cell, answers))

@@ -121,29 +121,28 @@
     return weights.map((weight, i) => weight * (0.5 / (tasks[i].provenance === "planted" ? planted : 1 - planted)));
   }
 
-  function mean(scores, weights) {
-    return scores.reduce((sum, score, i) => sum + weights[i] * score, 0) / weights.reduce((sum, one) => sum + one, 0);
-  }
+  const mean = (scores, weights) => scores.reduce((sum, score, i) => sum + weights[i] * score, 0);
 
-  /* Means over tasks drawn anew within their families; every scorer with the same tasks meets the same draws. */
+  /* Means over tasks drawn anew within their families and provenances; scorers with the same tasks meet the same draws. */
   function bootstrap(tasks, scores) {
     const strata = new Map();
-    tasks.forEach((task, i) => strata.set(task.family, [...(strata.get(task.family) ?? []), i]));
+    tasks.forEach((task, i) => {
+      const stratum = JSON.stringify([task.family, task.provenance]);
+      strata.set(stratum, [...(strata.get(stratum) ?? []), i]);
+    });
     const members = [...strata.values()];
     if (!members.length || members.some((stratum) => stratum.length < 2)) return null;
     const weights = weigh(tasks);
     const random = uniform(0);
     return Float64Array.from({ length: RESAMPLES }, () => {
       let total = 0;
-      let weight = 0;
       for (const stratum of members) {
         for (let draw = 0; draw < stratum.length; draw += 1) {
           const i = stratum[Math.floor(random() * stratum.length)];
           total += weights[i] * scores[i];
-          weight += weights[i];
         }
       }
-      return total / weight;
+      return total;
     });
   }
 
@@ -194,7 +193,7 @@
   }
 
   /* Boards. */
-  const NULLS_LAST = { name: 1, score: -1, rank: 1, coverage: -1, passes: 1, seconds: 1, memory: 1, supervision: 1 };
+  const FIRST_DIRECTION = { name: 1, score: -1, rank: 1, coverage: -1, passes: 1, seconds: 1, memory: 1, supervision: 1 };
   const sortValue = {
     name: (one) => one.row.label,
     score: (one) => one.score,
@@ -309,7 +308,7 @@
         header.append(button);
         button.addEventListener("click", () => {
           const key = header.dataset.sort;
-          board.sort = { key, direction: board.sort.key === key ? -board.sort.direction : NULLS_LAST[key] };
+          board.sort = { key, direction: board.sort.key === key ? -board.sort.direction : FIRST_DIRECTION[key] };
           arrange(board);
           remember();
         });
@@ -432,5 +431,6 @@
     root.dataset.ready = "";
   });
 
+  /* Tests set PEABENCH_TEST beforehand, to hold these functions against those in Python. */
   if (window.PEABENCH_TEST) Object.assign(window.PEABENCH_TEST, { summarise, write, weigh, bootstrap });
 })();
