@@ -8,7 +8,9 @@ from peabench_leaderboard.site.build import ASSETS
 
 SHEET = (ASSETS / "site.css").read_text()
 LIGHT = dict(re.findall(r"(--[a-z0-9-]+): (#[0-9a-f]{6})", SHEET.partition("@media")[0]))
-DARK = LIGHT | dict(re.findall(r"(--[a-z0-9-]+): (#[0-9a-f]{6})", SHEET.split(':root[data-theme="dark"] {')[1].partition("}")[0]))
+DARK = LIGHT | dict(
+    re.findall(r"(--[a-z0-9-]+): (#[0-9a-f]{6})", SHEET.split(':root[data-theme="dark"] {')[1].partition("}")[0])
+)
 GROUNDS = ("--paper", "--raised", "--band")
 
 
@@ -24,7 +26,9 @@ def contrast(one: str, other: str) -> float:
 
 
 def test_the_system_s_dark_theme_is_the_chosen_one() -> None:
-    by_system, by_choice = re.findall(r'(?:not\(\[data-theme="light"\]\)|\[data-theme="dark"\]) \{\s*(color-scheme[^}]*)', SHEET)
+    by_system, by_choice = re.findall(
+        r'(?:not\(\[data-theme="light"\]\)|\[data-theme="dark"\]) \{\s*(color-scheme[^}]*)', SHEET
+    )
     assert by_system.split() == by_choice.split()
 
 

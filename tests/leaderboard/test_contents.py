@@ -26,7 +26,9 @@ def gathered(results: list[CellResult], installed: list[TaskSummary] = []) -> An
 
 
 def test_rows_that_differ_in_source_alone_keep_their_own_cells() -> None:
-    results = [result("s", f"f/a-s-{i}", score, source_hash=h) for i in range(2) for h, score in (("x", 0.2), ("y", 0.9))]
+    results = [
+        result("s", f"f/a-s-{i}", score, source_hash=h) for i in range(2) for h, score in (("x", 0.2), ("y", 0.9))
+    ]
     (board,) = gathered(results).boards
     assert [sorted(row.scores.values()) for row in board.rows] == [[0.9, 0.9], [0.2, 0.2]]
     assert [row.standing.score for row in board.rows] == pytest.approx([0.9, 0.2])

@@ -1,5 +1,7 @@
 """Layered drawing."""
 
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,7 +36,7 @@ def test_nodes_of_a_column_do_not_overlap(graph: tuple[list[str], list[tuple[str
     layering = layered(*graph)
     for stops in layering.columns:
         rows = [layering.heights[stop] for stop in stops if not isinstance(stop, Waypoint)]
-        assert all(after - before >= 1 - 1e-9 for before, after in zip(rows, rows[1:], strict=False))
+        assert all(after - before >= 1 - 1e-9 for before, after in pairwise(rows))
     assert min(layering.heights.values()) == 0
 
 

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 from peabench_leaderboard.site.script_data import script
 
-VALUES = st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner), max_leaves=8)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner), max_leaves=8
+)
 
 
 @given(VALUES)

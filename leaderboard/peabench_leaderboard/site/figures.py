@@ -2,6 +2,8 @@
 
 ABSENT = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
+LONG = 99.5
+"""Seconds or minutes from which the next unit is used."""
 
 
 def score(value: float | None) -> str:
@@ -44,13 +46,7 @@ def count(value: float | None) -> str:
     >>> count(153_600.0), count(12.5), count(0.0)
     ('150k', '13', '0')
     """
-    if value is None:
-        return ABSENT
-    rounded = _significant(value)
-    for unit, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if rounded >= unit:
-            return f"{rounded / unit:g}{letter}"
-    return f"{rounded:g}"
+    return ABSENT if value is None else _scaled(value, ((1e9, "G"), (1e6, "M"), (1e3, "k")))
 
 
 def seconds(value: float | None) -> str:
@@ -61,9 +57,10 @@ def seconds(value: float | None) -> str:
     """
     if value is None:
         return ABSENT
-    if value < 1:
-        return f"{_significant(1000 * value):g} ms"
-    return f"{_significant(value):g} s" if value < 99.5 else f"{_significant(value / 60):g} min"
+    for most, unit, name in ((1, 0.001, "ms"), (LONG, 1, "s"), (60 * LONG, 60, "min")):
+        if value < most:
+            return f"{_significant(value / unit)} {name}"
+    return f"{_significant(value / 3600)} h"
 
 
 def size(value: float | None) -> str:
@@ -74,15 +71,20 @@ def size(value: float | None) -> str:
     """
     if value is None:
         return ABSENT
-    for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if value >= unit:
-            return f"{_significant(value / unit):g} {name}"
-    return f"{value:.0f} B"
+    return _scaled(value, ((1e9, " GB"), (1e6, " MB"), (1e3, " kB"), (0.0, " B")))
 
 
-def _significant(value: float) -> float:
-    """Two significant digits; a tie goes up, as in JavaScript."""
-    return float(f"{value * (1 + 1e-12):.2g}")
+def _scaled(value: float, units: tuple[tuple[float, str], ...]) -> str:
+    rounded = float(_significant(value))
+    for least, name in units:
+        if rounded >= least:
+            return _significant(value / (least or 1)) + name
+    return _significant(value)
+
+
+def _significant(value: float) -> str:
+    """Two significant digits, without an exponent; a tie goes up, as in JavaScript."""
+    return f"{float(f'{value * (1 + 1e-12):.2g}'):.15g}"
 
 
 def _fixed(value: float | None, digits: int) -> str:

@@ -14,6 +14,8 @@ from peabench_leaderboard.site.circuit_grid import circuit_picture
 from peabench_leaderboard.site.contents import SIZES, Board, Contents, Row, TaskKey, TaskPlace, size_order, task_order
 
 FILTERS = ("family", "variant", "size", "provenance")
+DIGITS = 6
+"""Of scores, so that means over filtered tasks agree with the standings in what is shown of them."""
 COSTS = ("forward_passes", "backward_passes", "wall_seconds", "peak_memory_bytes")
 
 
@@ -157,4 +159,4 @@ def _mean_of_methods(contents: Contents, place: TaskPlace) -> float | None:
 
 
 def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 4)
+    return None if value is None else round(value, DIGITS)

@@ -24,8 +24,8 @@ def commit_of(results: Iterable[CellResult], folder: Path) -> str:
 
 def _shortened(commit: str) -> str:
     """A commit's first digits, and the mark that its code was changed."""
-    digits, changed, _ = commit.partition("+")
-    return digits[:SHORT] + changed
+    digits, plus, mark = commit.partition("+")
+    return digits[:SHORT] + plus + mark
 
 
 def is_verified(folder: Path) -> bool:

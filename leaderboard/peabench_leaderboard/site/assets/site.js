@@ -5,6 +5,7 @@
 (() => {
   const RESAMPLES = 2000;
   const ABSENT = "–";
+  const LONG = 99.5;
   const root = document.documentElement;
 
   /* The theme is set before anything is drawn; where nothing is stored, the system's holds. */
@@ -64,7 +65,7 @@
   const scaled = (value, units) => {
     const rounded = Number(significant(value));
     const unit = units.find(([size]) => rounded >= size);
-    return unit ? significant(value / unit[0]) + unit[1] : significant(value);
+    return unit ? significant(value / (unit[0] || 1)) + unit[1] : significant(value);
   };
   const write = {
     score: (value) => fixed(value, 3),
@@ -76,16 +77,11 @@
     count: (value) => (value === null ? ABSENT : scaled(value, [[1e9, "G"], [1e6, "M"], [1e3, "k"]])),
     seconds: (value) => {
       if (value === null) return ABSENT;
-      if (value < 1) return `${significant(1000 * value)} ms`;
-      return value < 99.5 ? `${significant(value)} s` : `${significant(value / 60)} min`;
+      const suits = [[1, 0.001, "ms"], [LONG, 1, "s"], [60 * LONG, 60, "min"]].find(([most]) => value < most);
+      const [, unit, name] = suits ?? [Infinity, 3600, "h"];
+      return `${significant(value / unit)} ${name}`;
     },
-    size: (value) => {
-      if (value === null) return ABSENT;
-      for (const [unit, name] of [[1e9, "GB"], [1e6, "MB"], [1e3, "kB"]]) {
-        if (value >= unit) return `${significant(value / unit)} ${name}`;
-      }
-      return `${value.toFixed(0)} B`;
-    },
+    size: (value) => (value === null ? ABSENT : scaled(value, [[1e9, " GB"], [1e6, " MB"], [1e3, " kB"], [0, " B"]])),
   };
 
   /* Statistics: the definitions of peabench.standings, over the tasks that the filters leave. */
