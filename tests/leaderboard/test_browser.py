@@ -36,6 +36,14 @@ def visit(chromium: Any, site: Site) -> Iterator[Callable[..., Any]]:
     complaints: list[str] = []
     contexts = []
 
+    def note_dialogue(dialogue: Any) -> None:
+        complaints.append(dialogue.message)
+        dialogue.dismiss()
+
+    def note_request(request: Any) -> None:
+        if not request.url.startswith(("file:", "blob:", "data:")):
+            complaints.append(request.url)
+
     def opened(page: str, state: str = "", **options: Any) -> Any:
         context = chromium.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
         contexts.append(context)
@@ -44,8 +52,8 @@ def visit(chromium: Any, site: Site) -> Iterator[Callable[..., Any]]:
         tab.set_default_timeout(5000)
         tab.on("console", lambda message: complaints.append(message.text))
         tab.on("pageerror", lambda error: complaints.append(str(error)))
-        tab.on("dialog", lambda dialog: (complaints.append(dialog.message), dialog.dismiss()))
-        tab.on("request", lambda request: None if is_local(request.url) else complaints.append(request.url))
+        tab.on("dialog", note_dialogue)
+        tab.on("request", note_request)
         tab.goto(site.address(page, state))
         return tab
 
@@ -53,10 +61,6 @@ def visit(chromium: Any, site: Site) -> Iterator[Callable[..., Any]]:
     for context in contexts:
         context.close()
     assert complaints == []
-
-
-def is_local(address: str) -> bool:
-    return address.startswith(("file:", "blob:", "data:"))
 
 
 def names(tab: Any, board: str = CIRCUITS) -> list[str]:

@@ -57,7 +57,12 @@ def test_open_builds_what_is_missing_and_opens_the_first_page(
     peabench: Callable[..., Any], run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[str] = []
-    monkeypatch.setattr("typer.launch", lambda address: opened.append(address) or 0)
+
+    def launch(address: str) -> int:
+        opened.append(address)
+        return 0
+
+    monkeypatch.setattr("typer.launch", launch)
     done = peabench("leaderboard", "open", "--out", tmp_path / "out", "--results", run_folder)
     assert done.exit_code == 0, done.output
     assert opened == [(tmp_path / "out" / "index.html").as_uri()]

@@ -104,6 +104,7 @@ def _circuit(task: Task, mechanism: Mechanism, answered: Sequence[Answered]) -> 
         "picture": circuit_picture(graph, mechanism, overlays),
         "overlays": overlays,
         "statuses": mechanism.circuit,
+        "optional": len(mechanism.circuit.edges) - len(mechanism.circuit.required),
         "absent": len(graph.edges) - len(mechanism.circuit.edges),
         "edges": len(graph.edges),
     }
