@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 
+from peabench.catalogue import installed_tasks, select
 from peabench.results import CellKey
-from peabench.tasks import Task
+from peabench.tasks import Task, load_task
 from peabench.tracks.locations import residual_locations
 from peabench.tracks.variables import asked_variables
 from peabench_leaderboard.site.contents import Contents
@@ -38,6 +39,13 @@ class Site:
 
     def address(self, page: str, state: str = "") -> str:
         return (self.folder / page).as_uri() + state
+
+
+def circuit_size(task: str) -> int:
+    """Edges of a task's smallest circuit that suffices."""
+    circuit = load_task(select(installed_tasks(), [task])[0].folder).mechanism.circuit
+    assert circuit is not None
+    return min(map(len, circuit.sufficient))
 
 
 def made_up_answers(tasks: dict[str, Task]) -> Callable[[CellKey], list[dict[str, Any]] | None]:
