@@ -1,5 +1,6 @@
 """`peabench leaderboard` and `peabench compare`: what stored results say, without running anything."""
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,6 +9,7 @@ import typer
 
 from peabench.cli.output import JsonOption, display, note, print_json, table
 from peabench.errors import PeabenchError
+from peabench_leaderboard.site_commands import build, open_site
 
 if TYPE_CHECKING:
     from peabench.results import CellResult
@@ -35,6 +37,8 @@ class Group(StrEnum):
 
 
 leaderboard = typer.Typer(rich_markup_mode=None)
+leaderboard.command("build")(build)
+leaderboard.command("open")(open_site)
 
 
 @leaderboard.callback(invoke_without_command=True)
@@ -60,6 +64,8 @@ def print_leaderboard(
 
     found = _stored(results, metric)
     rows = standings(found)
+    if metric != "score":  # of some metrics less is better, and nulls are measured on the score
+        rows = [replace(row, rank=None, rank_interval=None, above_null=None) for row in rows]
     if (variants or by) and not json:
         print_groups(rows, by.value if by else "variant")
     else:
