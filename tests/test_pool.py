@@ -1,46 +1,152 @@
-"""A pool of processes: what one cell does to its process befalls no other cell."""
+"""Pools: what a cell does to its process befalls no other cell, and what it answers depends on no pool."""
 
+import sys
 from pathlib import Path
+from typing import Any
 
+import pytest
+from processes import processes_with
+from reruns import lasting
+
+from peabench import supervision
+from peabench.cells import Cell
 from peabench.discovery import find_scorers
-from peabench.results import read_all
+from peabench.errors import PeabenchError
+from peabench.pools import Backend
+from peabench.results import CellResult, read_all
 from peabench.runner import plan, run
 from peabench.suites import get_suite
 
-SCORERS = """
-import os
-import torch
-from peabench import Scorer
-from peabench.tracks.circuits import CircuitAnswer
+WILD = Path(__file__).parent / "fakes" / "wild_scorers.py"
 
 
-class Steady(Scorer):
-    name = "steady"
-    track = "circuits"
-    reference = "a test"
-
-    def score(self, question):
-        return CircuitAnswer(torch.rand(len(question.edges), generator=question.generator))
+def cells_of(*names: str, tasks: str = "*") -> list[Cell]:
+    entries = [entry for entry in find_scorers([str(WILD)])[0] if entry.name in names]
+    return plan(entries, get_suite("smoke"), tasks=tasks)
 
 
-class Deadly(Steady):
-    name = "deadly"
-
-    def score(self, question):
-        os._exit(9)
-"""
+def one(name: str, out: Path, **options: Any) -> CellResult:
+    (result,) = run(cells_of(name, tasks="*tree-xs-0"), out, jobs=1, **options)
+    return result
 
 
-def test_a_cell_that_kills_its_process_is_a_failure_of_that_cell_alone(tmp_path: Path) -> None:
-    file = tmp_path / "scorers.py"
-    file.write_text(SCORERS)
-    cells = plan(find_scorers([str(file)])[0], get_suite("smoke"))
-    deadly = next(cell for cell in cells if cell.key.scorer == "deadly")
-    steady = [cell for cell in cells if cell.key.scorer == "steady"][:3]
-    results = {result.key: result for result in run([steady[0], deadly, *steady[1:]], tmp_path / "out", jobs=2)}
-    assert results[deadly.key].status == "failed"
-    assert results[deadly.key].reason == "Its process died: out of memory, or a crash in native code."
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No long grace after a time limit."""
+    monkeypatch.setattr(supervision, "GRACE_SECONDS", 0.5)
+
+
+def test_a_cell_that_ends_its_process_is_a_failure_of_that_cell_alone(tmp_path: Path) -> None:
+    (exiting, *_), steady = cells_of("exiting"), cells_of("steady")
+    results = {result.key: result for result in run([steady[0], exiting, *steady[1:]], tmp_path, jobs=2)}
+    assert results[exiting.key].status == "failed"
+    assert results[exiting.key].reason == "Its process ended itself with exit code 9."
     assert {results[cell.key].status for cell in steady} == {"ok"}
-    assert len(read_all(tmp_path / "out")[0]) == len(results) == 1 + len(steady)
-    alone = {result.key: result for result in run(steady, tmp_path / "alone", jobs=1)}
-    assert [alone[cell.key].answer_hash for cell in steady] == [results[cell.key].answer_hash for cell in steady]
+    assert len(read_all(tmp_path)[0]) == len(results) == 1 + len(steady)
+
+
+def test_a_crash_in_native_code_is_named(tmp_path: Path) -> None:
+    result = one("crashing", tmp_path)
+    assert result.reason == "Its process died of signal 11 (Segmentation fault): a crash in native code."
+
+
+def test_a_cell_that_takes_too_much_memory_is_killed_with_what_it_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WILD_RUN", str(tmp_path))
+    supervision.IDLE.clear()
+    result = one("hungry", tmp_path, memory=2**30)
+    assert (result.status, result.reason) == (
+        "failed",
+        "The cell's process held more than its 1.0GiB; raise --memory to give it more.",
+    )
+    assert not processes_with(f"WILD_RUN={tmp_path}")
+
+
+def test_native_code_that_outstays_its_time_is_killed(tmp_path: Path, impatient: None) -> None:
+    result = one("endless", tmp_path, timeout=5)
+    assert result.status == "failed"
+    assert result.reason == (
+        "The cell took more than its 5 s and was killed, as it did not stop by itself; raise --timeout to give it more."
+    )
+
+
+def test_what_earlier_cells_left_behind_is_no_failure_of_the_next_one(tmp_path: Path) -> None:
+    results = list(run(cells_of("hoarding"), tmp_path, jobs=1, memory=10**9))
+    assert [result.status for result in results] == ["ok"] * 4
+
+
+def test_a_limit_that_torch_alone_breaks_fails_every_cell(tmp_path: Path) -> None:
+    assert "held more than its 50.0MiB" in one("steady", tmp_path, memory=50 * 2**20).reason
+
+
+def test_a_worker_that_is_killed_is_replaced_and_its_cells_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WILD_FOLDER", str(tmp_path))
+    cells = cells_of("murderous", "steady")
+    results = list(run(cells, tmp_path / "out", jobs=2))
+    assert (tmp_path / "killed").exists()
+    assert [result.status for result in results] == ["ok"] * len(cells)
+
+
+def test_answers_depend_neither_on_the_number_of_jobs_nor_on_the_order(tmp_path: Path) -> None:
+    cells = cells_of("steady")
+    here = lasting(run(cells, tmp_path / "here", jobs=0))
+    assert len({str(result["answer_hash"]) for result in here}) == len(cells)
+    assert lasting(run(cells, tmp_path / "one", jobs=1)) == here
+    assert lasting(run(cells[::-1], tmp_path / "two", jobs=2)) == here
+    assert lasting(run(cells[1:] + cells[:1], tmp_path / "three", jobs=3)) == here
+
+
+def test_dask_gives_the_same_and_survives_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("distributed")
+    monkeypatch.setenv("WILD_FOLDER", str(tmp_path))
+    survives_and_agrees(Backend.dask, tmp_path)
+
+
+@pytest.mark.ray
+def test_ray_gives_the_same_and_survives_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ray")
+    monkeypatch.setenv("WILD_FOLDER", str(tmp_path))
+    survives_and_agrees(Backend.ray, tmp_path)
+
+
+def survives_and_agrees(backend: Backend, out: Path) -> None:
+    steady, (exiting, *_), (murderous, *_) = cells_of("steady"), cells_of("exiting"), cells_of("murderous")
+    cells = [exiting, *steady, murderous]
+    results = list(run(cells, out / "cluster", jobs=2, backend=backend, memory=2**30))
+    assert (out / "killed").exists()
+    failed = [result for result in results if result.status == "failed"]
+    assert [result.reason for result in failed] == ["Its process ended itself with exit code 9."]
+    answered = [result for result in results if result.status == "ok"]
+    assert lasting(answered) == lasting(run([*steady, murderous], out / "here", jobs=0))
+    assert lasting(read_all(out / "cluster")[0]) == lasting(results)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"jobs": 0, "memory": 2**30}, "--memory needs processes that can be killed; leave out --jobs 0."),
+        ({"jobs": 0, "backend": Backend.dask}, "leave out --backend dask, or --jobs 0."),
+        ({"cluster": "tcp://nowhere:1"}, "--cluster names a Ray or Dask cluster; give --backend ray or dask with it."),
+    ],
+)
+def test_options_that_exclude_each_other_are_one_sentence(
+    tmp_path: Path, options: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(PeabenchError) as caught:
+        list(run(cells_of("steady"), tmp_path, **options))
+    assert str(caught.value).endswith(sentence)
+
+
+@pytest.mark.parametrize(("backend", "package"), [(Backend.dask, "distributed"), (Backend.ray, "ray")])
+def test_a_missing_extra_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backend: Backend, package: str
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(PeabenchError) as caught:
+        list(run(cells_of("steady"), tmp_path, backend=backend))
+    assert str(caught.value) == (
+        f"--backend {backend} needs a package that is missing; run `pip install 'peabench[{backend}]'`."
+    )

@@ -1,6 +1,7 @@
 """Cells: seeded from their identity, isolated, resumable, never stale."""
 
 import json
+import os
 from pathlib import Path
 from types import ModuleType
 
@@ -20,7 +21,7 @@ def cells_of(*scorers: str, seed: int = 0, tasks: str = "*") -> list[Cell]:
 
 
 def run_all(cells: list[Cell], out: Path, **options: float) -> dict[tuple[str, str], CellResult]:
-    results = run(cells, out, jobs=1, timeout=options.get("timeout"))
+    results = run(cells, out, jobs=0, timeout=options.get("timeout"))
     return {(result.key.scorer, result.key.task): result for result in results}
 
 
@@ -103,18 +104,31 @@ def test_what_goes_wrong_in_a_cell_stays_in_it(
 
 
 def test_a_scorer_that_prints_does_not_spoil_the_output(
-    toy: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    toy: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("TOY_MOOD", "chatty")
     run_all(cells_of("moody"), tmp_path)
-    printed = capsys.readouterr()
+    printed = capfd.readouterr()
     assert printed.out == ""
     assert "a word" in printed.err
 
 
+def test_a_file_that_prints_when_it_is_imported_does_not_spoil_the_output(
+    toy: ModuleType, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "chatty.py"
+    file.write_text("import os\nprint('a word')\nos.write(1, b'a native word')\n" + "raise SystemExit\n")
+    with pytest.raises(PeabenchError, match="could not be imported"):
+        cells_of(str(file))
+    printed = capfd.readouterr()
+    assert printed.out == ""
+    assert "a word" in printed.err
+    assert "a native word" in printed.err
+
+
 def test_a_run_that_is_stopped_continues_where_it_was(toy: ModuleType, tmp_path: Path) -> None:
     cells = cells_of("noise")
-    started = run(cells, tmp_path, jobs=1)
+    started = run(cells, tmp_path, jobs=0)
     first = next(started)
     started.close()  # type: ignore[attr-defined]
     assert done_already(cells, tmp_path) == 1
@@ -147,6 +161,45 @@ def test_a_stale_cell_is_never_reused(toy: ModuleType, tmp_path: Path, monkeypat
     assert done_already(cells_of("noise"), tmp_path) == 0
     monkeypatch.setattr(toy.GuessTrack, "version", 4)
     assert done_already(cells_of("mean"), tmp_path) == 0
+
+
+def test_a_scorer_with_other_source_or_parameters_is_another_cell(
+    toy: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_all(cells_of("noise", "moody"), tmp_path)
+    assert done_already(cells_of("noise", "moody"), tmp_path) == 8
+    monkeypatch.setattr(toy.Noise, "calls", 5, raising=False)
+    assert done_already(cells_of("noise"), tmp_path) == 0
+    assert done_already(cells_of("moody"), tmp_path) == 4
+    run_all(cells_of("noise"), tmp_path)
+    assert done_already(cells_of("noise"), tmp_path) == 4
+    monkeypatch.setattr(toy.Noise, "calls", 6)
+    assert done_already(cells_of("noise"), tmp_path) == 0
+    monkeypatch.setattr("peabench.discovery.source_hash", lambda scorer: "another text")
+    assert done_already(cells_of("moody"), tmp_path) == 0
+
+
+def test_a_file_of_scorers_that_is_edited_gives_other_cells(toy: ModuleType, tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    text = "import torch\nfrom peabench import Scorer\n\nclass Mine(Scorer):\n    name = 'mine'\n    track = 'guess'\n"
+    text += "    reference = 'me'\n\n    def score(self, question):\n        return torch.zeros(3)\n"
+    file.write_text(text)
+    run_all(cells_of(str(file)), tmp_path / "out")
+    assert done_already(cells_of(str(file)), tmp_path / "out") == 4
+    file.write_text(text.replace("zeros", "ones"))
+    assert done_already(cells_of(str(file)), tmp_path / "out") == 0
+
+
+def test_what_a_killed_run_left_half_written_is_removed(toy: ModuleType, tmp_path: Path) -> None:
+    cells = cells_of("noise", tasks="toy/a-0")
+    file = tmp_path / cells[0].key.file
+    file.parent.mkdir(parents=True)
+    part = file.with_name(f".{file.name}.{os.uname().nodename.partition('.')[0]}.999999999.part")
+    part.write_text('{"key":')
+    assert done_already(cells, tmp_path) == 0
+    run_all(cells, tmp_path)
+    assert sorted(file.parent.iterdir()) == [file, file.with_suffix(".safetensors")]
+    assert not list(file.parent.glob(".*"))
 
 
 def test_a_file_that_is_no_result_is_made_again(toy: ModuleType, tmp_path: Path) -> None:
@@ -193,5 +246,5 @@ def test_a_result_of_a_cell_can_be_sent_between_processes(toy: ModuleType) -> No
 
     cell = cells_of("oracle")[0]
     assert pickle.loads(pickle.dumps(cell)) == cell  # noqa: S301 - joblib's own way between processes
-    result = run_cell(cell)
+    result = run_cell(cell).result
     assert pickle.loads(pickle.dumps(result)) == result  # noqa: S301

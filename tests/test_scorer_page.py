@@ -37,6 +37,6 @@ def test_a_scorer_of_the_page_runs(tmp_path: Path, block: str) -> None:
         seed=0,
         device="cpu",
     )
-    result = run_cell(Cell(key, entry, "test", task.folder, ()))
+    result = run_cell(Cell(key, entry, "test", task.folder, ())).result
     assert result.status == "ok", result.traceback
     assert result.metrics.get("on_domain", result.metrics["score"]) > 0.2  # a covariance leans on bystanders

@@ -4,25 +4,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cells import cell
 from scipy.stats import bootstrap
 
 from peabench.errors import PeabenchError
-from peabench.results import CellKey, CellResult, Cost
-from peabench.standings import Standing, bootstrap_means, by_metric, family_mean, standings
-
-
-def cell(scorer: str, task: str, score: float | None, role: str = "method", **key: object) -> CellResult:
-    names = {"track": "circuits", "track_version": 1, "scorer_version": "1", "source_hash": "", "others_hash": ""}
-    ids = names | {"scorer": scorer, "task": task, "content_hash": task, "seed": 0, "device": "cpu"} | key
-    return CellResult(
-        key=CellKey.model_validate(ids),
-        role=role,
-        suite="core 1",
-        status="failed" if score is None else "ok",
-        reason="broken" if score is None else "",
-        metrics={} if score is None else {"score": score},
-        cost=Cost(forward_passes=10, backward_passes=2, wall_seconds=0.5, peak_memory_bytes=1000),
-    )
+from peabench.standings import Missing, Standing, by_metric, standings
+from peabench.weights import bootstrap_means, task_weights
 
 
 def by_name(rows: list[Standing]) -> dict[str, Standing]:
@@ -31,7 +18,8 @@ def by_name(rows: list[Standing]) -> dict[str, Standing]:
 
 def test_one_family_has_the_interval_of_scipys_bootstrap() -> None:
     scores = np.random.default_rng(3).beta(2, 3, size=24)
-    ours = np.quantile(bootstrap_means(scores[None], ["a"] * 24, 50_000, seed=0)[0], [0.025, 0.975])
+    weights = task_weights(["a"] * 24, ["derived"] * 24)
+    ours = np.quantile(bootstrap_means(scores[None], ["a"] * 24, weights, 50_000, seed=0)[0], [0.025, 0.975])
     theirs = bootstrap((scores,), np.mean, n_resamples=50_000, method="percentile", rng=np.random.default_rng(5))
     np.testing.assert_allclose(ours, theirs.confidence_interval, atol=0.003)
 
@@ -40,9 +28,9 @@ def test_two_families_are_resampled_apart_and_weigh_the_same() -> None:
     generator = np.random.default_rng(4)
     small, large = generator.normal(0.2, 0.1, size=6), generator.normal(0.8, 0.2, size=40)
     families = ["small"] * 6 + ["large"] * 40
-    ours = np.quantile(
-        bootstrap_means(np.concatenate([small, large])[None], families, 50_000, seed=0)[0], [0.025, 0.975]
-    )
+    weights = task_weights(families, ["derived"] * 46)
+    scores = np.concatenate([small, large])
+    ours = np.quantile(bootstrap_means(scores[None], families, weights, 50_000, seed=0)[0], [0.025, 0.975])
 
     def mean_of_means(a: Any, b: Any, axis: int) -> Any:
         return (a.mean(axis) + b.mean(axis)) / 2
@@ -51,7 +39,7 @@ def test_two_families_are_resampled_apart_and_weigh_the_same() -> None:
         (small, large), mean_of_means, n_resamples=50_000, method="percentile", rng=np.random.default_rng(5)
     )
     np.testing.assert_allclose(ours, theirs.confidence_interval, atol=0.003)
-    assert family_mean([*small, *large], families) == pytest.approx((small.mean() + large.mean()) / 2)
+    assert weights @ scores == pytest.approx((small.mean() + large.mean()) / 2)
 
 
 def test_a_failed_cell_lowers_coverage_and_takes_the_rank() -> None:
@@ -127,3 +115,39 @@ def test_another_metric_stands_in_the_scores_place() -> None:
     assert by_metric(results, "score") == results
     with pytest.raises(PeabenchError, match="the metrics here are auroc, score"):
         by_metric(results, "aurok")
+
+
+def test_every_cell_that_is_missing_has_its_reason() -> None:
+    results = [cell("whole", f"f/{i}", 0.5) for i in range(4)]
+    results += [cell("holed", "f/0", 0.9), cell("holed", "f/1", None)]
+    results.append(cell("holed", "f/2", None).model_copy(update={"status": "declined", "reason": "not mine"}))
+    rows = by_name(standings(results, resamples=50))
+    assert rows["whole"].missing == ()
+    assert rows["holed"].missing == (
+        Missing("f/1", "failed", "broken"),
+        Missing("f/2", "declined", "not mine"),
+        Missing("f/3", "absent", "There is no result."),
+    )
+    assert (rows["holed"].answered, rows["holed"].declined, rows["holed"].failed) == (1, 1, 1)
+
+
+def test_scores_are_split_by_family_size_provenance_and_along_the_scale() -> None:
+    found = {"a/x-s-0": 0.1, "a/x-s-1": 0.3, "a/x-m-0": 0.5, "a/y-s-0": 0.9, "b/z-m-0": 0.7}
+    results = [cell("one", task, score, provenance="derived") for task, score in found.items()]
+    results[-1] = cell("one", "b/z-m-0", 0.7, provenance="constructed")
+    row = standings(results, resamples=50)[0]
+    assert row.families == pytest.approx({"a": 0.45, "b": 0.7})
+    assert row.sizes == pytest.approx({"s": 1.3 / 3, "m": 0.6})
+    assert list(row.sizes) == ["s", "m"]
+    assert row.provenances == pytest.approx({"constructed": 0.7, "derived": 0.45})
+    assert set(row.scale) == {"a/x"}
+    assert row.scale["a/x"] == pytest.approx({"s": 0.2, "m": 0.5})
+
+
+def test_planted_tasks_weigh_half_beside_others_and_more_only_without_them() -> None:
+    planted = [cell("one", f"{family}/x-s-{i}", 0.9, provenance="planted") for family in "abc" for i in range(2)]
+    others = [cell("one", f"d/x-s-{i}", 0.1, provenance="derived") for i in range(2)]
+    mixed, alone = (standings(found, resamples=50)[0] for found in (planted + others, planted))
+    assert [mixed.score, mixed.planted_share] == pytest.approx([0.5, 0.5])
+    assert [alone.score, alone.planted_share] == pytest.approx([0.9, 1])
+    assert mixed.interval == pytest.approx((0.5, 0.5))

@@ -1,13 +1,10 @@
 """Running one cell, scorer x task: seeded from its own identity, timed, isolated, graded."""
 
 import copy
-import hashlib
-import platform
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -15,19 +12,22 @@ import torch
 from pydantic import BaseModel
 from torch import Tensor, nn
 
+from peabench.answers import WHOLE, encode, plain
 from peabench.cost import measured
 from peabench.discovery import ScorerEntry
+from peabench.environment import environment
 from peabench.errors import InvalidAnswer, PeabenchError
+from peabench.grading import questions_of
 from peabench.isolation import CellTimeout, one_thread, quiet, seed_global_generators, time_limit
 from peabench.results import SCORE, CellKey, CellResult, Cost, answer_hash, mean_metrics
 from peabench.scorers import Scorer
+from peabench.seeds import seed_of
 
 if TYPE_CHECKING:
     from peabench.tasks import Task
     from peabench.tracks import Reference
 
 REASON_LENGTH = 300
-PACKAGES = ("peabench", "torch", "numpy", "scipy", "scikit-learn")
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,17 @@ class Cell:
     """Folders of the run's other tasks of the track, for its references."""
     problem: str = ""
     """Why the cell cannot be run at all."""
+    provenance: str = ""
+    """Of the task."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What running a cell gives."""
+
+    result: CellResult
+    answers: bytes = b""
+    """Content of the cell's answer file (`peabench.answers.encode`); empty where it has no answers."""
 
 
 class Declined(Exception):
@@ -67,10 +78,10 @@ class OtherTasks(Sequence["Task"]):
         return _kept_task(self.folders[index])
 
 
-def run_cell(cell: Cell, timeout: float | None = None) -> CellResult:
+def run_cell(cell: Cell, timeout: float | None = None) -> Outcome:
     """Run one cell. Whatever its scorer does short of killing the process becomes a recorded outcome.
 
-    For what the time limit can do see `peabench.isolation.time_limit`.
+    What the time limit can do stands at `peabench.isolation.time_limit`; the rest is done by `peabench.supervision`.
     """
     try:
         if cell.problem:
@@ -78,10 +89,10 @@ def run_cell(cell: Cell, timeout: float | None = None) -> CellResult:
         with quiet(), one_thread(), time_limit(timeout):
             return _answered(cell)
     except Declined as declined:
-        return outcome(cell, "declined", reason=str(declined))
+        return Outcome(outcome(cell, "declined", reason=str(declined)))
     except (Exception, SystemExit, CellTimeout) as error:
         trace = "" if cell.problem else traceback.format_exc()
-        return outcome(cell, "failed", reason=_reason(error), trace=trace)
+        return Outcome(outcome(cell, "failed", reason=_reason(error), trace=trace))
 
 
 def outcome(cell: Cell, status: Any, reason: str = "", trace: str = "", **measurements: Any) -> CellResult:
@@ -90,22 +101,13 @@ def outcome(cell: Cell, status: Any, reason: str = "", trace: str = "", **measur
         key=cell.key,
         role=cell.scorer.role,
         suite=cell.suite,
+        provenance=cell.provenance,
         status=status,
         reason=one_line(reason) or ("" if status == "ok" else "It gave no reason."),
         traceback=_storable(trace),
         environment=environment(cell.key.device),
         **measurements,
     )
-
-
-def seed_of(*identity: object) -> int:
-    """A 63-bit seed from what something is, never from when it runs.
-
-    >>> seed_of("circuits", "boolean/tree-s-0", 0) == seed_of("circuits", "boolean/tree-s-0", 0)
-    True
-    """
-    text = "\0".join(str(part) for part in identity)
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
 def one_line(text: str) -> str:
@@ -119,29 +121,14 @@ def _storable(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-@cache
-def environment(device: str) -> dict[str, str]:
-    """Versions and machine that a result was made with."""
-    found = {"python": platform.python_version(), "machine": platform.machine(), "system": platform.platform()}
-    found["device"] = torch.cuda.get_device_name() if device == "cuda" else "cpu"
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
-
-
-def _answered(cell: Cell) -> CellResult:
+def _answered(cell: Cell) -> Outcome:
     from peabench import tracks
     from peabench.tasks import load_task
 
     key = cell.key
     track = tracks.get(key.track)
     task = load_task(cell.folder)
-    questions = track.questions(task, seed_of("question", key.track, key.task, key.seed))
-    if not questions:
-        raise PeabenchError(f"The track {key.track} has no question for {key.task}.")
+    questions = questions_of(key, task)
     scorer = cell.scorer.create()
     graded, answers, spent = [], [], []
     for index, question in enumerate(questions):
@@ -152,9 +139,9 @@ def _answered(cell: Cell) -> CellResult:
             on_twin, _ = _ask(cell, scorer, task, twin, "twin", index)
             metrics["selectivity"] = metrics[SCORE] - track.grade(task, index, twin, on_twin)[SCORE]
         graded.append(metrics)
-        answers.append(answer)
+        answers.append(plain(answer))
         spent.append(cost)
-    return outcome(
+    result = outcome(
         cell,
         "ok",
         metrics=mean_metrics(graded),
@@ -167,6 +154,7 @@ def _answered(cell: Cell) -> CellResult:
         ),
         answer_hash=answer_hash(answers),
     )
+    return Outcome(result, encode({WHOLE: answers}))
 
 
 def _ask(

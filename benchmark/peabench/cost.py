@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-STATM = Path("/proc/self/statm")
+PROC = Path("/proc")
+"""What Linux tells of processes; other systems have none."""
 SAMPLE_SECONDS = 0.01
 
 
@@ -60,10 +61,15 @@ class Usage:
     """The most resident memory of the process above what it held at the start."""
 
 
-def resident_bytes() -> int:
-    """Resident memory of this process; on systems without `/proc`, the most that it ever was."""
-    if STATM.exists():
-        return int(STATM.read_text().split()[1]) * resource.getpagesize()
+def resident_bytes(process: int | None = None) -> int:
+    """Resident memory of this process, or of another; without `/proc`, the most that this one ever held.
+
+    Raises:
+        OSError: there is no such process.
+    """
+    if PROC.exists():
+        fields = (PROC / str(process or "self") / "statm").read_text().split()
+        return int(fields[1]) * resource.getpagesize()
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 

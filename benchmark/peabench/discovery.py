@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
 from peabench.errors import PeabenchError
+from peabench.identity import parameters, source_hash
 from peabench.registry import SCORERS, load, registered, suggestion
 from peabench.scorers import Role, Scorer
 
@@ -42,23 +43,36 @@ class ScorerEntry:
     """`module:Class`, the path of a file, or the track whose reference it is."""
     class_name: str
     source_hash: str = ""
-    """SHA-256 of the source of a scorer under development (a file or a dotted name); released ones have a version."""
+    """SHA-256 of its source, see `peabench.identity`; empty for a track's reference, whose track has a version."""
+    parameters: str = ""
+    """JSON of its parameters, see `peabench.identity`."""
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 of source and parameters; empty for a track's reference."""
+        return hashlib.sha256(f"{self.source_hash}\n{self.parameters}".encode()).hexdigest() if self.source_hash else ""
 
     def create(self) -> "Scorer[Any, Any] | Reference":
         """A fresh scorer.
 
         Raises:
-            PeabenchError: its file has changed since it was found.
+            PeabenchError: its source has changed since it was found, or is another one on this machine.
         """
         if self.origin == "track":
             return _reference(self.track, self.name)
         if self.origin == "file":
-            module, source_hash = _module_from_file(Path(self.location))
-            if source_hash != self.source_hash:
-                raise PeabenchError(f"{self.location} changed while the run was going on; start the run again.")
-            return _instance(getattr(module, self.class_name), self.location)
-        module_name, _, path = self.location.partition(":")
-        return _instance(_attribute(importlib.import_module(module_name), path), self.location)
+            scorer = getattr(_module_from_file(Path(self.location)), self.class_name, None)
+        else:
+            module_name, _, path = self.location.partition(":")
+            scorer = _attribute(importlib.import_module(module_name), path)
+        if not (inspect.isclass(scorer) and issubclass(scorer, Scorer)):
+            raise PeabenchError(f"{self.location} no longer names a scorer; start the run again.")
+        if source_hash(scorer) != self.source_hash:
+            raise PeabenchError(
+                f"{self.location} changed while the run was going on, or this machine has another version of it; "
+                "start the run again with one version everywhere."
+            )
+        return scorer()
 
 
 def references() -> list[ScorerEntry]:
@@ -119,23 +133,16 @@ def find_scorers(names: Sequence[str], track: str | None = None) -> tuple[list[S
         PeabenchError: a name is unknown, a file or class is no scorer, two scorers share a name, or none is left.
     """
     from peabench import tracks
+    from peabench.isolation import quiet
 
     if track is not None and track not in tracks.names():
         raise PeabenchError(f"There is no track {track!r}; {suggestion(track, tracks.names())}")
-    known, problems = known_scorers()
+    with quiet():
+        known, problems = known_scorers()
     chosen: dict[tuple[str, str], ScorerEntry] = {}
     for name in names or ["*"]:
-        if name.endswith(".py"):
-            found = scorers_in_file(Path(name))
-        elif ":" in name:
-            found = [scorer_at(name)]
-        else:
-            found = [entry for entry in known if fnmatchcase(entry.name, name)]
-            if not found and Path(name).is_file():
-                raise PeabenchError(f"{name} is a file, but its name does not end in `.py`; rename it.")
-            if not found:
-                hint = suggestion(name, (entry.name for entry in known), "peabench scorers")
-                raise PeabenchError(f"There is no scorer {name!r}; {hint} {' '.join(problems)}".rstrip())
+        with quiet():
+            found = _named(name, known, problems)
         _refuse_clashes([*known, *(entry for entry in found if entry not in known)])
         chosen |= {(entry.track, entry.name): entry for entry in found}
     entries = [entry for entry in chosen.values() if track in (None, entry.track)]
@@ -144,6 +151,20 @@ def find_scorers(names: Sequence[str], track: str | None = None) -> tuple[list[S
             f"None of the scorers asked for answers the track {track!r}; `peabench scorers` lists them."
         )
     return sorted(entries, key=lambda entry: (entry.track, entry.name)), problems
+
+
+def _named(name: str, known: Sequence[ScorerEntry], problems: Sequence[str]) -> list[ScorerEntry]:
+    if name.endswith(".py"):
+        return scorers_in_file(Path(name))
+    if ":" in name:
+        return [scorer_at(name)]
+    found = [entry for entry in known if fnmatchcase(entry.name, name)]
+    if not found and Path(name).is_file():
+        raise PeabenchError(f"{name} is a file, but its name does not end in `.py`; rename it.")
+    if not found:
+        hint = suggestion(name, (entry.name for entry in known), "peabench scorers")
+        raise PeabenchError(f"There is no scorer {name!r}; {hint} {' '.join(problems)}".rstrip())
+    return found
 
 
 def with_references(entries: Sequence[ScorerEntry]) -> list[ScorerEntry]:
@@ -159,9 +180,9 @@ def scorers_in_file(path: Path) -> list[ScorerEntry]:
     Raises:
         PeabenchError: the file is missing, fails to import, or defines no complete scorer.
     """
-    module, source_hash = _module_from_file(path)
+    module = _module_from_file(path)
     found = [
-        _entry(value, "file", str(path.resolve()), source_hash)
+        _entry(value, "file", str(path.resolve()))
         for value in vars(module).values()
         if inspect.isclass(value)
         and value.__module__ == module.__name__
@@ -185,12 +206,10 @@ def scorer_at(dotted: str) -> ScorerEntry:
         module = importlib.import_module(module_name)
     except (Exception, SystemExit) as error:
         raise PeabenchError(f"{module_name!r} could not be imported: {_brief(error)}.") from error
-    source = inspect.getsourcefile(module)
-    source_hash = hashlib.sha256(Path(source).read_bytes()).hexdigest() if source else ""
-    return _entry(_attribute(module, path), "dotted name", dotted, source_hash)
+    return _entry(_attribute(module, path), "dotted name", dotted)
 
 
-def _entry(scorer: object, origin: Origin, location: str, source_hash: str = "") -> ScorerEntry:
+def _entry(scorer: object, origin: Origin, location: str) -> ScorerEntry:
     """The entry of a scorer class, once it is known to fulfil the contract."""
     from peabench import tracks
 
@@ -232,22 +251,22 @@ def _entry(scorer: object, origin: Origin, location: str, source_hash: str = "")
         origin=origin,
         location=location,
         class_name=scorer.__name__,
-        source_hash=source_hash,
+        source_hash=source_hash(scorer),
+        parameters=parameters(scorer),
     )
 
 
-def _module_from_file(path: Path) -> tuple[ModuleType, str]:
-    """A file as a module named after its content, and the SHA-256 of that content."""
+def _module_from_file(path: Path) -> ModuleType:
+    """A file as a module named after its content."""
     try:
         source = path.read_bytes()
     except OSError as error:
         raise PeabenchError(
             f"{path} could not be read ({error.strerror}); give the path of a scorer's file."
         ) from error
-    source_hash = hashlib.sha256(source).hexdigest()
-    name = f"peabench_scorer_file_{source_hash[:16]}"
+    name = f"peabench_scorer_file_{hashlib.sha256(source).hexdigest()[:16]}"
     if name in sys.modules:
-        return sys.modules[name], source_hash
+        return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise PeabenchError(f"{path} is not a Python file; give the path of a scorer's `.py` file.")
@@ -258,7 +277,7 @@ def _module_from_file(path: Path) -> tuple[ModuleType, str]:
     except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise PeabenchError(f"{path} could not be imported: {_brief(error)}.") from error
-    return module, source_hash
+    return module
 
 
 def _attribute(module: ModuleType, path: str) -> object:
@@ -269,12 +288,6 @@ def _attribute(module: ModuleType, path: str) -> object:
             raise PeabenchError(f"{module.__name__} has no {path!r}; {suggestion(path, known)}")
         value = getattr(value, part)
     return value
-
-
-def _instance(scorer: object, location: str) -> Scorer[Any, Any]:
-    if not (inspect.isclass(scorer) and issubclass(scorer, Scorer)):
-        raise PeabenchError(f"{location} no longer names a scorer; start the run again.")
-    return scorer()
 
 
 def _reference(track: str, name: str) -> "Reference":

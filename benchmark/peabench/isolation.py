@@ -1,5 +1,7 @@
 """What keeps a cell from its neighbours: seeds, standard output, threads and time."""
 
+import ctypes
+import os
 import random
 import signal
 import sys
@@ -26,9 +28,17 @@ def seed_global_generators(seed: int) -> None:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Standard output belongs to results: what a scorer prints goes to standard error."""
-    with redirect_stdout(sys.stderr):
-        yield
+    """Standard output belongs to results: what others print goes to standard error, native code's writes included."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        ctypes.CDLL(None).fflush(None)  # what C code has printed may wait in its buffer
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 @contextmanager
@@ -48,7 +58,7 @@ def time_limit(seconds: float | None) -> Iterator[None]:
     """Raise `CellTimeout` in the block after so many seconds; None or 0 for no limit.
 
     It needs the main thread of a POSIX process and strikes between Python instructions: a single call into native code
-    is not cut short.
+    is not cut short by it, but by `peabench.supervision`.
     """
     if not seconds or not hasattr(signal, "SIGALRM") or threading.current_thread() is not threading.main_thread():
         yield

@@ -1,8 +1,10 @@
-"""Results: what one cell (scorer x task) gave, stored as one JSON file that says what it was made from."""
+"""Results: what one cell (scorer x task) gave, stored as one JSON file that says what it was made from.
+
+Beside it stand the cell's answers (`peabench.answers`), in a safetensors file of the same name.
+"""
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 from math import isfinite
@@ -14,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, FiniteFloat, model_validator
 from peabench.documents import read_document
 from peabench.errors import InvalidAnswer, PeabenchError
 from peabench.scorers import Role
+from peabench.storage import write_whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,7 +37,7 @@ class CellKey(BaseModel):
     scorer: str
     scorer_version: str
     source_hash: str
-    """Of a scorer under development; empty for a released one."""
+    """Of the scorer's source and parameters, see `peabench.identity`; empty for a track's reference."""
     task: str
     content_hash: str
     others_hash: str
@@ -51,6 +54,11 @@ class CellKey(BaseModel):
     def file(self) -> Path:
         """Where the result stands in its folder: seeds and devices side by side, a new version in place of the old."""
         return Path(self.track) / self.scorer / f"{self.task.replace('/', '--')}.seed-{self.seed}.{self.device}.json"
+
+    @property
+    def answers_file(self) -> Path:
+        """Where the cell's answers stand: beside its result."""
+        return self.file.with_suffix(".safetensors")
 
 
 class Cost(BaseModel):
@@ -75,6 +83,8 @@ class CellResult(BaseModel):
     key: CellKey
     role: Role
     suite: str
+    provenance: str = ""
+    """Of the task: `constructed`, `planted` or `derived`."""
     status: Status
     reason: str = ""
     """Why the cell was declined or failed, in one line."""
@@ -85,6 +95,7 @@ class CellResult(BaseModel):
     """The metrics of each question."""
     cost: Cost | None = None
     answer_hash: str = ""
+    """Of the answers that were graded, as `answer_hash` computes it from `peabench.answers.plain`."""
     environment: dict[str, str] = {}
 
     @model_validator(mode="after")
@@ -96,18 +107,27 @@ class CellResult(BaseModel):
         return self
 
 
-def save(result: CellResult, folder: Path) -> Path:
+def save(result: CellResult, folder: Path, answers: bytes = b"") -> Path:
     """Write a result to its place in one step: a reader sees the old file or the new one, never a part of it.
+
+    The answers are written before the result that names their hash, so that a result never stands without them; old
+    answers beside a new result that has none are removed after it.
+
+    Args:
+        result: of one cell.
+        folder: of the run.
+        answers: content of the cell's answer file, from `peabench.answers.encode`; empty where it has none.
 
     Raises:
         PeabenchError: the folder cannot be written.
     """
     file = folder / result.key.file
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        part.replace(file)
+        if answers:
+            write_whole(folder / result.key.answers_file, answers)
+        write_whole(file, (result.model_dump_json(indent=1) + "\n").encode())
+        if not answers:
+            (folder / result.key.answers_file).unlink(missing_ok=True)
     except OSError as error:
         raise PeabenchError(
             f"The result {file} could not be written ({error.strerror}); mend the folder or name another with --out."
@@ -128,16 +148,18 @@ def read(file: Path) -> CellResult:
 
 
 def read_all(folder: Path) -> tuple[list[CellResult], list[str]]:
-    """Every stored result of a folder, and one sentence for each file that is none.
+    """Every stored result of a folder, a run's or one of collected results, and one sentence for each bad file.
 
-    A bad file does not hide the others; its cell is missing from its scorer's coverage.
+    A bad file does not hide the others; its cells are missing from their scorer's coverage.
 
     Raises:
         PeabenchError: there is no such folder.
     """
+    from peabench.collected import read_folder
+
     if not folder.is_dir():
         raise PeabenchError(f"There is no folder of results {folder}; `peabench run --out {folder}` makes one.")
-    results, problems = [], []
+    results, problems = read_folder(folder)
     for file in sorted(folder.glob("*/*/*.json")):
         if file.name.startswith("."):
             continue
@@ -149,12 +171,20 @@ def read_all(folder: Path) -> tuple[list[CellResult], list[str]]:
 
 
 def finished(key: CellKey, folder: Path) -> CellResult | None:
-    """The stored result of exactly this key, if it was answered or declined; failures are tried again."""
+    """The stored result of exactly this key, if it was answered or declined; failures are tried again.
+
+    A result whose answers are missing or not its own counts as none.
+    """
+    from peabench.answers import read_answers
+
     try:
         result = read(folder / key.file)
+        if result.key != key or result.status == "failed":
+            return None
+        read_answers(folder, key)
     except PeabenchError:
         return None
-    return result if result.key == key and result.status != "failed" else None
+    return result
 
 
 def mean_metrics(questions: Iterable[dict[str, float]]) -> dict[str, float]:

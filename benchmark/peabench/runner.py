@@ -1,19 +1,25 @@
-"""Running scorers on a suite: the cells of a run, what of them is done already, and the pool that does the rest."""
+"""Running scorers on a suite: the cells of a run, what of them is done already, and running the rest in a pool."""
 
 import hashlib
-import tempfile
-from collections.abc import Iterator, Sequence
+import pickle
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from joblib import Parallel, cpu_count, delayed
-from joblib.externals.loky.process_executor import TerminatedWorkerError
+from joblib import delayed
 
 from peabench.catalogue import TaskSummary, content_hash, select
-from peabench.cells import Cell, outcome, run_cell
+from peabench.cells import Cell, Outcome, outcome, run_cell
+from peabench.cost import PROC
 from peabench.discovery import ScorerEntry
 from peabench.errors import PeabenchError
+from peabench.pools import Backend, open_pool
 from peabench.results import CellKey, CellResult, finished, save
+from peabench.storage import clear_parts
 from peabench.suites import Suite, difference, tasks_of
+from peabench.supervision import Limits, Reply, supervised
+
+BREAKS_IN_A_ROW = 3
 
 
 def plan(
@@ -48,7 +54,7 @@ def plan(
                 track_version=tracks.get(entry.track).version,
                 scorer=entry.name,
                 scorer_version=entry.version,
-                source_hash=entry.source_hash,
+                source_hash=entry.content_hash,
                 task=task.id,
                 content_hash=contents[task.id],
                 others_hash=_joint_hash(others, contents),
@@ -56,27 +62,45 @@ def plan(
                 device=device,
             )
             name = f"{suite.name} {suite.version}"
-            cells.append(Cell(key, entry, name, task.folder, tuple(o.folder for o in others), problems[task.id]))
+            beside = tuple(other.folder for other in others)
+            cells.append(Cell(key, entry, name, task.folder, beside, problems[task.id], task.provenance))
     if not cells:
         raise PeabenchError(f"No task of the suite {suite.name} serves the tracks of the scorers asked for.")
     return cells
 
 
 def run(
-    cells: Sequence[Cell], out: Path, jobs: int | None = None, timeout: float | None = None
+    cells: Sequence[Cell],
+    out: Path,
+    jobs: int | None = None,
+    timeout: float | None = None,
+    memory: int | None = None,
+    backend: Backend = Backend.processes,
+    cluster: str | None = None,
+    on_ran: Callable[[CellResult, float], None] | None = None,
 ) -> Iterator[CellResult]:
     """Run the cells, or read those that are done, and give each result as it comes.
 
-    Every result is in its file before it is given, so a run that is stopped continues where it was. With more than one
-    job each cell runs in a pool of processes, and one that kills its process is a failure of that cell alone; with one
-    job all run in this process.
+    Every result is in its file before it is given, so a run that is stopped, or killed at any moment, continues where
+    it was. Each cell runs in a process that a worker of the pool watches: one that breaks a limit or kills its process
+    is a failure of that cell alone. What a cell answers depends neither on the pool nor on the order.
 
     Args:
         cells: from `plan`.
         out: folder of the results.
-        jobs: processes; by default as many as there are cores.
-        timeout: seconds that a cell may take; see `peabench.cells.run_cell`.
+        jobs: workers; by default as many as there are cores. With 0 all cells run in this very process, where a
+            debugger sees them, and nothing guards it from what they do.
+        timeout: seconds that a cell may take.
+        memory: bytes that the process of a cell may hold, Python and torch included.
+        backend: whose pool.
+        cluster: address of an existing Ray or Dask cluster.
+        on_ran: called with the result of each cell that was run, not read, and the wall seconds that all of it took.
+
+    Raises:
+        PeabenchError: the limits or the pool cannot be had here, or a result cannot be written.
     """
+    _refuse_what_cannot_be(jobs, memory, backend)
+    clear_parts(out)
     waiting = {}
     for cell in cells:
         done = finished(cell.key, out)
@@ -84,9 +108,15 @@ def run(
             waiting[cell.key] = cell
         else:
             yield done
-    for result in _run_all(waiting, jobs or cpu_count(), timeout):
-        save(result, out)
-        yield result
+    if jobs == 0:
+        ran = _run_here(waiting.values(), timeout)
+    else:
+        ran = _run_in_pool(waiting, Limits(timeout, memory), backend, jobs, cluster)
+    for found, wall_seconds in ran:
+        save(found.result, out, found.answers)
+        if on_ran is not None:
+            on_ran(found.result, wall_seconds)
+        yield found.result
 
 
 def done_already(cells: Sequence[Cell], out: Path) -> int:
@@ -94,48 +124,54 @@ def done_already(cells: Sequence[Cell], out: Path) -> int:
     return sum(finished(cell.key, out) is not None for cell in cells)
 
 
-def _run_all(waiting: dict[CellKey, Cell], jobs: int, timeout: float | None) -> Iterator[CellResult]:
-    """Run the cells in a pool; the cells under way when a process dies are run again, each in a pool of its own."""
-    with tempfile.TemporaryDirectory(prefix="peabench-") as folder:
+def _refuse_what_cannot_be(jobs: int | None, memory: int | None, backend: Backend) -> None:
+    if jobs == 0 and backend is not Backend.processes:
+        raise PeabenchError(f"--jobs 0 runs the cells in this process; leave out --backend {backend}, or --jobs 0.")
+    if memory is not None and jobs == 0:
+        raise PeabenchError("--memory needs processes that can be killed; leave out --jobs 0.")
+    if memory is not None and not PROC.exists():
+        raise PeabenchError("--memory needs /proc, which this system does not have; leave it out.")
+
+
+def _run_here(cells: Iterable[Cell], timeout: float | None) -> Iterator[tuple[Outcome, float]]:
+    for cell in cells:
+        started = time.perf_counter()
+        found = run_cell(cell, timeout)
+        yield found, time.perf_counter() - started
+
+
+def _run_in_pool(
+    waiting: dict[CellKey, Cell], limits: Limits, backend: Backend, jobs: int | None, cluster: str | None
+) -> Iterator[tuple[Outcome, float]]:
+    """Run the cells in a pool. Where its workers are killed, the cells that they were at are run again."""
+    if not waiting:
+        return
+    breaks = 0
+    with open_pool(backend, jobs, cluster) as pool:
         while waiting:
+            cells = list(waiting.values())
+            requests = (pickle.dumps((cell, limits.seconds)) for cell in cells)
+            calls = (delayed(supervised)(i, request, limits, pool.leader) for i, request in enumerate(requests))
             try:
-                for result in _pool(list(waiting.values()), jobs, timeout, folder):
-                    del waiting[result.key]
-                    yield result
-            except TerminatedWorkerError:
-                suspects = [cell for cell in waiting.values() if _marker(folder, cell).exists()]
-                if not suspects:
-                    raise
-                for cell in suspects:
+                for reply in pool.parallel()(calls):
+                    cell = cells[reply.number]
                     del waiting[cell.key]
-                    yield _run_alone(cell, timeout, folder)
+                    breaks = 0
+                    yield _outcome(cell, reply), reply.wall_seconds
+            except pool.broken as error:
+                breaks += 1
+                if breaks == BREAKS_IN_A_ROW:
+                    raise PeabenchError(
+                        f"The workers of the pool were killed {breaks} times before any of them finished a cell; "
+                        "give them more memory, or run fewer of them with --jobs."
+                    ) from error
 
 
-def _run_alone(cell: Cell, timeout: float | None, folder: str) -> CellResult:
-    try:
-        return next(_pool([cell], 2, timeout, folder))  # a pool of one job would be this very process
-    except TerminatedWorkerError:
-        _marker(folder, cell).unlink(missing_ok=True)
-        return outcome(cell, "failed", reason="Its process died: out of memory, or a crash in native code.")
-
-
-def _pool(cells: Sequence[Cell], jobs: int, timeout: float | None, folder: str) -> Iterator[CellResult]:
-    pool = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)
-    results: Iterator[CellResult] = pool(delayed(_marked)(cell, timeout, _marker(folder, cell)) for cell in cells)
-    return results
-
-
-def _marked(cell: Cell, timeout: float | None, marker: Path) -> CellResult:
-    """Run a cell with a file that says that it is under way, for the case that its process dies."""
-    if marker.parent.exists():  # on another machine of a cluster it does not
-        marker.touch()
-    result = run_cell(cell, timeout)
-    marker.unlink(missing_ok=True)
-    return result
-
-
-def _marker(folder: str, cell: Cell) -> Path:
-    return Path(folder) / hashlib.sha256(cell.key.model_dump_json().encode()).hexdigest()
+def _outcome(cell: Cell, reply: Reply) -> Outcome:
+    if reply.result is None:
+        return Outcome(outcome(cell, "failed", reason=reply.reason))
+    found: Outcome = pickle.loads(reply.result)  # noqa: S301 - from a process that this run started
+    return found
 
 
 def _joint_hash(tasks: Sequence[TaskSummary], contents: dict[str, str]) -> str:

@@ -35,7 +35,8 @@ class Scorer(ABC, Generic[QuestionT, AnswerT]):
     reference: ClassVar[str]
     """The paper or page that describes the method."""
     version: ClassVar[str] = "1"
-    """Raise it whenever answers may change: finished results of another version are not reused."""
+    """Raise it when answers change for a reason that is not in the scorer's own source, such as another library:
+    results of another version, source or parameters are not reused."""
     deterministic: ClassVar[bool] = True
     """Whether the same question with the same generator state gives the same answer."""
     needs_gradients: ClassVar[bool] = False

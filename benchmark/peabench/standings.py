@@ -1,25 +1,40 @@
 """Standings: per track and scorer the score, its interval, its rank, coverage and cost, computed from results."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
 
+from peabench.boards import (
+    Board,
+    Cells,
+    Row,
+    TaskKey,
+    boards,
+    in_order,
+    mean_score,
+    planted_share,
+    size_of,
+    variant_of,
+)
 from peabench.errors import PeabenchError
 from peabench.results import SCORE, CellResult
 from peabench.scorers import Role
+from peabench.weights import LEVEL, RESAMPLES, Array, interval
 
-RESAMPLES = 10_000
-LEVEL = 0.95
 
-Array = np.ndarray[Any, np.dtype[Any]]
-Cells = dict[tuple[str, str], CellResult]
-"""Results by task id and content hash."""
-RowKey = tuple[str, str, str, int, str]
+@dataclass(frozen=True)
+class Missing:
+    """A task that a scorer was asked and did not answer."""
+
+    task: str
+    status: Literal["declined", "failed", "absent"]
+    """`absent`: there is no result, though another scorer of the track has one."""
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -34,13 +49,22 @@ class Standing:
     seed: int
     device: str
     score: float | None
-    """Mean over families of the mean over tasks, of the cells that were answered; None if none was."""
+    """Mean over families of the mean over tasks, of the cells that were answered, in which planted tasks weigh at most
+    one half where there are others; None if no cell was answered."""
     interval: tuple[float, float] | None
     """Bootstrap 95% interval over tasks, resampled within their families; None where a family has a single task."""
     above_null: float | None
     """The same on the scale on which the best null of each task (random answers, a structural prior) earns 0."""
+    families: dict[str, float]
+    """Score over the answered tasks of each family."""
     variants: dict[str, float]
-    """Mean score over the answered tasks of each variant."""
+    sizes: dict[str, float]
+    """Over all tasks of a size. Sizes have different variants: `scale` compares like with like."""
+    scale: dict[str, dict[str, float]]
+    """Score by size of each `family/variant` that has several: the same kind of mechanism in growing networks."""
+    provenances: dict[str, float]
+    planted_share: float
+    """What planted tasks weigh in the score."""
     rank: int | None
     """Place among the track's methods; None for references, and for a scorer that did not answer every cell."""
     rank_interval: tuple[int, int] | None
@@ -51,6 +75,8 @@ class Standing:
     asked: int
     declined: int
     failed: int
+    missing: tuple[Missing, ...]
+    """Every cell asked and not answered, with the reason."""
     forward_passes: float | None
     """Median over the answered cells, like the other costs."""
     backward_passes: float | None
@@ -76,12 +102,7 @@ def standings(results: Sequence[CellResult], resamples: int = RESAMPLES, seed: i
         resamples: bootstrap resamples.
         seed: of the bootstrap.
     """
-    tracks: dict[tuple[str, int], dict[RowKey, Cells]] = defaultdict(lambda: defaultdict(dict))
-    for result in results:
-        key = result.key
-        row = (key.scorer, key.scorer_version, key.source_hash, key.seed, key.device)
-        tracks[key.track, key.track_version][row][key.task, key.content_hash] = result
-    return [row for track in sorted(tracks) for row in _track_standings(tracks[track], resamples, seed)]
+    return [row for board in boards(results) for row in _track_standings(board, resamples, seed)]
 
 
 def by_metric(results: Sequence[CellResult], metric: str) -> list[CellResult]:
@@ -109,150 +130,123 @@ def by_metric(results: Sequence[CellResult], metric: str) -> list[CellResult]:
     return found
 
 
-def bootstrap_means(
-    scores: Float[Array, "scorer task"], families: Sequence[str], resamples: int, seed: int
-) -> Float[Array, "scorer resample"]:
-    """Means over families of the mean over tasks, with the tasks of each family drawn anew with replacement.
-
-    All scorers see the same draws, so that their differences are paired.
-    """
-    generator = np.random.default_rng(seed)
-    names = np.asarray(families)
-    total = np.zeros((len(scores), resamples))
-    strata = sorted(set(families))
-    for family in strata:
-        members = np.flatnonzero(names == family)
-        times_drawn = generator.multinomial(len(members), np.full(len(members), 1 / len(members)), size=resamples)
-        total += scores[:, members] @ times_drawn.T / len(members)
-    return total / len(strata)
+def places(scores: Float[Array, "scorer resample"]) -> Float[Array, "scorer resample"]:
+    """Place of each scorer, 1 + how many are better."""
+    rounded = np.round(scores, 9)  # equal scores share a place, whatever the order of their sums
+    return 1 + np.stack([(rounded > row).sum(axis=0) for row in rounded])
 
 
-def family_mean(scores: Iterable[float], families: Iterable[str]) -> float:
-    """The mean over families of the mean over tasks."""
-    by_family = defaultdict(list)
-    for score, family in zip(scores, families, strict=True):
-        by_family[family].append(score)
-    return float(np.mean([np.mean(found) for found in by_family.values()]))
-
-
-def _track_standings(rows: Mapping[RowKey, Cells], resamples: int, seed: int) -> list[Standing]:
-    asked = {task for cells in rows.values() for task in cells}
-    answered = {
-        key: {task: result for task, result in cells.items() if result.status == "ok"} for key, cells in rows.items()
-    }
-    draws = {key: _draws(cells, resamples, seed) for key, cells in answered.items()}
-    ranked = [
-        key
-        for key, cells in rows.items()
-        if next(iter(cells.values())).role == "method" and len(answered[key]) == len(asked)
-    ]
-    ranks = _ranks(ranked, answered, draws)
-    nulls = _nulls(answered)
-    found = [
-        _standing(cells, answered[key], len(asked), draws[key], ranks.get(key, (None, None)), nulls)
-        for key, cells in rows.items()
-    ]
+def _track_standings(board: Board, resamples: int, seed: int) -> list[Standing]:
+    draws = board.draws(resamples, seed)
+    ranks = _ranks(board, draws)
+    nulls = _nulls(board)
+    found = [_standing(board, row, draws[row.key], ranks.get(row.key, (None, None)), nulls) for row in board.rows]
     return sorted(found, key=lambda row: (row.score is None, -(row.score or 0.0), row.scorer, row.scorer_version))
 
 
-def _nulls(answered: Mapping[RowKey, Cells]) -> dict[tuple[str, str], float]:
+def _nulls(board: Board) -> dict[TaskKey, float]:
     """The best score of a null on each task, at least 0."""
-    nulls: dict[tuple[str, str], float] = {}
-    for cells in answered.values():
-        for task, result in cells.items():
+    nulls: dict[TaskKey, float] = {}
+    for row in board.rows:
+        for task, result in row.answered.items():
             if result.role == "null":
                 nulls[task] = max(nulls.get(task, 0.0), result.metrics[SCORE])
     return nulls
 
 
-def _above(cells: Cells, nulls: Mapping[tuple[str, str], float]) -> float | None:
+def _above(cells: Cells, nulls: Mapping[TaskKey, float]) -> float | None:
     """Mean of (score - null) / (1 - null); None where a task has no null to compare with or a perfect one."""
-    if not cells or any(nulls.get(task, 1.0) >= 1.0 for task in cells):
+    if any(nulls.get(task, 1.0) >= 1.0 for task in cells):
         return None
-    scores = [(result.metrics[SCORE] - nulls[task]) / (1 - nulls[task]) for task, result in cells.items()]
-    return family_mean(scores, (result.key.family for result in cells.values()))
+    return mean_score(
+        [
+            result.model_copy(update={"metrics": {SCORE: (result.metrics[SCORE] - nulls[task]) / (1 - nulls[task])}})
+            for task, result in cells.items()
+        ]
+    )
 
 
-def _by_variant(cells: Cells) -> dict[str, float]:
-    """Mean score of each variant: the part of the id between the family and the size."""
-    found = defaultdict(list)
-    for result in cells.values():
-        found[result.key.task.partition("/")[2].rsplit("-", 2)[0]].append(result.metrics[SCORE])
-    return {variant: float(np.mean(scores)) for variant, scores in sorted(found.items())}
+def _by(cells: Sequence[CellResult], label: Callable[[CellResult], str]) -> dict[str, float]:
+    """Score over the cells of each label."""
+    groups = defaultdict(list)
+    for result in cells:
+        groups[label(result)].append(result)
+    scores = {name: mean_score(found) for name, found in sorted(groups.items(), key=in_order)}
+    return {name: score for name, score in scores.items() if score is not None}
 
 
-def _draws(cells: Cells, resamples: int, seed: int) -> Float[Array, " resample"] | None:
-    """Bootstrap means of one scorer; the same draws for every scorer with the same tasks."""
-    tasks = sorted(cells)
-    families = [cells[task].key.family for task in tasks]
-    if not tasks or min(families.count(family) for family in set(families)) < 2:
-        return None
-    scores = np.array([[cells[task].metrics[SCORE] for task in tasks]])
-    draws: Float[Array, " resample"] = bootstrap_means(scores, families, resamples, seed)[0]
-    return draws
+def _scale(cells: Sequence[CellResult]) -> dict[str, dict[str, float]]:
+    groups = defaultdict(list)
+    for result in cells:
+        if size_of(result.key.task):
+            groups[f"{result.key.family}/{variant_of(result.key.task)}"].append(result)
+    curves = {name: _by(found, lambda result: size_of(result.key.task)) for name, found in sorted(groups.items())}
+    return {name: curve for name, curve in curves.items() if len(curve) > 1}
 
 
-def _interval(draws: Float[Array, " resample"]) -> tuple[float, float]:
-    low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
+def _missing(board: Board, row: Row) -> tuple[Missing, ...]:
+    found = []
+    for task in board.asked:
+        result = row.cells.get(task)
+        if result is None:
+            found.append(Missing(task[0], "absent", "There is no result."))
+        elif result.status != "ok":
+            found.append(Missing(task[0], result.status, result.reason))
+    return tuple(found)
 
 
 def _ranks(
-    keys: Sequence[RowKey],
-    answered: Mapping[RowKey, Cells],
-    draws: Mapping[RowKey, Float[Array, " resample"] | None],
-) -> dict[RowKey, tuple[int, tuple[int, int] | None]]:
+    board: Board, draws: Mapping[Any, Float[Array, " resample"] | None]
+) -> dict[Any, tuple[int, tuple[int, int] | None]]:
     """Rank of each scorer (1 + how many are better) and its interval over the shared draws."""
-    if not keys:
+    if not board.ranked:
         return {}
-    places = _places(np.array([[_score(answered[key])] for key in keys]))[:, 0]
-    sampled = [row for key in keys if (row := draws[key]) is not None]
+    keys = [row.key for row in board.ranked]
+    now = places(np.array([[row.score] for row in board.ranked]))[:, 0]
+    sampled = [found for key in keys if (found := draws[key]) is not None]
     if len(sampled) < len(keys):
-        return {key: (int(place), None) for key, place in zip(keys, places, strict=True)}
+        return {key: (int(place), None) for key, place in zip(keys, now, strict=True)}
     tail = (1 - LEVEL) / 2
-    low, high = np.quantile(_places(np.stack(sampled)), [tail, 1 - tail], axis=1, method="inverted_cdf")
-    return {key: (int(places[i]), (int(low[i]), int(high[i]))) for i, key in enumerate(keys)}
-
-
-def _places(scores: Float[Array, "scorer resample"]) -> Float[Array, "scorer resample"]:
-    rounded = np.round(scores, 9)  # equal scores share a place, whatever the order of their sums
-    return 1 + np.stack([(rounded > row).sum(axis=0) for row in rounded])
-
-
-def _score(cells: Cells) -> float:
-    return family_mean((r.metrics[SCORE] for r in cells.values()), (r.key.family for r in cells.values()))
+    low, high = np.quantile(places(np.stack(sampled)), [tail, 1 - tail], axis=1, method="inverted_cdf")
+    return {key: (int(now[i]), (int(low[i]), int(high[i]))) for i, key in enumerate(keys)}
 
 
 def _standing(
-    cells: Cells,
-    answered: Cells,
-    asked: int,
+    board: Board,
+    row: Row,
     draws: Float[Array, " resample"] | None,
     rank: tuple[int | None, tuple[int, int] | None],
-    nulls: Mapping[tuple[str, str], float],
+    nulls: Mapping[TaskKey, float],
 ) -> Standing:
-    first = next(iter(cells.values()))
-    costs = [result.cost for result in answered.values() if result.cost is not None]
-    statuses = [result.status for result in cells.values()]
+    first = next(iter(row.cells.values()))
+    cells = list(row.answered.values())
+    costs = [result.cost for result in cells if result.cost is not None]
+    statuses = [result.status for result in row.cells.values()]
     return Standing(
-        track=first.key.track,
-        track_version=first.key.track_version,
+        track=board.track,
+        track_version=board.version,
         scorer=first.key.scorer,
         scorer_version=first.key.scorer_version,
         role=first.role,
         seed=first.key.seed,
         device=first.key.device,
-        score=_score(answered) if answered else None,
-        interval=None if draws is None else _interval(draws),
-        above_null=_above(answered, nulls),
-        variants=_by_variant(answered),
+        score=row.score,
+        interval=None if draws is None else interval(draws),
+        above_null=_above(row.answered, nulls),
+        families=_by(cells, lambda result: result.key.family),
+        variants=_by(cells, lambda result: variant_of(result.key.task)),
+        sizes=_by(cells, lambda result: size_of(result.key.task)),
+        scale=_scale(cells),
+        provenances=_by(cells, lambda result: result.provenance),
+        planted_share=planted_share(cells),
         rank=rank[0],
         rank_interval=rank[1],
-        coverage=len(answered) / asked,
-        answered=len(answered),
-        asked=asked,
+        coverage=len(cells) / len(board.asked),
+        answered=len(cells),
+        asked=len(board.asked),
         declined=statuses.count("declined"),
         failed=statuses.count("failed"),
+        missing=_missing(board, row),
         forward_passes=median(cost.forward_passes for cost in costs) if costs else None,
         backward_passes=median(cost.backward_passes for cost in costs) if costs else None,
         wall_seconds=median(cost.wall_seconds for cost in costs) if costs else None,

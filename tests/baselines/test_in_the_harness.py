@@ -8,6 +8,7 @@ from peabench.cells import Cell, run_cell
 from peabench.discovery import ScorerEntry, references, scorer_at
 from peabench.results import CellKey, CellResult
 from peabench.tasks import Task
+from peabench.tracks.circuits import TRACK as CIRCUITS
 from peabench.tracks.variables import VariableAnswer, VariableQuestion
 from peabench_baselines.variables.random_subspace import RandomSubspace
 
@@ -16,6 +17,7 @@ METHODS = {
     "random-subspace": "peabench_baselines.variables.random_subspace:RandomSubspace",
     "random-edges": "peabench_baselines.circuits.random_edges:RandomEdges",
     "eap": "peabench_baselines.circuits.eap:EAP",
+    "eap-ig": "peabench_baselines.circuits.eap_ig:EAPIG",
 }
 
 
@@ -51,7 +53,7 @@ def result_of(task: Task, track: str, name: str, found: ScorerEntry | None = Non
         seed=0,
         device="cpu",
     )
-    result = run_cell(Cell(key, found, "test", task.folder, ()))
+    result = run_cell(Cell(key, found, "test", task.folder, ())).result
     assert result.status == "ok", result.traceback
     return result
 
@@ -88,7 +90,14 @@ def test_a_cell_gives_the_same_answer_again(gates_task: Task) -> None:
     assert one.metrics == two.metrics
 
 
-def test_gradient_methods_are_metered(gates_task: Task) -> None:
-    cost = result_of(gates_task, "circuits", "eap").cost
+@pytest.mark.parametrize(("name", "forward", "backward"), [("random-edges", 0, 0), ("eap", 3, 1), ("eap-ig", 7, 5)])
+def test_the_passes_of_a_cell_are_those_that_its_method_runs(
+    gates_task: Task, name: str, forward: int, backward: int
+) -> None:
+    """EAP runs the base inputs for its metric, base and source, and one way back; EAP-IG four more both ways."""
+    pairs = sum(len(question.base) for question in CIRCUITS.questions(gates_task, 0))
+    cost = result_of(gates_task, "circuits", name).cost
     assert cost is not None
-    assert cost.backward_passes > 0
+    assert (cost.forward_passes, cost.backward_passes) == pytest.approx((forward * pairs, backward * pairs))
+    assert cost.wall_seconds > 0
+    assert cost.peak_memory_bytes >= 0

@@ -45,9 +45,9 @@ def test_scorers(invoke: Invoke) -> None:
 
 def test_run_prints_standings_and_leaderboard_finds_them_again(invoke: Invoke, tmp_path: Path) -> None:
     out = str(tmp_path / "results")
-    run = invoke("run", "--suite", "all", "--out", out, "--jobs", "1")
+    run = invoke("run", "--suite", "all", "--out", out, "--jobs", "0")
     assert "4/4" in printed(run)
-    again = invoke("run", "--suite", "all", "--out", out, "--jobs", "1", "--json")
+    again = invoke("run", "--suite", "all", "--out", out, "--jobs", "0", "--json")
     assert "16 of 16 cells are finished" in again.stderr
     rows = json.loads(again.stdout)
     assert rows[0]["scorer"] == "oracle"
@@ -62,7 +62,7 @@ def test_run_reports_what_was_not_answered_on_standard_error(
     invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TOY_MOOD", "crash")
-    result = invoke("run", "moody", "--suite", "all", "--out", str(tmp_path), "--jobs", "1")
+    result = invoke("run", "moody", "--suite", "all", "--out", str(tmp_path), "--jobs", "0")
     assert "3/4" in printed(result)
     assert "failed: guess moody toy/b-1: ZeroDivisionError: one two" in result.stderr
     assert "Traceback" not in result.stderr
@@ -84,7 +84,7 @@ def test_a_scorer_in_a_file_runs(invoke: Invoke, tmp_path: Path) -> None:
         "--out",
         str(tmp_path),
         "--jobs",
-        "1",
+        "0",
         "--json",
     )
     rows = {row["scorer"]: row for row in json.loads(invoke(*arguments).stdout)}
@@ -98,7 +98,7 @@ def test_a_run_in_which_every_method_failed_exits_1(invoke: Invoke, tmp_path: Pa
         "from peabench import Scorer\n\n\nclass Broken(Scorer):\n    name = 'broken'\n    track = 'guess'\n"
         "    reference = 'me'\n\n    def score(self, question):\n        return None\n"
     )
-    options = ("--suite", "all", "--jobs", "1", "--out", str(tmp_path / "out"))
+    options = ("--suite", "all", "--jobs", "0", "--out", str(tmp_path / "out"))
     assert invoke("run", str(file), *options).exit_code == 1
     assert invoke("run", str(file), "noise", *options).exit_code == 0
 
@@ -106,13 +106,13 @@ def test_a_run_in_which_every_method_failed_exits_1(invoke: Invoke, tmp_path: Pa
 def test_a_folder_that_cannot_hold_results_is_refused_before_the_first_cell(invoke: Invoke, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
     for out in (tmp_path / "taken", tmp_path / "taken" / "below"):
-        result = invoke("run", "noise", "--suite", "all", "--jobs", "1", "--out", str(out))
+        result = invoke("run", "noise", "--suite", "all", "--jobs", "0", "--out", str(out))
         assert result.exit_code == 2
         assert "cannot hold results" in result.stderr
         assert "name a folder that can be written with --out" in result.stderr
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "guess").write_text("")
-    result = invoke("run", "noise", "--suite", "all", "--jobs", "1", "--out", str(tmp_path / "out"))
+    result = invoke("run", "noise", "--suite", "all", "--jobs", "0", "--out", str(tmp_path / "out"))
     assert result.exit_code == 2
     assert "could not be written" in result.stderr
 
@@ -172,7 +172,7 @@ def test_leaderboard_prints_the_standings_of_a_folder(
 ) -> None:
     points["peabench.commands"] = ["leaderboard = peabench_leaderboard.command:leaderboard"]
     out = tmp_path / "results"
-    run = invoke("run", "--suite", "all", "--out", str(out), "--jobs", "1", "--json")
+    run = invoke("run", "--suite", "all", "--out", str(out), "--jobs", "0", "--json")
     board = invoke("leaderboard", "--results", str(out), "--json")
     assert json.loads(board.stdout) == json.loads(run.stdout)
     assert "oracle" in printed(invoke("leaderboard", "--results", str(out)))
@@ -192,7 +192,7 @@ def test_leaderboard_prints_the_standings_of_a_folder(
 def test_seeds_stand_side_by_side_on_the_board(invoke: Invoke, points: dict[str, list[str]], tmp_path: Path) -> None:
     points["peabench.commands"] = ["leaderboard = peabench_leaderboard.command:leaderboard"]
     for seed in ("0", "1"):
-        printed(invoke("run", "noise", "--suite", "all", "--out", str(tmp_path), "--jobs", "1", "--seed", seed))
+        printed(invoke("run", "noise", "--suite", "all", "--out", str(tmp_path), "--jobs", "0", "--seed", seed))
     board = printed(invoke("leaderboard", "--results", str(tmp_path)))
     assert "noise (seed 0)" in board
     assert "noise (seed 1)" in board
@@ -213,7 +213,7 @@ def test_a_scorer_that_says_nothing_readable_does_not_stop_a_run(
     invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mood: str
 ) -> None:
     monkeypatch.setenv("TOY_MOOD", mood)
-    assert "3/4" in printed(invoke("run", "moody", "--suite", "all", "--out", str(tmp_path), "--jobs", "1"))
+    assert "3/4" in printed(invoke("run", "moody", "--suite", "all", "--out", str(tmp_path), "--jobs", "0"))
 
 
 def test_certify_exits_1_if_a_check_fails(invoke: Invoke, toy: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:

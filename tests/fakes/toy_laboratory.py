@@ -129,6 +129,10 @@ class GuessTrack:
     references: tuple[Reference, ...] = (Oracle(), Mean())
     nulls = ("guesswork",)
 
+    @staticmethod
+    def answer_type(answer: Tensor) -> Tensor:
+        return answer
+
     def questions(self, task: ToyTask, generator_seed: int) -> list[Question]:
         shifts = torch.rand(2, generator=torch.Generator().manual_seed(generator_seed)).tolist()
         network = task.network()

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from peabench.cli.output import JsonOption, note
+from peabench.cli.progress import RunBar, Times
+from peabench.pools import Backend
 
 if TYPE_CHECKING:
-    from peabench.cells import Cell
     from peabench.results import CellResult
 
 FAILURES_SHOWN = 10
@@ -35,8 +36,19 @@ def run(
     ),
     seed: Annotated[int, typer.Option(help="Of the questions and the scorers.")] = 0,
     device: Annotated[Device, typer.Option(help="Where networks run.")] = Device.cpu,
-    jobs: Annotated[int | None, typer.Option(min=1, help="Processes; as many as cores if not given.")] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=0, help="Workers; as many as cores if not given; 0 for this very process.")
+    ] = None,
     timeout: Annotated[float | None, typer.Option(min=0, metavar="S", help="Seconds that a cell may take.")] = None,
+    memory: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="Memory that a cell's process may hold, such as 2GiB.")
+    ] = None,
+    backend: Annotated[
+        Backend, typer.Option(help="What runs the cells: processes of this machine, Ray or Dask.")
+    ] = Backend.processes,
+    cluster: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="An existing Ray or Dask cluster; else one is started here.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Run scorers on the tasks of a suite and print the standings of each track, its oracle and nulls among them.
@@ -47,10 +59,13 @@ def run(
     from peabench.cli.standings import print_standings
     from peabench.discovery import find_scorers, with_references
     from peabench.runner import done_already, plan
+    from peabench.runner import run as run_cells
+    from peabench.stability import stability
     from peabench.standings import standings
     from peabench.suites import get_suite
 
     _refuse_missing_device(device)
+    memory_bytes = _bytes(memory)
     entries, problems = find_scorers(names or [], track)
     for problem in problems:
         note(f"Warning: {problem}")
@@ -59,12 +74,22 @@ def run(
     done = done_already(cells, out)
     if done:
         note(f"{done} of {len(cells)} cells are finished in {out} already.")
+    times = Times()
     try:
-        results = _with_progress(cells, out, jobs, timeout)
+        with RunBar(len(cells), done) as bar:
+
+            def on_ran(result: "CellResult", wall_seconds: float) -> None:
+                bar.add(result)
+                times.add(result.key.track, wall_seconds)
+
+            found = run_cells(cells, out, jobs, timeout, memory_bytes, backend, cluster, on_ran)
+            results = sorted(found, key=lambda result: result.key.file)  # means depend on the order in the last digit
     except KeyboardInterrupt:
         note(f"Stopped. What is finished stands in {out}; the same command continues from there.")
         raise typer.Exit(130) from None
-    print_standings(standings(results), json)
+    if times.tracks:
+        note(times.line())
+    print_standings(standings(results), json, () if json else stability(results))
     _report_unanswered(results, out)
     methods = [result for result in results if result.role == "method"]
     if methods and all(result.status == "failed" for result in methods):
@@ -86,33 +111,20 @@ def _refuse_unwritable(out: Path) -> None:
         ) from error
 
 
-def _with_progress(cells: "list[Cell]", out: Path, jobs: int | None, timeout: float | None) -> "list[CellResult]":
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+def _bytes(memory: str | None) -> int | None:
+    from pydantic import ByteSize, TypeAdapter, ValidationError
 
-    from peabench.runner import run as run_cells
+    from peabench.errors import PeabenchError
 
-    columns = (
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.description}"),
-    )
-    results = []
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        bar = progress.add_task("", total=len(cells))
-        for result in run_cells(cells, out, jobs, timeout):
-            results.append(result)
-            progress.update(bar, advance=1, description=f"{result.key.scorer} {result.key.task}")
-    return results
+    if memory is None:
+        return None
+    try:
+        size = TypeAdapter(ByteSize).validate_python(memory)
+    except ValidationError as error:
+        raise PeabenchError(f"--memory takes a size such as 2GiB or 500MB, not {memory!r}.") from error
+    if size <= 0:
+        raise PeabenchError(f"--memory takes a size above 0, not {memory!r}; leave it out for no limit.")
+    return size
 
 
 def _report_unanswered(results: "list[CellResult]", out: Path) -> None:

@@ -1,11 +1,15 @@
 """Standings as a table per track or as JSON, for every command that prints them."""
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from peabench.boards import in_order
 from peabench.cli.output import display, print_json, table
+from peabench.stability import Stability
 from peabench.standings import Standing
+from peabench.weights import PLANTED_SHARE
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -21,35 +25,56 @@ COLUMNS = [
 ]
 
 
-def print_standings(rows: Sequence[Standing], as_json: bool) -> None:
+def print_standings(
+    rows: Sequence[Standing], as_json: bool, firmness: Sequence[Stability] = (), missing: bool = False
+) -> None:
     """Print standings on standard output.
 
     Passes are example-passes forward + backward; they and the time are medians over the answered cells. A scorer that
     did not answer every cell is not ranked.
+
+    Args:
+        rows: of one or more tracks.
+        as_json: print nothing but the rows, as JSON.
+        firmness: the stability of the tracks' boards, told below each.
+        missing: name every cell that was not answered, where otherwise they are counted by scorer and reason.
     """
     if as_json:
         print_json([row.listing() for row in rows])
         return
+    firm = {(found.track, found.track_version): found for found in firmness}
     boards: list[Table | str] = []
     for (track, version), group in groupby(rows, key=lambda row: (row.track, row.track_version)):
         found = list(group)
         title = f"{track} (version {version}), {found[0].asked} tasks"
-        named = zip(labels(found), found, strict=True)
+        named = list(zip(labels(found), found, strict=True))
         boards += ["", table(title, COLUMNS, [_cells(label, row) for label, row in named])]
+        boards += _remarks(found, firm.get((track, version)))
+        boards += [line for label, row in named for line in (_each_missing if missing else _missing)(label, row)]
     display(*boards[1:])
 
 
-def print_variants(rows: Sequence[Standing]) -> None:
-    """Print the mean score of every scorer on every variant, a table per track."""
+def print_groups(rows: Sequence[Standing], kind: str) -> None:
+    """Print the score of every scorer on every family, variant, size or provenance of tasks, a table per track.
+
+    Of kind `scale` it is the score by size of each variant that has several.
+    """
     boards: list[Table | str] = []
     for track, group in groupby(rows, key=lambda row: row.track):
         found = list(group)
-        variants = sorted({variant for row in found for variant in row.variants})
-        columns = [("Scorer", "fold"), *((variant, "right") for variant in variants)]
-        named = zip(labels(found), found, strict=True)
-        cells = [(label, *(_score(row.variants.get(variant)) for variant in variants)) for label, row in named]
-        boards += ["", table(f"{track}: score by variant", columns, cells)]
+        lines = [line for label, row in zip(labels(found), found, strict=True) for line in _groups(label, row, kind)]
+        names = dict(sorted({name: None for _, scores in lines for name in scores}.items(), key=in_order))
+        columns = [("Scorer", "fold"), *((name or "unknown", "right") for name in names)]
+        cells = [(label, *(_score(scores.get(name)) for name in names)) for label, scores in lines]
+        boards += ["", table(f"{track}: score by {kind}", columns, cells)]
     display(*boards[1:])
+
+
+def _groups(label: str, row: Standing, kind: str) -> list[tuple[str, dict[str, float]]]:
+    if kind == "scale":
+        return [(f"{label} on {name}", curve) for name, curve in row.scale.items()]
+    plurals = {"family": row.families, "variant": row.variants, "size": row.sizes, "provenance": row.provenances}
+    return [(label, plurals[kind])]
 
 
 def labels(rows: Sequence[Standing]) -> list[str]:
@@ -62,6 +87,31 @@ def labels(rows: Sequence[Standing]) -> list[str]:
         return f"{row.scorer} ({', '.join(told)})" if told else row.scorer
 
     return [label(row) for row in rows]
+
+
+def _remarks(rows: Sequence[Standing], firm: Stability | None) -> list[str]:
+    """What is to be said of a board as a whole."""
+    lines = []
+    if firm is not None and firm.tau is not None:
+        lines.append(f"Ranks on disjoint halves of the tasks' seeds agree to Kendall's tau {firm.tau:.2f}.")
+    if firm is not None and firm.resolvable is not None:
+        lines.append(
+            f"Differences above {firm.resolvable:.3f} are told apart; so are {firm.resolved} of {firm.pairs} pairs of "
+            "methods."
+        )
+    if any(row.planted_share > PLANTED_SHARE + 1e-9 for row in rows if row.coverage == 1):
+        lines.append("All tasks are planted: that they weigh at most one half cannot hold here.")
+    return lines
+
+
+def _missing(label: str, row: Standing) -> list[str]:
+    """How many cells of a scorer were not answered, for each reason."""
+    counts = Counter(f"{cell.status}: {cell.reason}" for cell in row.missing)
+    return [f"{label}, {count} of {row.asked} tasks {reason}" for reason, count in counts.most_common()]
+
+
+def _each_missing(label: str, row: Standing) -> list[str]:
+    return [f"{label}, {cell.task} {cell.status}: {cell.reason}" for cell in row.missing]
 
 
 def _score(score: float | None) -> str:

@@ -110,6 +110,8 @@ def _reader_gradients(
         base = run(network, inputs, look, embedded, tap)
         wanted = [*(tapped for stage in taps for tapped in stage), base.resid[-1]]
         gradients = list(torch.autograd.grad(Readout(base, metric).base.sum(), wanted))
+    # The first stage is gone back through here, by `pull_back`, and not by autograd, which would be metered.
+    network.meter.count_backward(network.share(0, base.resid[0][..., 0].numel() / network.graph.n_positions))
     found = []
     for stage, tapped in enumerate(taps):
         ours = [gradients.pop(0) for _ in tapped]

@@ -155,10 +155,14 @@ class Network(nn.Module, ABC):
 
     def count(self, stage: int, rows: Float[Tensor, "*any"], examples: float) -> None:
         """Tell the meter that a stage ran for so many examples, and to count its backward pass if one follows."""
-        share = examples * self.stage_cost(stage) / self.pass_cost
+        share = self.share(stage, examples)
         self.meter.count_forward(share)
         if rows.requires_grad and torch.is_grad_enabled():
             rows.register_hook(lambda _: self.meter.count_backward(share))
+
+    def share(self, stage: int, examples: float) -> float:
+        """Example-passes that a stage makes for so many examples."""
+        return examples * self.stage_cost(stage) / self.pass_cost
 
     @cached_property
     def pass_cost(self) -> float:

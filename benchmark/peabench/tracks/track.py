@@ -1,7 +1,7 @@
 """What every track has: questions, a grade, and reference answers that see the truth by right."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from peabench.tasks import Task
@@ -34,6 +34,8 @@ class Track(ABC, Generic[QuestionT, AnswerT]):
     """Raised whenever questions or grades change."""
     headline: ClassVar[str]
     """What `score` measures. Chance is 0 and the truth itself is 1."""
+    answer_type: ClassVar[Callable[..., Any]]
+    """Makes an answer of its fields, given by name: the answer's dataclass."""
     higher_is_better: ClassVar[bool] = True
     bounds: ClassVar[tuple[float, float]]
     references: ClassVar[tuple[Reference, ...]]

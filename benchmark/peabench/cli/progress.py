@@ -1,0 +1,102 @@
+"""What `peabench run` tells on standard error: a bar while cells run, and at the end the time that each track took."""
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from peabench.results import CellResult
+
+
+@dataclass
+class TrackTime:
+    """What the cells of one track took in a run."""
+
+    cells: int = 0
+    cell_seconds: float = 0.0
+    """Sum over the cells: loading, answering and grading, in whichever process."""
+    wall_seconds: float = 0.0
+    """Its share of the run's wall time: the waits that ended with a result of this track."""
+
+
+class Times:
+    """The time of each track, from results in the order in which they come."""
+
+    def __init__(self) -> None:
+        self.tracks: dict[str, TrackTime] = {}
+        self._last = time.perf_counter()
+
+    def add(self, track: str, cell_seconds: float) -> None:
+        """Note a cell that has just come."""
+        now = time.perf_counter()
+        entry = self.tracks.setdefault(track, TrackTime())
+        entry.cells += 1
+        entry.cell_seconds += cell_seconds
+        entry.wall_seconds += now - self._last
+        self._last = now
+
+    def line(self) -> str:
+        """All tracks in one line.
+
+        >>> times = Times()
+        >>> times.tracks = {"circuits": TrackTime(384, 61.04, 33.5)}
+        >>> times.line()
+        'Time by track: circuits 33.5 s (384 cells of 61.0 s together).'
+        """
+        told = (
+            f"{name} {entry.wall_seconds:.1f} s ({entry.cells} cells of {entry.cell_seconds:.1f} s together)"
+            for name, entry in sorted(self.tracks.items())
+        )
+        return f"Time by track: {', '.join(told)}."
+
+
+class RunBar:
+    """A bar with the cells done and failed, the time that has passed and the time that remains."""
+
+    def __init__(self, total: int, done: int, console: "Console | None" = None) -> None:
+        """Args:
+        total: cells of the run.
+        done: how many of them need not be run.
+        console: by default standard error.
+        """
+        self._progress = _progress(console)
+        self._failed = 0
+        self._bar = self._progress.add_task("", total=total, completed=done, failed=0)
+
+    def __enter__(self) -> "RunBar":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._progress.stop()
+
+    def add(self, result: "CellResult") -> None:
+        """Count a cell that has just come."""
+        self._failed += result.status == "failed"
+        description = f"{result.key.scorer} {result.key.task}"
+        self._progress.update(self._bar, advance=1, failed=self._failed, description=description)
+
+
+def _progress(console: "Console | None") -> "Progress":
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[failed]} failed"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+    )
+    return Progress(*columns, console=console or Console(stderr=True), transient=True)

@@ -1,0 +1,142 @@
+"""Collecting the results of a run: from a file per cell to a file per scorer and suite, fit to be committed."""
+
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+from peabench.answers import Answer, encode, read_answers
+from peabench.collected import MANIFEST, Collected, CollectedCell, Manifest, read_manifest, sha256
+from peabench.errors import PeabenchError
+from peabench.results import CellResult, mean_metrics, read_all
+from peabench.storage import write_whole
+from peabench.suites import Suite, tasks_of
+
+
+def collect(run: Path, to: Path, suite: Suite) -> list[Collected]:
+    """Write the results of a run, those of a suite's tasks as it froze them, to a folder of collected results.
+
+    Files of other scorers and suites in that folder stay; those of the same ones are replaced.
+
+    Args:
+        run: what `peabench run --out` made.
+        to: folder of collected results; made if it is not there.
+        suite: whose tasks.
+
+    Returns:
+        The documents written.
+
+    Raises:
+        PeabenchError: a result or its answers are damaged, no result is of the suite, results of one scorer are of
+            several versions, or what stands in `to` is not what its manifest lists.
+    """
+    found, problems = read_all(run)
+    if problems:
+        raise PeabenchError(problems[0])
+    if list(to.glob("*/*/*.json")):
+        raise PeabenchError(f"{to} holds the results of a run; delete them or name another folder with --to.")
+    chosen = [result for result in found if suite.tasks.get(result.key.task) == result.key.content_hash]
+    if not chosen:
+        raise PeabenchError(
+            f"{run} holds no result of a task of the suite {suite.name} version {suite.version}; name another with "
+            "--suite."
+        )
+    kept = _kept_files(to)
+    written: list[Collected] = []
+    chosen.sort(key=lambda result: (result.key.track, result.key.scorer, result.key.task, result.key.seed))
+    for _, group in groupby(chosen, key=lambda result: (result.key.track, result.key.scorer)):
+        results = list(group)
+        document = document_of(results, suite)
+        answers = {cell.name: read_answers(run, r.key) for cell, r in zip(document.cells, results, strict=True)}
+        written.append(document)
+        _write(to, document, {name: given for name, given in answers.items() if given is not None})
+    names = [path.as_posix() for document in written for path in (document.file, document.answers_file)]
+    sums = kept | {name: sha256(to / name) for name in names}
+    manifest = Manifest(files=dict(sorted(sums.items())))
+    write_whole(to / MANIFEST, (manifest.model_dump_json(indent=1) + "\n").encode())
+    return written
+
+
+def gaps(documents: Sequence[Collected], suite: Suite) -> list[str]:
+    """One sentence for each scorer that has no result for some tasks of the suite that serve its track."""
+    found = []
+    for document in documents:
+        asked = {task.id for task in tasks_of(suite) if document.track in task.tracks}
+        missing = sorted(asked - {cell.task for cell in document.cells})
+        if missing:
+            found.append(f"{document.scorer} has no result for {len(missing)} tasks of {suite.name}: {missing[0]} ...")
+    return found
+
+
+def document_of(results: Sequence[CellResult], suite: Suite) -> Collected:
+    """The results of one scorer on a suite as one document.
+
+    Raises:
+        PeabenchError: they are of several versions of the scorer or its track, or the metrics of one are not the means
+            of its questions'.
+    """
+    first = results[0].key
+    for result in results:
+        key = result.key
+        versions = {(k.track_version, k.scorer_version, k.source_hash) for k in (first, key)}
+        if len(versions) > 1:
+            raise PeabenchError(
+                f"The results of {key.scorer} on {first.task} and {key.task} are of different versions; run it again "
+                "so that all are of one."
+            )
+        if result.metrics != mean_metrics(result.questions):
+            raise PeabenchError(
+                f"The metrics of {key.scorer} on {key.task} are not the means of its questions'; run the cell again."
+            )
+    environments: list[dict[str, str]] = []
+    for result in results:
+        if result.environment not in environments:
+            environments.append(result.environment)
+    return Collected(
+        track=first.track,
+        track_version=first.track_version,
+        scorer=first.scorer,
+        scorer_version=first.scorer_version,
+        source_hash=first.source_hash,
+        role=results[0].role,
+        suite=f"{suite.name} {suite.version}",
+        environments=environments,
+        cells=[
+            CollectedCell(
+                task=result.key.task,
+                provenance=result.provenance,
+                seed=result.key.seed,
+                device=result.key.device,
+                content_hash=result.key.content_hash,
+                others_hash=result.key.others_hash,
+                status=result.status,
+                reason=result.reason,
+                questions=result.questions,
+                cost=result.cost,
+                answer_hash=result.answer_hash,
+                environment=environments.index(result.environment),
+            )
+            for result in results
+        ],
+    )
+
+
+def _write(to: Path, document: Collected, answers: dict[str, list[Answer]]) -> None:
+    try:
+        write_whole(to / document.answers_file, encode(answers))
+        write_whole(to / document.file, document.text().encode())
+    except OSError as error:
+        raise PeabenchError(f"{to} cannot hold results ({error.strerror}); name another folder with --to.") from error
+
+
+def _kept_files(to: Path) -> dict[str, str]:
+    """Sums of the collected files that stand in a folder already, each as its manifest lists it."""
+    if not (to / MANIFEST).exists():
+        return {}
+    sums = read_manifest(to).files
+    present = {name: sha256(to / name) for name in sums if (to / name).is_file()}
+    changed = [name for name in present if present[name] != sums[name]]
+    if changed:
+        raise PeabenchError(
+            f"{to / changed[0]} is not the one that {to / MANIFEST} lists; restore it, or delete it with its answers."
+        )
+    return present

@@ -1,0 +1,178 @@
+"""Running cells in a process of their own that is watched from outside: whatever a cell does, its supervisor lives on.
+
+The workers of every pool, on this machine or on a cluster, call `supervised`. It needs no torch: only the processes
+that it starts do.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from multiprocessing import Pipe
+from pathlib import Path
+
+from pydantic import ByteSize
+
+from peabench.cost import SAMPLE_SECONDS, resident_bytes
+
+GRACE_SECONDS = 5.0
+"""After its time limit a cell has this long to stop by itself, which shows where it was; then its process is killed."""
+
+LEADER_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a cell may take; None where there is no limit."""
+
+    seconds: float | None = None
+    memory_bytes: int | None = None
+    """Resident memory of its process, Python and torch included."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What became of a cell."""
+
+    number: int
+    """Which of the cells, by its sender's count."""
+    result: bytes | None
+    """What its process sent."""
+    reason: str
+    """Why there is no result."""
+    wall_seconds: float
+    """All of it: the start of a process where there was none, loading, answering, grading."""
+
+
+class ProcessEnded(Exception):
+    """The process of a cell died or was killed; the text is the reason."""
+
+
+class TimeOver(ProcessEnded):
+    """The process of a cell was killed because the cell's time was over."""
+
+
+class CellProcess:
+    """A process that runs cells one after another, in a session of its own so that what it starts dies with it."""
+
+    def __init__(self) -> None:
+        self.used = False
+        """Whether it has run a cell already."""
+        self._ready = False
+        self._connection, theirs = Pipe()
+        path = os.pathsep.join(folder or str(Path.cwd()) for folder in sys.path)
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "peabench.worker", str(theirs.fileno())],
+            stdin=subprocess.PIPE,
+            stdout=2,  # standard output belongs to results: what native code prints goes to standard error
+            pass_fds=[theirs.fileno()],
+            start_new_session=True,
+            env=os.environ | {"PYTHONPATH": path},
+        )
+        theirs.close()
+
+    def ask(self, request: bytes, limits: Limits) -> bytes:
+        """The process's answer to one cell.
+
+        Raises:
+            ProcessEnded: it died, or broke a limit and was killed.
+        """
+        try:
+            if not self._ready:
+                self._receive(limits.memory_bytes, None)
+                self._ready = True
+            self._connection.send_bytes(request)
+            answer = self._receive(limits.memory_bytes, limits.seconds)
+        except (EOFError, OSError) as error:
+            raise ProcessEnded(self._death()) from error
+        self.used = True
+        return answer
+
+    def end(self) -> None:
+        """Kill the process and what it started."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        if self._process.stdin:
+            self._process.stdin.close()
+        self._connection.close()
+
+    def _receive(self, memory_bytes: int | None, seconds: float | None) -> bytes:
+        started = time.monotonic()
+        while not self._connection.poll(SAMPLE_SECONDS):
+            if self._process.poll() is not None:
+                raise EOFError
+            if memory_bytes and resident_bytes(self._process.pid) > memory_bytes:
+                size = ByteSize(memory_bytes).human_readable()
+                raise ProcessEnded(f"The cell's process held more than its {size}; raise --memory to give it more.")
+            if seconds and time.monotonic() - started > seconds + GRACE_SECONDS:
+                raise TimeOver(
+                    f"The cell took more than its {seconds:g} s and was killed, as it did not stop by itself; "
+                    "raise --timeout to give it more."
+                )
+        return self._connection.recv_bytes()
+
+    def _death(self) -> str:
+        try:
+            code = self._process.wait(GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            return "Its process closed the connection to the run."
+        if code == -signal.SIGKILL:
+            return "Its process was killed (SIGKILL), as the system does where memory runs out."
+        if code < 0:
+            return f"Its process died of signal {-code} ({signal.strsignal(-code)}): a crash in native code."
+        return f"Its process ended itself with exit code {code}."
+
+
+IDLE: deque[CellProcess] = deque()
+"""Processes that wait for a cell. A worker has one, or one per thread that calls `supervised`."""
+
+
+def supervised(number: int, request: bytes, limits: Limits, leader: int | None = None) -> Reply:
+    """Run one cell in a process that is kept for the next one.
+
+    A cell whose process dies runs once more in a fresh one if others ran there before it: what they left behind, such
+    as memory, may be to blame.
+
+    Args:
+        number: comes back in the reply.
+        request: a pickled `(cell, timeout)`.
+        limits: beyond which the process is killed.
+        leader: process id of the run, without which this worker is to end; None where its pool sees to that.
+    """
+    if leader is not None and leader != os.getpid():
+        end_with(leader)
+    started = time.perf_counter()
+    while True:
+        process = IDLE.pop() if IDLE else CellProcess()
+        used = process.used
+        try:
+            result = process.ask(request, limits)
+        except ProcessEnded as ended:
+            process.end()
+            if not used or isinstance(ended, TimeOver):
+                return Reply(number, None, str(ended), time.perf_counter() - started)
+        except BaseException:
+            process.end()
+            raise
+        else:
+            IDLE.append(process)
+            return Reply(number, result, "", time.perf_counter() - started)
+
+
+@cache
+def end_with(leader: int) -> None:
+    """End this process when its parent, the run, is no more."""
+
+    def watch() -> None:
+        while os.getppid() == leader:
+            time.sleep(LEADER_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="peabench-leader", daemon=True).start()

@@ -1,0 +1,23 @@
+"""Results made up for the tests of what is computed from results."""
+
+from peabench.results import CellKey, CellResult, Cost
+
+
+def cell(scorer: str, task: str, score: float | None, role: str = "method", **fields: object) -> CellResult:
+    """A result of a scorer on a task, failed where it has no score; fields of its key, or its provenance, by name."""
+    names = {"track": "circuits", "track_version": 1, "scorer_version": "1", "source_hash": "", "others_hash": ""}
+    own = {name: str(fields.pop(name)) for name in ("provenance", "suite") if name in fields}
+    ids = names | {"scorer": scorer, "task": task, "content_hash": task, "seed": 0, "device": "cpu"} | fields
+    return CellResult.model_validate(
+        {
+            "key": CellKey.model_validate(ids),
+            "role": role,
+            "suite": "core 1",
+            "status": "failed" if score is None else "ok",
+            "reason": "broken" if score is None else "",
+            "metrics": {} if score is None else {"score": score},
+            "questions": [] if score is None else [{"score": score}],
+            "cost": Cost(forward_passes=10, backward_passes=2, wall_seconds=0.5, peak_memory_bytes=1000),
+        }
+        | own
+    )

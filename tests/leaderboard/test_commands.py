@@ -1,0 +1,143 @@
+"""`peabench leaderboard` and `peabench compare` as people and programs see them."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cells import cell
+
+from peabench.results import save
+
+Invoke = Callable[..., Any]
+
+
+@pytest.fixture
+def board(points: dict[str, list[str]], tmp_path: Path) -> Path:
+    """Results of methods with long names on two tracks, one of them with holes."""
+    points["peabench.commands"] = [
+        "leaderboard = peabench_leaderboard.command:leaderboard",
+        "compare = peabench_leaderboard.command:compare",
+    ]
+    folder = tmp_path / "results"
+    tasks = [f"boolean/{variant}-{size}-{seed}" for variant in ("tree", "rare") for size in "sm" for seed in range(3)]
+    for i, task in enumerate(tasks):
+        place = {"provenance": "planted"}
+        save(cell("gradient-activation-of-some-kind", task, 0.5 + 0.03 * i, **place), folder)
+        save(cell("eap", task, 0.4 + 0.03 * i, **place), folder)
+        save(cell("exact-patching", task, None if i < 2 else 0.9, **place), folder)
+        save(cell("das", task, 0.1 * (i % 7), track="variables", **place), folder)
+    return folder
+
+
+def printed(result: Any) -> str:
+    assert result.exit_code == 0, result.stderr
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    return str(result.stdout)
+
+
+def test_a_board_says_how_firm_it_is_and_what_is_missing(invoke: Invoke, board: Path) -> None:
+    shown = printed(invoke("leaderboard", "--results", str(board)))
+    circuits, variables = shown.split("variables (version 1)")
+    assert "Ranks on disjoint halves of the tasks' seeds agree to Kendall's tau 1.00." in circuits
+    assert "told apart; so are 1 of 1 pairs" in circuits
+    assert "All tasks are planted: that they weigh at most one half cannot hold here." in circuits
+    assert "exact-patching, 2 of 12 tasks failed: broken" in circuits
+    assert "told apart" not in variables  # a single method is not told apart from another
+    every = printed(invoke("leaderboard", "--results", str(board), "--missing"))
+    assert "exact-patching, boolean/rare-s-0 failed: broken" not in every
+    assert "exact-patching, boolean/tree-s-0 failed: broken" in every
+    assert "exact-patching, boolean/tree-s-1 failed: broken" in every
+
+
+@pytest.mark.parametrize("kind", ["family", "variant", "size", "provenance", "scale"])
+def test_scores_can_be_split(invoke: Invoke, board: Path, kind: str) -> None:
+    shown = printed(invoke("leaderboard", "--results", str(board), "--by", kind))
+    assert f"circuits: score by {kind}" in shown
+    headers = {"family": "boolean", "variant": "tree", "size": " s ", "provenance": "planted", "scale": " m"}
+    assert headers[kind] in shown
+    if kind == "variant":
+        assert shown == printed(invoke("leaderboard", "--results", str(board), "--variants"))
+    if kind == "scale":
+        assert "eap on boolean/rare" in shown
+
+
+def test_json_has_the_missing_cells_and_every_split(invoke: Invoke, board: Path) -> None:
+    rows = {row["scorer"]: row for row in json.loads(invoke("leaderboard", "--results", str(board), "--json").stdout)}
+    assert rows["exact-patching"]["missing"][0] == {"task": "boolean/tree-s-0", "status": "failed", "reason": "broken"}
+    assert set(rows["eap"]["sizes"]) == {"s", "m"}
+    assert set(rows["eap"]["scale"]) == {"boolean/tree", "boolean/rare"}
+    assert rows["eap"]["planted_share"] == pytest.approx(1)
+    firm = json.loads(invoke("leaderboard", "stability", "--results", str(board), "--json").stdout)
+    assert [(found["track"], found["tau"], found["pairs"]) for found in firm] == [
+        ("circuits", 1, 1),
+        ("variables", None, 0),
+    ]
+    assert "circuits" in printed(invoke("leaderboard", "stability", "--results", str(board)))
+
+
+def test_two_scorers_are_compared(invoke: Invoke, board: Path) -> None:
+    options = ("gradient-activation-of-some-kind", "eap", "--results", str(board))
+    shown = printed(invoke("compare", *options))
+    assert "+0.100" in shown
+    assert "gradient-activation-of-some-kind is better: the interval leaves 0 out." in " ".join(shown.split())
+    found = json.loads(invoke("compare", *options, "--json").stdout)
+    assert found["overall"]["difference"] == pytest.approx(0.1)
+    assert set(found["variants"]) == {"tree", "rare"}
+    assert "do" not in found
+    with_holes = printed(invoke("compare", "eap", "exact-patching", "--results", str(board)))
+    assert "eap alone answered 2 cells; they are not compared." in with_holes
+    same = printed(invoke("compare", "eap", "eap", "--results", str(board)))
+    assert "do not tell eap and eap apart" in same
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("eap", "eep"), "No result is of a scorer 'eep'; did you mean eap?"),
+        (("eap", "das"), "eap answers circuits and das answers variables"),
+        (("eap", "eap", "--track", "wit"), "do not both answer 'wit'"),
+        (("eap", "eap", "--metric", "wit"), "No result has the metric 'wit'"),
+    ],
+)
+def test_what_cannot_be_compared_exits_2_with_one_sentence(
+    invoke: Invoke, board: Path, arguments: tuple[str, ...], complaint: str
+) -> None:
+    result = invoke("compare", *arguments, "--results", str(board))
+    assert result.exit_code == 2
+    assert complaint in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_run_is_collected_verified_and_shown(
+    invoke: Invoke, points: dict[str, list[str]], board: Path, tmp_path: Path
+) -> None:
+    run, to = str(tmp_path / "run"), tmp_path / "to"
+    live = printed(invoke("run", "--suite", "all", "--out", run, "--jobs", "0"))
+    collected = invoke("leaderboard", "collect", run, "--to", str(to), "--suite", "all")
+    assert collected.exit_code == 0
+    assert f"The results of 4 scorers on all stand in {to}." in collected.stderr
+    assert printed(invoke("leaderboard", "--results", str(to))) == live
+    verified = invoke("leaderboard", "verify", "--results", str(to), "--recompute", "4")
+    assert verified.exit_code == 0, verified.stderr
+    assert "The 16 results in" in verified.stdout
+    assert "4 run again give the same scores" in verified.stdout
+    file = to / "guess" / "noise.all-0.json"
+    file.write_text(file.read_text().replace('"score":0.', '"score":0.9', 1))
+    changed = invoke("leaderboard", "verify", "--results", str(to))
+    assert changed.exit_code == 1
+    assert "noise.all-0.json was changed after it was collected" in changed.stderr
+
+
+def test_mistakes_are_one_sentence(invoke: Invoke, board: Path, tmp_path: Path) -> None:
+    misplaced = invoke("leaderboard", "--results", str(board), "verify")
+    assert misplaced.exit_code == 2
+    assert "Give --results after `verify`, not before it." in misplaced.stderr
+    assert "There is no folder" in invoke("leaderboard", "verify", "--results", str(tmp_path / "no")).stderr
+    unlisted = invoke("leaderboard", "verify", "--results", str(board))
+    assert unlisted.exit_code == 2
+    assert "manifest.json could not be read" in unlisted.stderr
+    empty = invoke("leaderboard", "collect", str(board), "--to", str(tmp_path / "to"), "--suite", "all")
+    assert empty.exit_code == 2
+    assert "holds no result of a task of the suite all" in empty.stderr
