@@ -85,12 +85,12 @@ class Hoarding(Steady):
 
 
 class Murderous(Steady):
-    """Kills the worker that watches it, the first time."""
+    """Kills the worker that watches it, the first time; a file beside this one tells."""
 
     name = "murderous"
 
     def score(self, question: Any) -> CircuitAnswer:
-        file = Path(os.environ["WILD_FOLDER"]) / "killed"
+        file = Path(__file__).with_name("killed")
         if not file.exists():
             file.touch()
             os.kill(os.getppid(), signal.SIGKILL)
