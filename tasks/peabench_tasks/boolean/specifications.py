@@ -9,7 +9,7 @@ from peabench_tasks.boolean.plan import Plan, draw_plan
 
 SEEDS = 3
 EXAMPLES = 2048
-FEW_EXAMPLES = 256
+FEWER_EXAMPLES = {"few": 256, "rare": 512}
 SWAYERS = 3
 SWAYED = ("rare", "redundant")
 
@@ -63,7 +63,7 @@ DIFFICULTY = {
     "decoy": "strong copies decide nothing but sway the logit, and a nuisance is mixed into what is read",
     "redundant": "any two of three copies suffice, so first-order effects vanish, while idle units sway the logit",
     "cancelling": "a variable is the XOR of two paths: linear decoding and gradients see nothing",
-    "rare": "a gate decides on about 1% of the inputs, while idle units sway the logit on all of them",
+    "rare": "a gate decides on about 1% of the inputs, and on few of the 512 examples, while idle units sway the logit",
     "split": "one variable is spread over two units",
     "few": "scorers get few examples",
 }
@@ -91,7 +91,7 @@ class Specification:
     @property
     def examples(self) -> int:
         """How many base-source pairs scorers receive."""
-        return FEW_EXAMPLES if self.variant == "few" else EXAMPLES
+        return FEWER_EXAMPLES.get(self.variant, EXAMPLES)
 
     def plan(self, seed: int) -> Plan:
         """Formula and placement; another training seed draws other ones."""
