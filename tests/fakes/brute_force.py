@@ -16,11 +16,11 @@ from peabench.networks import Network, ResidualMLP, Transformer
 Edit = Callable[[Tensor], Tensor]
 
 
-def agree(found: Tensor, expected: Tensor) -> None:
+def agree(found: Tensor, expected: Tensor, tolerance: float = 1e-5) -> None:
     """Fail unless two results differ by at most 1e-5 of their scale."""
     assert found.shape == expected.shape
     scale = max(1.0, float(expected.detach().abs().max()))
-    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5 * scale)
+    torch.testing.assert_close(found, expected, rtol=0, atol=tolerance * scale)
 
 
 def forward_edited(network: Network, inputs: Tensor, module: str, edit: Edit) -> Tensor:

@@ -70,7 +70,8 @@ def test_masks_and_their_gradients_agree_with_the_reference(config: NetworkConfi
     found = patch_hypotheses(network, base, masks, given_nodes)
     agree(found, expected)
     ours, theirs = (torch.autograd.grad(x.square().sum(), masks)[0] for x in (found, expected))
-    agree(ours, theirs)
+    # A read of which everything is ablated to zero: the derivative of a norm there is 1 / sqrt(1e-5) times the rounding.
+    agree(ours, theirs, 1e-3 if ablation == "zero" else 1e-5)
     with torch.inference_mode():
         agree(patch_hypotheses(network, base, masks, given_nodes), expected)
 
