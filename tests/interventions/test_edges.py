@@ -70,7 +70,7 @@ def test_masks_and_their_gradients_agree_with_the_reference(config: NetworkConfi
     found = patch_hypotheses(network, base, masks, given_nodes)
     agree(found, expected)
     ours, theirs = (torch.autograd.grad(x.square().sum(), masks)[0] for x in (found, expected))
-    # A read of which everything is ablated to zero: the derivative of a norm there is 1 / sqrt(1e-5) times the rounding.
+    # Where all of a read is ablated to zero, the derivative of a norm multiplies the rounding by 1 / sqrt(1e-5).
     agree(ours, theirs, 1e-3 if ablation == "zero" else 1e-5)
     with torch.inference_mode():
         agree(patch_hypotheses(network, base, masks, given_nodes), expected)
