@@ -14,8 +14,9 @@ from peabench.discovery import find_scorers
 from peabench.errors import PeabenchError
 from peabench.pools import Backend
 from peabench.results import CellResult, read_all
-from peabench.runner import plan, run
+from peabench.runner import _outcome, plan, run
 from peabench.suites import get_suite
+from peabench.supervision import Reply
 
 WILD = Path(__file__).parent / "fakes" / "wild_scorers.py"
 
@@ -154,3 +155,10 @@ def test_a_missing_extra_is_one_sentence(
     assert str(caught.value) == (
         f"--backend {backend} needs a package that is missing; run `pip install 'peabench[{backend}]'`."
     )
+
+
+@pytest.mark.parametrize("content", [b"", b"{}\n", b"\x80\x04."])
+def test_what_a_cells_process_sends_is_read_as_data(content: bytes) -> None:
+    (cell,) = cells_of("steady", tasks="*tree-xs-0")
+    found = _outcome(cell, Reply(0, content, "", 0.0)).result
+    assert (found.status, found.reason) == ("failed", "Its process gave something that is no result.")

@@ -54,6 +54,16 @@ class Outcome:
     answers: bytes = b""
     """Content of the cell's answer file (`peabench.answers.encode`); empty where it has no answers."""
 
+    def to_bytes(self) -> bytes:
+        """The result as one line of JSON, then the answers: what leaves the process of a scorer is data, no pickle."""
+        return self.result.model_dump_json().encode() + b"\n" + self.answers
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> "Outcome":
+        """What `to_bytes` gave."""
+        result, _, answers = content.partition(b"\n")
+        return cls(CellResult.model_validate_json(result), answers)
+
 
 class Declined(Exception):
     """The scorer gave a reason not to answer."""

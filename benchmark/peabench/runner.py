@@ -170,7 +170,12 @@ def _run_in_pool(
 def _outcome(cell: Cell, reply: Reply) -> Outcome:
     if reply.result is None:
         return Outcome(outcome(cell, "failed", reason=reply.reason))
-    found: Outcome = pickle.loads(reply.result)  # noqa: S301 - from a process that this run started
+    try:
+        found = Outcome.from_bytes(reply.result)
+    except ValueError:
+        return Outcome(outcome(cell, "failed", reason="Its process gave something that is no result."))
+    if found.result.key != cell.key:
+        return Outcome(outcome(cell, "failed", reason="Its process gave the result of another cell."))
     return found
 
 

@@ -15,7 +15,7 @@ READY = b"ready"
 
 
 def serve(connection: "Connection[bytes, bytes]") -> None:
-    """Answer each pickled `(cell, timeout)` with its pickled result, until the other end is closed."""
+    """Answer each pickled `(cell, timeout)` with its outcome as bytes, until the other end is closed."""
     import peabench.tasks
     import peabench.tracks  # noqa: F401 - before the clock of the first cell runs
     from peabench.cells import run_cell
@@ -27,7 +27,7 @@ def serve(connection: "Connection[bytes, bytes]") -> None:
         except EOFError:
             return
         cell, timeout = pickle.loads(request)  # noqa: S301 - from the process that started this one
-        connection.send_bytes(pickle.dumps(run_cell(cell, timeout)))
+        connection.send_bytes(run_cell(cell, timeout).to_bytes())
 
 
 def end_with_supervisor() -> None:

@@ -144,12 +144,7 @@ def test_a_wrong_basis_fails(folder: Path) -> None:
 
 def test_a_subspace_that_leans_on_a_bystander_fails_with_its_complement_alone() -> None:
     """Half of g0's direction and half of an idle copy of it: right on the domain, and the null of this very check."""
-    network = gates.network()
-    with torch.no_grad():
-        block = network.block(0)
-        for weight in (block.w_in, block.b_in, block.w_out):
-            weight[0] = weight[1]
-        block.w_out[0] = block.w_out[0].roll(3, 1)
+    network = gates.network_with_a_bystander()
     truth = gates.mechanism()
     only = truth.model_copy(update={"alignments": truth.alignments[:1]})
     domain = ProductDomain(sizes=(2,) * gates.N_INPUTS)

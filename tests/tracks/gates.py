@@ -65,6 +65,17 @@ def network(seed: int = 0) -> ResidualMLP:
     return made
 
 
+def network_with_a_bystander() -> ResidualMLP:
+    """The same, with an idle unit that writes a copy of g0 at coordinate 9, where nobody reads."""
+    made = network()
+    with torch.no_grad():
+        block = made.block(0)
+        for weight in (block.w_in, block.b_in, block.w_out):
+            weight[0] = weight[1]
+        block.w_out[0] = block.w_out[0].roll(3, 1)
+    return made
+
+
 REQUIRED = {
     "block0.unit1 <- input0": ("x0", "g0"),
     "block0.unit1 <- input1": ("x1", "g0"),

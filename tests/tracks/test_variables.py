@@ -127,12 +127,7 @@ def test_an_entangled_subspace_leaks_and_overlaps_by_half(gates_task: Task) -> N
 
 def test_leaning_on_a_bystander_is_right_on_the_domain_alone(tmp_path: Path) -> None:
     """An idle unit writes a copy of g0 where nobody reads: half of each is all of both, until others' copies come."""
-    network = gates.network()
-    with torch.no_grad():
-        block = network.block(0)
-        for weight in (block.w_in, block.b_in, block.w_out):
-            weight[0] = weight[1]
-        block.w_out[0] = block.w_out[0].roll(3, 1)
+    network = gates.network_with_a_bystander()
     task = gates.save_gates(tmp_path, network, gates.mechanism())
     found = graded(task, "g0", "resid.1@0", axis(6, 9))
     assert found["on_domain"] == 1
