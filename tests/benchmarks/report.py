@@ -59,7 +59,7 @@ def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peers", type=Path, default=ROOT.parent / "peers")
-    parser.add_argument("--quick", action="store_true", help="time everything once")
+    parser.add_argument("--quick", action="store_true", help="repeat only what takes less than five seconds")
     parser.add_argument("--threads", type=int, default=2, help="targets are for 2")
     arguments = parser.parse_args()
     os.environ["PEABENCH_BENCHMARK_THREADS"] = str(arguments.threads)
@@ -70,9 +70,9 @@ def main() -> None:
     for environment, script in SCRIPTS:
         python = arguments.peers / environment / "bin" / "python" if environment else Path(sys.executable)
         found = run_script(python, HERE / script, arguments.quick) if python.exists() else None
-        if found is None or not found["rows"]:
-            missing.append(f"`{script}`")
-        else:
+        if found is None or not found["complete"]:
+            missing.append(f"`{script}`" + (" (it stopped midway)" if found and found["rows"] else ""))
+        if found is not None and found["rows"]:
             results.append(found)
         head = page([row for r in results for row in r["rows"]], [r["versions"] for r in results], missing)
         write(head)  # what was measured stays if the rest is cut off
@@ -92,13 +92,13 @@ def run_script(python: Path, script: Path, quick: bool) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "rows.json"
         paths = [str(HERE), str(HERE / "peers"), str(ROOT / "benchmark")]
-        subprocess.run(
+        ended = subprocess.run(
             [str(python), str(script), str(out), *(["--quick"] if quick else [])],
             env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
             check=False,
         )
         done: dict[str, Any] = json.loads(out.read_text()) if out.exists() else {"rows": [], "versions": {}}
-        return done
+        return done | {"complete": ended.returncode == 0}
 
 
 def page(rows: list[dict[str, Any]], versions: list[dict[str, str]], missing: list[str]) -> list[str]:
@@ -115,7 +115,7 @@ def page(rows: list[dict[str, Any]], versions: list[dict[str, str]], missing: li
         "",
         f"Machine: {machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end; "
         f"Python {platform.python_version()}; {named}.",
-        *([f"Not measured, their environments being absent or failing: {', '.join(missing)}."] if missing else []),
+        *([f"Not measured in full, environments absent or failing: {', '.join(missing)}."] if missing else []),
         "",
         "Workload: a 2-layer transformer (attention and MLP, d_model 64, 4 heads, 12 positions, vocabulary 64). The",
         "120 sites are every (layer, head, position) and (layer, MLP, position). With the metric at the last position",
@@ -152,10 +152,10 @@ def order(row: str) -> int:
 
 
 def seconds(run: Callable[[], object], repeats: int = 5) -> float:
-    """Median seconds after one run to warm up."""
+    """Median seconds after one run to warm up; what takes less than a second is repeated five times anyhow."""
     run()
-    times = []
-    for _ in range(repeats):
+    times: list[float] = []
+    while len(times) < repeats or (len(times) < 5 and sum(times) < 1):
         start = time.perf_counter()
         run()
         times.append(time.perf_counter() - start)

@@ -116,8 +116,25 @@ class Activations:
                 chosen.__dict__[name] = self.__dict__[name][:, index]
         return chosen
 
+    def require(self, look: tuple[int, ...]) -> None:
+        """Refuse a run that was cut to what other positions of the output depend on.
+
+        Raises:
+            PeabenchError: it was.
+        """
+        if not set(look) <= set(self.look):
+            raise PeabenchError(
+                f"expected a run that looks at the positions {list(look)}, got one that was cut to {list(self.look)}; "
+                "run the network with these positions in `look`, or without it"
+            )
+
     def look_at(self, look: tuple[int, ...]) -> "Activations":
-        """The part of a run that some positions depend on."""
+        """The part of a run that some positions depend on.
+
+        Raises:
+            PeabenchError: the run was itself cut to what other positions depend on.
+        """
+        self.require(look)
         needed = needed_positions(self.network, look, self.embedded.shape[0])
 
         def pick(tensors: Sequence[Tensor | None], after: int) -> tuple[Tensor | None, ...]:

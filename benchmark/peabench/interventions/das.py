@@ -58,11 +58,14 @@ def train_das(
     targets.
 
     Raises:
-        PeabenchError: the network has no such site, or it cannot reach the output at the last position.
+        PeabenchError: the network has no such site, it cannot reach the output at the last position, or a run was cut
+            to other positions than the loss looks at.
     """
     stage, node, where = locate(network, site)
     length = len(base.embedded)
     look = tuple(range(length)) if loss is not None else (length - 1,)
+    base.require(look)
+    source.require(look)
     wanted = _cross_entropy(targets) if loss is None else _of_row_numbers(loss, base.inputs.device)
     live = [p for p in range(length)[where] if p in needed_positions(network, look, length)[stage]]
     if not live:

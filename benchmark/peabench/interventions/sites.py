@@ -52,7 +52,7 @@ def interchange(
         Logits [hypothesis, batch, position, output], or with a metric its values [hypothesis, batch].
 
     Raises:
-        PeabenchError: the network has no such site.
+        PeabenchError: the network has no such site, or a run was cut to other positions than the metric looks at.
     """
     if metric is not None and not isinstance(metric, LinearMetric):
         size, again = 4 * base.logits.numel(), partial(interchange, network, base, source, site)
@@ -60,6 +60,8 @@ def interchange(
     stage, node, where = locate(network, site)
     length = len(base.embedded)
     look = metric_positions(metric, length)
+    base.require(look)
+    source.require(look)
     live = [p for p in range(length)[where] if p in needed_positions(network, look, length)[stage]]
     width = example_bytes(network) * length
     results = []

@@ -16,9 +16,14 @@ from torch import Tensor
 AGREE = 1e-4
 """Largest difference, as a share of the results' scale: peers compute in other orders of addition."""
 
+QUICK_SECONDS = 5.0
+
 
 class Comparison:
-    """Rows of one peer, written to the JSON file that is the script's first argument; `--quick` repeats nothing."""
+    """Rows of one peer, written to the JSON file that is the script's first argument.
+
+    `--quick` repeats a row only while it has taken less than five seconds.
+    """
 
     def __init__(self, peer: str, *packages: str) -> None:
         torch.set_num_threads(int(os.environ.get("PEABENCH_BENCHMARK_THREADS", "2")))
@@ -36,7 +41,6 @@ class Comparison:
         times: int = 1,
     ) -> None:
         """Check that both give the same numbers, then time them in turn; the peer has to run `times` times."""
-        repeats = 1 if "--quick" in sys.argv else repeats
         one, other = check() if check else (ours(), theirs())
         one, other = one.detach().flatten().double(), other.detach().flatten().double()
         difference = float((one - other).abs().max() / other.abs().max())
@@ -44,7 +48,10 @@ class Comparison:
             raise SystemExit(
                 f"{self.peer}, {name}: results differ by {difference:.2g} of their scale; nothing is timed"
             )
-        seconds = [_alternate(ours, theirs) for _ in range(repeats)]
+        started = time.perf_counter()
+        seconds = [_alternate(ours, theirs)]
+        while len(seconds) < repeats and ("--quick" not in sys.argv or time.perf_counter() - started < QUICK_SECONDS):
+            seconds.append(_alternate(ours, theirs))
         ours_seconds = statistics.median(s for ours_, _ in seconds for s in ours_)
         theirs_seconds = times * statistics.median(s for _, s in seconds)
         ratio = statistics.median(times * theirs / statistics.median(ours_) for ours_, theirs in seconds)
@@ -57,7 +64,7 @@ class Comparison:
                 "peer_seconds": theirs_seconds,
                 "ratio": ratio,
                 "difference": difference,
-                "repeats": repeats,
+                "repeats": len(seconds),
             }
         )
         Path(sys.argv[1]).write_text(json.dumps({"versions": self.versions, "rows": self.rows}, indent=1))

@@ -13,7 +13,7 @@ from transformer_lens.model_bridge import TransformerBridge
 from transformer_lens.tools.analysis.interchange import fit_das
 from workload import Data
 
-from peabench.interventions import interchange
+from peabench.interventions import interchange, run_with_cache
 
 comparison = Comparison("TransformerLens", "transformer-lens")
 network = workload.network()
@@ -100,7 +100,7 @@ start = torch.randn(1, workload.WIDTH, 1, generator=torch.Generator().manual_see
 
 def same_interchange() -> tuple[Tensor, Tensor]:
     """fit_das draws its own start and order of rows, so what must agree is the intervention that it trains."""
-    base, source, _ = ours.das_runs(network)
+    base, source = (run_with_cache(network, inputs) for inputs in workload.das_data(network)[:2])
     basis = start / start.norm()
     found = interchange(network, base, source, workload.DAS_SITE, basis)[0]
     theirs: list[Tensor] = []
