@@ -99,7 +99,8 @@ def test_pages_fit_a_narrow_screen_and_scroll_by_keyboard(visit: Callable[..., A
     assert tab.evaluate("document.documentElement.scrollWidth") <= 320
     out_of_reach = tab.evaluate(
         """[...document.querySelectorAll("*")].filter(element => element.scrollWidth > element.clientWidth + 1
-        && /auto|scroll/.test(getComputedStyle(element).overflowX) && element.tabIndex < 0).map(each => each.outerHTML)"""
+        && /auto|scroll/.test(getComputedStyle(element).overflowX) && element.tabIndex < 0)
+        .map(element => element.outerHTML)"""
     )
     assert out_of_reach == []
 
