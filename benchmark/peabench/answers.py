@@ -8,6 +8,7 @@ in the file's metadata.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from functools import lru_cache
 from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -198,13 +199,27 @@ def read_answers(folder: Path, key: CellKey) -> list[Answer] | None:
     found = stored(folder, key)
     if found is None or found.result.status != "ok":
         return None
-    answers = AnswerFile(found.answers).answers(found.cell)
+    answers = _opened(found.answers).answers(found.cell)
     if answer_hash(answers) != found.result.answer_hash:
         raise PeabenchError(
             f"The answers of {key.scorer} to {key.task} in {found.answers} are not those that its result was graded "
             "from; restore both files or run the cell again."
         )
     return answers
+
+
+def _opened(path: Path) -> AnswerFile:
+    """A file of answers, which is read once for all its cells."""
+    try:
+        status = path.stat()
+    except OSError:
+        return AnswerFile(path)  # which says what is wrong
+    return _kept(path, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=64)
+def _kept(path: Path, _changed: int, _size: int) -> AnswerFile:
+    return AnswerFile(path)
 
 
 def _tensor_name(cell: str, index: int, field: str) -> str:

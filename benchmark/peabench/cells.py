@@ -19,6 +19,7 @@ from peabench.environment import environment
 from peabench.errors import InvalidAnswer, PeabenchError
 from peabench.grading import questions_of
 from peabench.isolation import CellTimeout, one_thread, quiet, seed_global_generators, time_limit
+from peabench.process_state import process_state_kept
 from peabench.results import SCORE, CellKey, CellResult, Cost, answer_hash, mean_metrics
 from peabench.scorers import Scorer
 from peabench.seeds import seed_of
@@ -96,7 +97,7 @@ def run_cell(cell: Cell, timeout: float | None = None) -> Outcome:
     try:
         if cell.problem:
             raise PeabenchError(cell.problem)
-        with quiet(), one_thread(), time_limit(timeout):
+        with quiet(), one_thread(), process_state_kept(), time_limit(timeout):
             return _answered(cell)
     except Declined as declined:
         return Outcome(outcome(cell, "declined", reason=str(declined)))

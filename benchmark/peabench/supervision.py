@@ -20,11 +20,15 @@ from pathlib import Path
 from pydantic import ByteSize
 
 from peabench.cost import SAMPLE_SECONDS, resident_bytes
+from peabench.worker import NUMBER_BYTES
 
 GRACE_SECONDS = 5.0
 """After its time limit a cell has this long to stop by itself, which shows where it was; then its process is killed."""
 
 LEADER_SECONDS = 0.5
+TRANSFER_SECONDS = 60.0
+LARGEST_ANSWER = 2**28
+"""Bytes that a process may send: answers of 64 MiB, and its result."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,7 @@ class CellProcess:
         self.used = False
         """Whether it has run a cell already."""
         self._ready = False
+        self._asked = 0
         self._connection, theirs = Pipe()
         path = os.pathsep.join(folder or str(Path.cwd()) for folder in sys.path)
         self._process = subprocess.Popen(
@@ -87,17 +92,20 @@ class CellProcess:
             if not self._ready:
                 self._receive(limits.memory_bytes, None)
                 self._ready = True
-            self._connection.send_bytes(request)
+            self._asked += 1
+            number = self._asked.to_bytes(NUMBER_BYTES)
+            self._connection.send_bytes(number + request)
             answer = self._receive(limits.memory_bytes, limits.seconds)
         except (EOFError, OSError) as error:
             raise ProcessEnded(self._death()) from error
+        if not answer.startswith(number):  # of a cell before, whose scorer wrote where it should not
+            raise ProcessEnded("Its process gave something that is no answer to what it was asked.")
         self.used = True
-        return answer
+        return answer[NUMBER_BYTES:]
 
     def end(self) -> None:
         """Kill the process and what it started."""
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        self._kill()
         self._process.wait()
         if self._process.stdin:
             self._process.stdin.close()
@@ -116,7 +124,17 @@ class CellProcess:
                     f"The cell took more than its {seconds:g} s and was killed, as it did not stop by itself; "
                     "raise --timeout to give it more."
                 )
-        return self._connection.recv_bytes()
+        # What has begun to come must come whole, and is no larger than answers may be.
+        deadline = threading.Timer(TRANSFER_SECONDS, self._kill)
+        deadline.start()
+        try:
+            return self._connection.recv_bytes(LARGEST_ANSWER)
+        finally:
+            deadline.cancel()
+
+    def _kill(self) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def _death(self) -> str:
         try:

@@ -12,22 +12,33 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 READY = b"ready"
+NUMBER_BYTES = 8
+"""Of a request, which its answer begins with."""
 
 
 def serve(connection: "Connection[bytes, bytes]") -> None:
-    """Answer each pickled `(cell, timeout)` with its outcome as bytes, until the other end is closed."""
+    """Answer each request, a number and a pickled `(cell, timeout)`, with that number and the cell's outcome as bytes,
+    until the other end is closed.
+
+    A copy of this process that a scorer forked ends here, where the scorer lets it return: it answers nothing.
+    """
     import peabench.tasks
     import peabench.tracks  # noqa: F401 - before the clock of the first cell runs
     from peabench.cells import run_cell
 
+    process = os.getpid()
     connection.send_bytes(READY)
     while True:
         try:
             request = connection.recv_bytes()
         except EOFError:
             return
-        cell, timeout = pickle.loads(request)  # noqa: S301 - from the process that started this one
-        connection.send_bytes(run_cell(cell, timeout).to_bytes())
+        number, content = request[:NUMBER_BYTES], request[NUMBER_BYTES:]
+        cell, timeout = pickle.loads(content)  # noqa: S301 - from the process that started this one
+        outcome = run_cell(cell, timeout)
+        if os.getpid() != process:
+            os._exit(0)
+        connection.send_bytes(number + outcome.to_bytes())
 
 
 def end_with_supervisor() -> None:
