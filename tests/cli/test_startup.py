@@ -16,7 +16,7 @@ try:
     main()
 except SystemExit as exit:
     code = exit.code
-print(code, *(name for name in ("torch", "numpy", "scipy") if name in sys.modules), file=sys.stderr)
+print(code, *(name for name in ("torch", "numpy", "scipy", "huggingface_hub") if name in sys.modules), file=sys.stderr)
 """
 
 
@@ -26,7 +26,10 @@ def loaded_by(*arguments: str) -> list[str]:
     return done.stderr.splitlines()[-1].split()
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("tasks",), ("tasks", "--json"), ("run", "--help")])
+@pytest.mark.parametrize(
+    "arguments",
+    [("--help",), ("tasks",), ("tasks", "--json"), ("run", "--help"), ("download", "--help"), ("publish", "--help")],
+)
 def test_help_and_listing_do_without_heavy_packages(arguments: tuple[str, ...]) -> None:
     assert loaded_by(*arguments) == ["0"]
 

@@ -74,6 +74,8 @@ class LoopbackHub:
     """Uploaded large files by SHA-256."""
     requests: list[tuple[str, str]] = field(default_factory=list)
     """Methods and paths, in order."""
+    starts: list[tuple[str, str, int]] = field(default_factory=list)
+    """Methods and paths of the files that were served, and the byte from which on."""
     meddle: Callable[[str, str], Fault | None] = lambda method, path: None
     """Called with the method and path of each request before it is served."""
 
@@ -162,6 +164,7 @@ class Handler(BaseHTTPRequestHandler):
             self._send(200, content, tag)
             return
         start = int(range_from[1]) if (range_from := re.match(r"bytes=(\d+)-", self.headers.get("Range", ""))) else 0
+        self.hub.starts.append((self.command, urlparse(self.path).path, start))
         if start:
             tag["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
         self._send(206 if start else 200, content[start:], tag, fault.cut_after)

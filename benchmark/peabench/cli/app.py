@@ -7,6 +7,8 @@ import typer
 from typer.core import TyperGroup
 
 from peabench.cli.certify import certify
+from peabench.cli.download import download
+from peabench.cli.publish import publish
 from peabench.cli.run import run
 from peabench.cli.scorers import scorers
 from peabench.cli.show import show
@@ -37,7 +39,7 @@ def build_app() -> typer.Typer:
         cls=ErrorsInOneSentence, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False
     )
     app.callback()(peabench)
-    for command in (tasks, show, scorers, run, certify, train):
+    for command in (tasks, show, scorers, run, certify, train, download, publish):
         app.command()(command)
     for point in registered(COMMANDS):
         try:

@@ -50,6 +50,8 @@ def plainly(repo: str, revision: str | None = None, place: str = "") -> Iterator
     Raises:
         PeabenchError: the client failed in any of the ways that it declares.
     """
+    if repo.count("/") != 1:
+        raise PeabenchError(_misnamed(repo))
     log = logging.getLogger("huggingface_hub")
     level = log.level
     log.setLevel(logging.ERROR)
@@ -74,23 +76,21 @@ def refused_as_moved(error: "HfHubHTTPError") -> bool:
 
 
 def _sentence(error: Exception, repo: str, revision: str | None, place: str) -> str | None:
-    """What to tell of an error, from the first of its causes that says something."""
-    for cause in _causes(error):
-        told = _of_the_hub(cause, repo, revision) or _of_the_machine(cause, place)
-        if told is not None:
-            return told
-    return None
+    """What to tell of an error: the Hub's own words among its causes first, then the network's, then the machine's."""
+    causes = list(_causes(error))
+    found = (
+        *(_of_the_hub(cause, repo, revision) for cause in causes),
+        *(_of_the_network(cause) for cause in causes),
+        *(_of_the_machine(cause, place) for cause in causes),
+    )
+    return next(filter(None, found), None)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error's causes, the deepest first: the client wraps some in sentences about its own cache."""
-    chain: list[BaseException] = []
     current: BaseException | None = error
-    while current is not None and current not in chain:
-        chain.append(current)
+    while current is not None:
+        yield current
         current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
-    # An HTTP error is known best by what the client made of it, which stands above the bare one.
-    return iter([chain[0], *reversed(chain[1:])])
 
 
 def _of_the_hub(error: BaseException, repo: str, revision: str | None) -> str | None:
@@ -99,13 +99,23 @@ def _of_the_hub(error: BaseException, repo: str, revision: str | None) -> str | 
     if isinstance(error, errors.OfflineModeIsEnabled):
         return f"{repo} was asked for, but HF_HUB_OFFLINE forbids to ask the Hub; unset it, {AGAIN}."
     if isinstance(error, errors.HFValidationError):
-        return f"A repository on the Hub is named `owner/name`, not {repo!r}."
+        return _misnamed(repo)
     if isinstance(error, errors.GatedRepoError):
         return f"{repo} is open only to those who accept its terms; do so on its page on the Hub, {AGAIN}."
     if isinstance(error, errors.RevisionNotFoundError):
         return f"{repo} has no revision {revision!r}; name one that its page on the Hub lists with --revision."
     if isinstance(error, errors.HfHubHTTPError):
         return _of_a_status(error, repo)
+    return None
+
+
+def _misnamed(repo: str) -> str:
+    return f"A repository on the Hub is named `owner/name`, not {repo!r}."
+
+
+def _of_the_network(error: BaseException) -> str | None:
+    from huggingface_hub import errors
+
     if isinstance(error, errors.HTTPError):  # type: ignore[attr-defined]  # of the HTTP library that the client uses
         return f"The connection to the Hub failed ({_brief(error)}); check the network, {AGAIN}."
     if isinstance(error, errors.FileMetadataError):
