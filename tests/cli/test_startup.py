@@ -34,6 +34,12 @@ def test_help_and_listing_do_without_heavy_packages(arguments: tuple[str, ...]) 
     assert loaded_by(*arguments) == ["0"]
 
 
+def test_importing_the_package_does_without_heavy_packages() -> None:
+    program = "import peabench, peabench.hub, sys; print(*({'torch', 'numpy', 'huggingface_hub'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
 def test_the_leaderboard_does_without_torch(tmp_path: Path) -> None:
     key = {"track": "circuits", "track_version": 1, "scorer": "s", "scorer_version": "1", "source_hash": ""}
     key |= {"task": "f/a-s-0", "content_hash": "0", "others_hash": "", "seed": 0, "device": "cpu"}
