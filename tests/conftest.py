@@ -61,17 +61,27 @@ def invoke(toy: ModuleType) -> Callable[..., Any]:
     return call
 
 
-@pytest.fixture(autouse=True)
-def no_downloaded_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="session", autouse=True)
+def no_downloaded_tasks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What the person who runs the tests has downloaded is out of their sight, and nothing is asked of the real Hub."""
-    monkeypatch.setenv("PEABENCH_CACHE", str(tmp_path / "peabench-cache"))
-    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    for name in ("PEABENCH_HUB_REPO", "PEABENCH_HUB_REVISION", "HF_TOKEN", "HF_HUB_OFFLINE"):
-        monkeypatch.delenv(name, raising=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PEABENCH_CACHE", str(tmp_path_factory.mktemp("downloaded")))
+        patch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+        for name in ("PEABENCH_HUB_REPO", "PEABENCH_HUB_REVISION", "HF_TOKEN", "HF_HUB_OFFLINE"):
+            patch.delenv(name, raising=False)
+        yield
 
 
 @pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackHub]:
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of its own for what a test downloads."""
+    folder = tmp_path / "downloaded"
+    monkeypatch.setenv("PEABENCH_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture
+def hub(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackHub]:
     """A Hub on loopback that the real client talks to, here and in child processes; its waits are cut short here.
 
     Xet, which the client would prefer for large files, speaks to other servers than the Hub and is turned off.

@@ -95,7 +95,7 @@ def test_a_suite_whose_task_is_not_installed_or_whose_file_is_malformed(toy: Mod
         get_suite("core")
 
 
-def test_of_two_copies_a_suite_takes_the_one_that_it_froze(toy: ModuleType) -> None:
+def test_of_two_copies_a_suite_takes_the_one_that_it_froze(toy: ModuleType, cache: Path) -> None:
     bundled = frozen("old", 1, "", select(installed_tasks(), ["toy/a-*"]))
     snapshot = Snapshot("peas/tasks", "main", "c" * 40)
     toy.write_task(snapshot.tasks / "toy" / "a-0", [9.0, 9.0, 9.0])

@@ -14,7 +14,6 @@ import pytest
 from loopback_hub import Fault, LoopbackHub, Repository
 
 from peabench.hub import Published
-from peabench.snapshots import cache_folder
 
 REPO = "peas/tasks"
 FIRST, SECOND = "hand/gates-xs-0", "hand/gates-xs-1"
@@ -131,7 +130,9 @@ def test_a_folder_that_cannot_be_written_is_named(
 
 
 @pytest.mark.parametrize("files", [1, 4, 8, 11])
-def test_a_download_that_is_killed_leaves_whole_tasks_only(hub: LoopbackHub, published: Published, files: int) -> None:
+def test_a_download_that_is_killed_leaves_whole_tasks_only(
+    hub: LoopbackHub, published: Published, cache: Path, files: int
+) -> None:
     """Killed when so many files have been served, it leaves nothing that is listed and damaged, and continues."""
     served = 0
 
@@ -151,7 +152,7 @@ def test_a_download_that_is_killed_leaves_whole_tasks_only(hub: LoopbackHub, pub
     assert listed() == []
     assert peabench("download", "--suite", "full").returncode == 0
     assert listed() == [FIRST, SECOND]
-    assert not list(cache_folder().rglob("incoming"))
+    assert not list(cache.rglob("incoming"))
 
 
 def test_two_downloads_at_once_do_not_disturb_each_other(hub: LoopbackHub, published: Published) -> None:
@@ -195,3 +196,23 @@ def test_publish_tells_what_is_wrong_with_a_folder(repository: Repository, shelf
     (shelf / "notes.txt").write_text("")
     assert "notes.txt is no file of a task" in refused("publish", str(shelf), "--repo", REPO)
     assert "holds no task folders" in refused("publish", str(tmp_path / "none"), "--repo", REPO)
+
+
+def test_a_download_that_is_stopped_says_how_it_goes_on(hub: LoopbackHub, published: Published) -> None:
+    waiting = False
+
+    def hold(method: str, path: str) -> Fault | None:
+        nonlocal waiting
+        waiting = waiting or path.endswith("model.safetensors")
+        return Fault(wait_seconds=2) if waiting else None
+
+    hub.meddle = hold
+    process = subprocess.Popen(command("download", FIRST), stderr=subprocess.PIPE, text=True)
+    while not waiting:
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130, told
+    assert "Stopped; the same command continues with the files that are missing." in told
+    assert listed() == []

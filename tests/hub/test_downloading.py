@@ -12,7 +12,6 @@ import peabench
 from peabench.catalogue import bundled_tasks, installed_tasks
 from peabench.errors import PeabenchError
 from peabench.hub import Published, download
-from peabench.snapshots import cache_folder
 from peabench.suites import difference, get_suite, tasks_of
 
 REPO = "peas/tasks"
@@ -104,7 +103,7 @@ def test_a_connection_that_is_cut_is_taken_up_where_it_was(
 
 
 def test_a_download_that_broke_off_continues_with_what_is_missing(
-    hub: LoopbackHub, published: Published, monkeypatch: pytest.MonkeyPatch
+    hub: LoopbackHub, published: Published, cache: Path
 ) -> None:
     hub.meddle = lambda method, path: (
         Fault(cut_after=0) if method == "GET" and path.endswith("model.safetensors") else None
@@ -112,7 +111,7 @@ def test_a_download_that_broke_off_continues_with_what_is_missing(
     with pytest.raises(PeabenchError, match=r"The connection to the Hub failed \(RemoteProtocolError.*it continues"):
         download([FIRST])
     assert downloaded() == set()
-    came = {path for path in (cache_folder()).rglob("incoming/hand/*/*") if path.is_file()}
+    came = {path for path in cache.rglob("incoming/hand/*/*") if path.is_file()}
     assert came
     hub.meddle = lambda method, path: None
     hub.requests.clear()
@@ -250,13 +249,15 @@ def test_what_the_hub_does_not_have_or_show_is_one_sentence(
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_a_hub_that_is_down_is_one_sentence(hub: LoopbackHub, published: Published, status: int) -> None:
-    hub.meddle = lambda method, path: Fault(status=status) if path.endswith("model.safetensors") else None
+@pytest.mark.parametrize("fragment", ["/revision/", "manifest.json", "/tree/", "model.safetensors"])
+def test_a_hub_that_is_down_is_one_sentence(hub: LoopbackHub, published: Published, fragment: str, status: int) -> None:
+    hub.meddle = lambda method, path: Fault(status=status) if fragment in path else None
     with pytest.raises(PeabenchError, match=f"busy or down .it answered with status {status}"):
         download([FIRST])
     assert downloaded() == set()
 
 
+@pytest.mark.usefixtures("cache")
 def test_a_hub_that_is_not_there_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda seconds: None)
     with pytest.raises(PeabenchError, match=r"The connection to the Hub failed \(ConnectError"):

@@ -52,7 +52,7 @@ def commit(folder: Path) -> str:
 
 
 @pytest.fixture
-def olah(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def olah(repository: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Its address; it asks no other server."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -43,8 +43,12 @@ def download(
         return
     from peabench.hub import download as from_the_hub
 
-    with DownloadBar() as bar:
-        done = from_the_hub(patterns or (), suite, repo, revision, watcher=bar.tell)
+    try:
+        with DownloadBar() as bar:
+            done = from_the_hub(patterns or (), suite, repo, revision, watcher=bar.tell)
+    except KeyboardInterrupt:
+        note("Stopped; the same command continues with the files that are missing.")
+        raise typer.Exit(130) from None
     if json:
         print_json(_listing(done))
     else:
