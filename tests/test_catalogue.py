@@ -6,9 +6,10 @@ from types import ModuleType
 
 import pytest
 
-from peabench.catalogue import content_hash, installed_tasks, select, summarise
+from peabench.catalogue import bundled_tasks, content_hash, installed_tasks, select, summarise
 from peabench.documents import read_document
 from peabench.errors import PeabenchError
+from peabench.snapshots import Snapshot
 from peabench.suites import Suite, difference, frozen, get_suite, tasks_of
 
 
@@ -92,6 +93,28 @@ def test_a_suite_whose_task_is_not_installed_or_whose_file_is_malformed(toy: Mod
             read_document(file, Suite, "suite")
     with pytest.raises(PeabenchError, match="no suite 'core'; known are all"):
         get_suite("core")
+
+
+def test_of_two_copies_a_suite_takes_the_one_that_it_froze(toy: ModuleType, cache: Path) -> None:
+    bundled = frozen("old", 1, "", select(installed_tasks(), ["toy/a-*"]))
+    snapshot = Snapshot("peas/tasks", "main", "c" * 40)
+    toy.write_task(snapshot.tasks / "toy" / "a-0", [9.0, 9.0, 9.0])
+    toy.write_task(snapshot.tasks / "toy" / "z-0", [9.0, 9.0, 9.0])
+    snapshot.make_current()
+    fresh = frozen("new", 2, "", [summarise(snapshot.tasks / "toy" / name) for name in ("a-0", "z-0")])
+    snapshot.suite.write_text(fresh.model_dump_json())
+
+    assert [task.id for task in installed_tasks()] == ["toy/a-0", "toy/a-1", "toy/b-0", "toy/b-1", "toy/z-0"]
+    assert installed_tasks()[0].folder == toy.FAMILY.checkpoints / "a-0"
+    assert [task.id for task in bundled_tasks()] == ["toy/a-0", "toy/a-1", "toy/b-0", "toy/b-1"]
+    assert tasks_of(bundled)[0].folder == toy.FAMILY.checkpoints / "a-0"
+    assert [task.folder for task in tasks_of(get_suite("new"))] == [snapshot.tasks / task for task in fresh.tasks]
+    later = Snapshot("peas/tasks", "main", "d" * 40)
+    later.folder.mkdir()
+    later.suite.write_text(fresh.model_dump_json())
+    later.make_current()
+    with pytest.raises(PeabenchError, match="`peabench download toy/z-0 --repo peas/tasks --revision main` fetches it"):
+        tasks_of(fresh)
 
 
 def test_installed_suites_are_found_in_their_packages(

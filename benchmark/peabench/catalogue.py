@@ -1,7 +1,8 @@
-"""The installed tasks, listed from their `task.json` files alone, without torch."""
+"""The tasks that are here, bundled or downloaded, listed from their `task.json` files alone, without torch."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -10,8 +11,10 @@ from typing import Any
 from peabench.documents import read_json
 from peabench.errors import PeabenchError
 from peabench.registry import families, suggestion
+from peabench.snapshots import current_snapshots
 
 RECORD = "task.json"
+TASK_ID = re.compile(r"[a-z0-9_]+/[a-z0-9_-]+")
 OUTSIDE_THE_HASH = frozenset({"README.md", "certificate.json"})
 
 
@@ -69,36 +72,68 @@ def summarise(folder: Path) -> TaskSummary:
     )
 
 
-def installed_tasks() -> list[TaskSummary]:
+def bundled_tasks() -> list[TaskSummary]:
     """Every task of every installed family, ordered by id.
 
     Raises:
         PeabenchError: a task's file is malformed, or its id is not `family/folder`.
     """
-    tasks = []
-    for family in families().values():
-        for file in sorted(family.checkpoints.glob(f"*/{RECORD}")):
-            task = summarise(file.parent)
-            expected = f"{family.name}/{file.parent.name}"
-            if task.id != expected:
-                raise PeabenchError(f"{file}: field 'id' must be {expected!r} after its folder, but is {task.id!r}.")
-            tasks.append(task)
-    return sorted(tasks, key=lambda task: task.id)
+    found = (_tasks_in(family.checkpoints, family.name) for family in families().values())
+    return sorted((task for tasks in found for task in tasks), key=lambda task: task.id)
 
 
-def select(tasks: Sequence[TaskSummary], patterns: Iterable[str]) -> list[TaskSummary]:
-    """The tasks whose id matches any of the patterns (shell globs, `boolean/tree-*`), in their own order.
+def copies() -> list[TaskSummary]:
+    """The bundled tasks and then the downloaded ones, of which some may have the id of another.
+
+    Raises:
+        PeabenchError: a task's file is malformed, or its id is not `family/folder`.
+    """
+    families_here = (folder for snapshot in current_snapshots() for folder in sorted(snapshot.tasks.glob("*")))
+    return bundled_tasks() + [task for folder in families_here for task in _tasks_in(folder, folder.name)]
+
+
+def installed_tasks() -> list[TaskSummary]:
+    """Every task that is here, bundled or downloaded, once, ordered by id; of several copies the bundled one.
+
+    Raises:
+        PeabenchError: a task's file is malformed, or its id is not `family/folder`.
+    """
+    first = {task.id: task for task in reversed(copies())}
+    return [first[task] for task in sorted(first)]
+
+
+def _tasks_in(folder: Path, family: str) -> Iterator[TaskSummary]:
+    for file in sorted(folder.glob(f"*/{RECORD}")):
+        task = summarise(file.parent)
+        expected = f"{family}/{file.parent.name}"
+        if task.id != expected:
+            raise PeabenchError(f"{file}: field 'id' must be {expected!r} after its folder, but is {task.id!r}.")
+        yield task
+
+
+def matching(ids: Iterable[str], patterns: Iterable[str]) -> list[str]:
+    """The ids that match any of the patterns (shell globs, `boolean/tree-*`), in their own order.
 
     Raises:
         PeabenchError: a pattern matches none.
     """
+    known = list(ids)
     chosen: set[str] = set()
     for pattern in patterns:
-        matched = {task.id for task in tasks if fnmatchcase(task.id, pattern)}
+        matched = {task for task in known if fnmatchcase(task, pattern)}
         if not matched:
-            hint = suggestion(pattern, (task.id for task in tasks), "peabench tasks")
-            raise PeabenchError(f"No task matches {pattern!r}; {hint}")
+            raise PeabenchError(f"No task matches {pattern!r}; {suggestion(pattern, known, 'peabench tasks')}")
         chosen |= matched
+    return [task for task in known if task in chosen]
+
+
+def select(tasks: Sequence[TaskSummary], patterns: Iterable[str]) -> list[TaskSummary]:
+    """The tasks whose id matches any of the patterns, in their own order.
+
+    Raises:
+        PeabenchError: a pattern matches none.
+    """
+    chosen = set(matching((task.id for task in tasks), patterns))
     return [task for task in tasks if task.id in chosen]
 
 

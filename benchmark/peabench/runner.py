@@ -8,7 +8,7 @@ from pathlib import Path
 
 from joblib import delayed
 
-from peabench.catalogue import TaskSummary, content_hash, select
+from peabench.catalogue import TaskSummary, content_hash
 from peabench.cells import Cell, Outcome, outcome, run_cell
 from peabench.cost import PROC
 from peabench.discovery import ScorerEntry
@@ -43,7 +43,7 @@ def plan(
     """
     from peabench import tracks
 
-    chosen = tasks_of(suite) if tasks == "*" else select(tasks_of(suite), [tasks])
+    chosen = tasks_of(suite, [tasks])
     contents = {task.id: content_hash(task.folder) for task in chosen}
     problems = {task.id: difference(suite, task) or "" for task in chosen}
     cells = []

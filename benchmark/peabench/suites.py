@@ -1,18 +1,22 @@
 """Suites: frozen, versioned lists of tasks, each task pinned to the hash of its content."""
 
 import importlib.util
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from peabench.catalogue import TaskSummary, content_hash, installed_tasks
+from peabench.catalogue import TaskSummary, content_hash, copies, installed_tasks, matching
 from peabench.documents import read_document
 from peabench.errors import PeabenchError
 from peabench.registry import SUITES, registered, suggestion
+from peabench.snapshots import current_snapshots
 
 EVERYTHING = "all"
+ON_THE_HUB = "full"
+"""The suite that is downloaded."""
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
@@ -36,7 +40,7 @@ def frozen(name: str, version: int, description: str, tasks: Iterable[TaskSummar
     return Suite(name=name, version=version, description=description, tasks=hashes)
 
 
-def installed_suites() -> dict[str, Suite]:
+def bundled_suites() -> dict[str, Suite]:
     """The suites of all installed packages by name.
 
     Raises:
@@ -56,8 +60,18 @@ def installed_suites() -> dict[str, Suite]:
     return suites
 
 
+def installed_suites() -> dict[str, Suite]:
+    """The suites of all installed packages and of what was downloaded, by name; of one name, the package's.
+
+    Raises:
+        PeabenchError: one is malformed, or two packages share a name.
+    """
+    downloaded = [read_document(snapshot.suite, Suite, "suite") for snapshot in current_snapshots()]
+    return {suite.name: suite for suite in downloaded} | bundled_suites()
+
+
 def get_suite(name: str) -> Suite:
-    """A suite by name; `all` is every installed task as it is now.
+    """A suite by name; `all` is every task that is here, as it is now.
 
     Raises:
         PeabenchError: there is no such suite.
@@ -65,26 +79,46 @@ def get_suite(name: str) -> Suite:
     if name == EVERYTHING:
         return frozen(EVERYTHING, 0, "Every installed task, as it is now.", installed_tasks())
     suites = installed_suites()
+    if name == ON_THE_HUB and name not in suites:
+        raise PeabenchError(f"The suite {name!r} has not been downloaded; `peabench download --suite {name}` does it.")
     if name not in suites:
         raise PeabenchError(f"There is no suite {name!r}; {suggestion(name, [*suites, EVERYTHING])}")
     return suites[name]
 
 
-def tasks_of(suite: Suite) -> list[TaskSummary]:
-    """The installed tasks of a suite.
+def tasks_of(suite: Suite, patterns: Iterable[str] = ("*",)) -> list[TaskSummary]:
+    """The tasks of a suite whose ids match any of the patterns. Where there are several copies of one, it is the copy
+    that the suite froze.
 
     Raises:
-        PeabenchError: one of them is not installed.
+        PeabenchError: one of them is not here, or a pattern matches none.
     """
-    installed = {task.id: task for task in installed_tasks()}
-    missing = sorted(set(suite.tasks) - set(installed))
+    wanted = matching(sorted(suite.tasks), patterns)
+    here = defaultdict(list)
+    for copy in copies():
+        here[copy.id].append(copy)
+    missing = [task for task in wanted if task not in here]
     if missing:
         raise PeabenchError(
             f"The suite {suite.name} asks for {missing[0]!r}"
             + (f" and {len(missing) - 1} more tasks" if len(missing) > 1 else "")
-            + ", which no installed package has; install the family that brings it."
+            + f", which no installed package has; {_how_to_get(missing[0], suite)}."
         )
-    return [installed[task] for task in sorted(suite.tasks)]
+    return [_frozen_copy(suite, here[task]) for task in wanted]
+
+
+def _how_to_get(task: str, suite: Suite) -> str:
+    for snapshot in current_snapshots():
+        if read_document(snapshot.suite, Suite, "suite") == suite:
+            return f"`peabench download {task} --repo {snapshot.repo} --revision {snapshot.revision}` fetches it"
+    return "install the family that brings it"
+
+
+def _frozen_copy(suite: Suite, some: list[TaskSummary]) -> TaskSummary:
+    first, *others = some
+    if not others or difference(suite, first) is None:
+        return first
+    return next((task for task in others if difference(suite, task) is None), first)
 
 
 def difference(suite: Suite, task: TaskSummary) -> str | None:

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from peabench.catalogue import installed_tasks, select
+from peabench.catalogue import bundled_tasks, select
 from peabench.suites import frozen
 
 FOLDER = Path(__file__).parent / "suites"
@@ -19,7 +19,7 @@ SUITES = {
 def main() -> None:
     """Write every suite's file."""
     version = int(sys.argv[1])
-    tasks = [task for task in installed_tasks() if (task.folder / "certificate.json").exists()]
+    tasks = [task for task in bundled_tasks() if (task.folder / "certificate.json").exists()]
     for name, (description, globs) in SUITES.items():
         suite = frozen(name, version, description, select(tasks, globs))
         (FOLDER / f"{name}.json").write_text(suite.model_dump_json(indent=1) + "\n")

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from peabench.cli.progress import RunBar, Times
+from peabench.cli.progress import DownloadBar, RunBar, Times
+from peabench.hub.watching import bars
 
 
 def result(status: str) -> Any:
@@ -27,6 +28,21 @@ def test_the_bar_counts_cells_done_and_failed_and_tells_the_time_that_remains() 
     assert "1 failed" in last
     assert "noise toy/a-0" in last
     assert "0:00:0" in last
+
+
+def test_the_bar_of_a_download_counts_files_and_bytes() -> None:
+    told = io.StringIO()
+    with DownloadBar(Console(file=told, force_terminal=True, width=100)) as bar:
+        counted = bars(bar.tell)
+        files = counted(total=12)
+        received, written = counted(total=0, unit="B"), counted(total=0, unit="B")
+        for one in (received, written):
+            one.update(1_500_000)
+        written.set_postfix_str("whatever else bars have")
+        for _ in range(7):
+            files.update(1)
+    assert "7/12" in told.getvalue()
+    assert "1.5 MB" in told.getvalue()
 
 
 def test_the_time_of_a_track_is_that_of_its_cells_and_its_share_of_the_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ try:
     main()
 except SystemExit as exit:
     code = exit.code
-print(code, *(name for name in ("torch", "numpy", "scipy") if name in sys.modules), file=sys.stderr)
+print(code, *(name for name in ("torch", "numpy", "scipy", "huggingface_hub") if name in sys.modules), file=sys.stderr)
 """
 
 
@@ -26,9 +26,18 @@ def loaded_by(*arguments: str) -> list[str]:
     return done.stderr.splitlines()[-1].split()
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("tasks",), ("tasks", "--json"), ("run", "--help")])
+@pytest.mark.parametrize(
+    "arguments",
+    [("--help",), ("tasks",), ("tasks", "--json"), ("run", "--help"), ("download", "--help"), ("publish", "--help")],
+)
 def test_help_and_listing_do_without_heavy_packages(arguments: tuple[str, ...]) -> None:
     assert loaded_by(*arguments) == ["0"]
+
+
+def test_importing_the_package_does_without_heavy_packages() -> None:
+    program = "import peabench, peabench.hub, sys; print(*({'torch', 'numpy', 'huggingface_hub'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
 
 
 def test_the_leaderboard_does_without_torch(tmp_path: Path) -> None:

@@ -7,7 +7,9 @@ import typer
 from typer.core import TyperGroup
 
 from peabench.cli.certify import certify
+from peabench.cli.download import download
 from peabench.cli.output import note
+from peabench.cli.publish import publish
 from peabench.cli.run import run
 from peabench.cli.scorers import scorers
 from peabench.cli.show import show
@@ -38,7 +40,7 @@ def build_app() -> typer.Typer:
         cls=ErrorsInOneSentence, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False
     )
     app.callback()(peabench)
-    for command in (tasks, show, scorers, run, certify, train):
+    for command in (tasks, show, scorers, run, certify, train, download, publish):
         app.command()(command)
     for point in registered(COMMANDS):
         try:

@@ -1,6 +1,6 @@
 """`peabench certify`: measure again, from a task's files alone, that its mechanism is true of its weights."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -24,7 +24,7 @@ def certify(
     tasks, frozen_by = _chosen(names or [], every, suite)
     passed = True
     listing = []
-    for result in _with_progress(tasks, frozen_by, jobs):
+    for result in measured_again(tasks, frozen_by, jobs):
         passed &= result["passed"]
         listing.append(result)
     listing.sort(key=lambda result: str(result["task"]))
@@ -71,15 +71,17 @@ def _chosen(names: list[str], every: bool, suite: str | None) -> "tuple[list[Tas
         from peabench.suites import get_suite, tasks_of
 
         frozen_by = get_suite(suite)
-        tasks = tasks_of(frozen_by)
-        return (select(tasks, names) if names else tasks), frozen_by
+        return tasks_of(frozen_by, names or ["*"]), frozen_by
     if not names and not every:
         raise PeabenchError("Name the tasks to certify, or give --all or --suite.")
     tasks = installed_tasks()
     return (select(tasks, names) if names else tasks), None
 
 
-def _with_progress(tasks: list[TaskSummary], frozen_by: "Suite | None", jobs: int | None) -> Iterator[dict[str, Any]]:
+def measured_again(
+    tasks: Sequence[TaskSummary], frozen_by: "Suite | None", jobs: int | None
+) -> Iterator[dict[str, Any]]:
+    """What `certified` says of each task, in the order in which they are done, with a bar on standard error."""
     from joblib import Parallel, cpu_count, delayed
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn

@@ -1,4 +1,4 @@
-"""What `peabench run` tells on standard error: a bar while cells run, and at the end the time that each track took."""
+"""What commands tell on standard error while users wait: of a run, also the time that each track took."""
 
 import time
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import Progress, ProgressColumn
 
     from peabench.results import CellResult
 
@@ -62,7 +62,9 @@ class RunBar:
         done: how many of them need not be run.
         console: by default standard error.
         """
-        self._progress = _progress(console)
+        from rich.progress import TextColumn
+
+        self._progress = _progress(console, TextColumn("{task.fields[failed]} failed"))
         self._failed = 0
         self._bar = self._progress.add_task("", total=total, completed=done, failed=0)
 
@@ -80,7 +82,33 @@ class RunBar:
         self._progress.update(self._bar, advance=1, failed=self._failed, description=description)
 
 
-def _progress(console: "Console | None") -> "Progress":
+class DownloadBar:
+    """A bar with the files done, the bytes received, the time that has passed and the time that remains."""
+
+    def __init__(self, console: "Console | None" = None) -> None:
+        """Args:
+        console: by default standard error.
+        """
+        from rich.progress import TextColumn
+
+        self._progress = _progress(console, TextColumn("{task.fields[size]}"))
+        self._bar = self._progress.add_task("", total=None, size="")
+
+    def __enter__(self) -> "DownloadBar":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._progress.stop()
+
+    def tell(self, done: int, files: int, received: int) -> None:
+        """Show so many files done of so many, and so many bytes received."""
+        from rich.filesize import decimal
+
+        self._progress.update(self._bar, completed=done, total=files or None, size=decimal(received))
+
+
+def _progress(console: "Console | None", count: "ProgressColumn") -> "Progress":
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -94,7 +122,7 @@ def _progress(console: "Console | None") -> "Progress":
     columns = (
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[failed]} failed"),
+        count,
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         TextColumn("{task.description}"),

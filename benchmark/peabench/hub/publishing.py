@@ -1,0 +1,195 @@
+"""Publishing a suite: a folder of tasks, its manifest and its card go to a repository on the Hub in one commit."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from peabench.catalogue import RECORD, TaskSummary, summarise
+from peabench.errors import PeabenchError
+from peabench.hub.connection import client, plainly, refused_as_moved
+from peabench.hub.published import Published
+from peabench.manifests import SuiteManifest, manifest_of
+from peabench.snapshots import MANIFEST
+from peabench.suites import frozen
+
+if TYPE_CHECKING:
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+CARD = "README.md"
+KEPT = frozenset({".gitattributes"})
+"""What the Hub itself puts into a repository."""
+FILES = frozenset({RECORD, "mechanism.json", "model.safetensors", "certificate.json", CARD})
+"""What every task folder holds; beside them there may be tensors of the mechanism, and twins."""
+TENSORS = "mechanism.safetensors"
+
+
+@dataclass(frozen=True)
+class Release:
+    """A suite that is ready to be published."""
+
+    manifest: SuiteManifest
+    tasks: tuple[TaskSummary, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all task files."""
+        return sum(entry.size for files in self.manifest.files.values() for entry in files.values())
+
+    @property
+    def contents(self) -> Mapping[str, Path | bytes]:
+        """What the repository will hold, by path: files of this machine, or bytes."""
+        folders = {task.id: task.folder for task in self.tasks}
+        files = {
+            f"{task}/{name}": folders[task] / name for task, named in self.manifest.files.items() for name in named
+        }
+        return {CARD: card(self).encode(), MANIFEST: self.manifest.to_bytes(), **files}
+
+
+def prepare(folder: Path, name: str, version: int, description: str) -> Release:
+    """Check a folder of tasks, and make the release of a suite of it. The Hub is not asked.
+
+    That the certificates are true is not measured here; `peabench publish` does so before it uploads.
+
+    Args:
+        folder: holds task folders, at any depth, and nothing else.
+        name: of the suite.
+        version: of the suite.
+        description: of the suite, a sentence.
+
+    Raises:
+        PeabenchError: there is no task in it, a task does not load, has no certificate that passed or no card, two
+            tasks share an id, or there is a file that belongs to no task.
+    """
+    tasks = [summarise(file.parent) for file in sorted(folder.rglob(RECORD))]
+    if not tasks:
+        raise PeabenchError(f"{folder} holds no task folders; name a folder such as `peabench train --out` makes.")
+    for id, count in Counter(task.id for task in tasks).items():
+        if count > 1:
+            raise PeabenchError(f"{folder} holds {count} tasks with the id {id}; keep one of them.")
+    belonging = {file for task in tasks for file in _files_of(task)}
+    for file in sorted(folder.rglob("*")):
+        if file.is_symlink() or (not file.is_dir() and file not in belonging):
+            raise PeabenchError(f"{file} is no file of a task; remove it, everything in {folder} would be published.")
+    suite = frozen(name, version, description, tasks)
+    return Release(manifest_of(suite, {task.id: task.folder for task in tasks}), tuple(tasks))
+
+
+def publish(release: Release, repo: str, token: str | None = None) -> Published:
+    """Make a repository on the Hub hold a release and nothing else, in one commit; it is created if need be.
+
+    Args:
+        release: from `prepare`.
+        repo: `owner/name`.
+        token: by default `HF_TOKEN`, or that of `hf auth login`.
+
+    Returns:
+        Where it can be downloaded from, pinned to the commit and to the manifest's sum.
+
+    Raises:
+        PeabenchError: the Hub refuses or cannot be reached, or someone else changed the repository meanwhile.
+    """
+    from huggingface_hub.errors import HfHubHTTPError
+
+    hub = client(token)
+    with plainly(repo):
+        hub.create_repo(repo, exist_ok=True)
+        info = hub.model_info(repo)
+        try:
+            commit = hub.create_commit(
+                repo,
+                _operations(release, {sibling.rfilename for sibling in info.siblings or ()}),
+                commit_message=f"Suite {release.manifest.suite.name}, version {release.manifest.suite.version}",
+                parent_commit=info.sha,
+            )
+        except HfHubHTTPError as error:
+            if refused_as_moved(error):
+                raise PeabenchError(
+                    f"{repo} was changed by someone else meanwhile; look at it, then give the same command again."
+                ) from error
+            raise
+    return Published(
+        repo=repo, revision=commit.oid, manifest_sha256=hashlib.sha256(release.manifest.to_bytes()).hexdigest()
+    )
+
+
+def card(release: Release) -> str:
+    """The repository's page: metadata for the Hub, then what the suite holds and how to fetch it."""
+    suite = release.manifest.suite
+    families: dict[str, list[TaskSummary]] = {}
+    for task in release.tasks:
+        families.setdefault(task.family, []).append(task)
+    rows = "\n".join(_row(family, families[family]) for family in sorted(families))
+    return f"""---
+license: apache-2.0
+library_name: peabench
+tags:
+- interpretability
+- mechanistic-interpretability
+- benchmark
+- peabench
+---
+
+# The suite {suite.name} of Peabench, version {suite.version}
+
+{suite.description}
+
+Small trained networks whose mechanism is known and machine-checked, one folder per task: weights, mechanism,
+certificate, card. Weights are float32 safetensors; nothing here is pickled.
+
+| family | tasks | variants | sizes | made |
+|---|---:|---|---|---|
+{rows}
+
+`{MANIFEST}` has the SHA-256 of every file. `peabench download` checks all of them before a task is used:
+
+    peabench download --suite {suite.name} --repo OWNER/NAME
+    peabench run --suite {suite.name}
+"""
+
+
+def _row(family: str, tasks: Sequence[TaskSummary]) -> str:
+    columns = ({getattr(task, name) for task in tasks} for name in ("variant", "size", "provenance"))
+    return f"| {family} | {len(tasks)} | {' | '.join(', '.join(sorted(values)) for values in columns)} |"
+
+
+def _files_of(task: TaskSummary) -> Iterator[Path]:
+    """The files that a task folder must and may hold.
+
+    Raises:
+        PeabenchError: the task is not whole.
+    """
+    from peabench.tasks import load_task
+
+    loaded = load_task(task.folder)
+    loaded.network()
+    for provenance in {twin.provenance for twin in loaded.record.twins}:
+        loaded.twin(provenance)
+    _ = loaded.mechanism
+    failed = [check.name for check in loaded.certificate if not check.passed]
+    if failed or not loaded.certificate:
+        problem = f"the check {failed[0]!r} did not pass" if failed else "it has no checks"
+        raise PeabenchError(
+            f"{task.folder / 'certificate.json'} certifies nothing: {problem}; mend or remove the task."
+        )
+    names = {*FILES, *(twin.file for twin in loaded.record.twins if twin.file is not None)}
+    for name in sorted(names):
+        if not (task.folder / name).is_file():
+            raise PeabenchError(f"{task.folder} has no {name}; `peabench train` makes whole task folders.")
+        yield task.folder / name
+    yield task.folder / TENSORS
+
+
+def _operations(release: Release, present: set[str]) -> "list[CommitOperationAdd | CommitOperationDelete]":
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+    contents = release.contents
+    return [
+        *(CommitOperationDelete(path) for path in sorted(present - set(contents) - KEPT)),
+        *(
+            CommitOperationAdd(path, content if isinstance(content, bytes) else str(content))
+            for path, content in contents.items()
+        ),
+    ]
