@@ -12,6 +12,9 @@ from peabench.errors import PeabenchError
 from peabench.registry import families, suggestion
 
 RECORD = "task.json"
+TRUTH = "mechanism.json"
+QUESTIONS = "questions"
+"""Folder of a sealed task's questions (`peabench.question_files`)."""
 OUTSIDE_THE_HASH = frozenset({"README.md", "certificate.json"})
 
 
@@ -67,6 +70,11 @@ def summarise(folder: Path) -> TaskSummary:
         tracks=tuple(tracks),
         folder=folder,
     )
+
+
+def is_sealed(folder: Path) -> bool:
+    """Whether a task's truth is withheld: its folder has questions and no mechanism."""
+    return (folder / QUESTIONS).is_dir() and not (folder / TRUTH).exists()
 
 
 def installed_tasks() -> list[TaskSummary]:

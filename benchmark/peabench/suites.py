@@ -3,9 +3,9 @@
 import importlib.util
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
 
 from peabench.catalogue import TaskSummary, content_hash, installed_tasks
 from peabench.documents import read_document
@@ -28,6 +28,19 @@ class Suite(BaseModel):
     description: str
     tasks: dict[str, Sha256]
     """Content hash of every task by id."""
+    commitments: dict[str, Sha256] = {}
+    """Of a sealed suite: for every task by id what its truth, once revealed, must hash to (`peabench.sealing`)."""
+
+    @model_validator(mode="after")
+    def _all_or_none_sealed(self) -> Self:
+        if self.commitments and set(self.commitments) != set(self.tasks):
+            raise ValueError("commitments: expected one for each task, or none at all")
+        return self
+
+    @property
+    def sealed(self) -> bool:
+        """Whether the truth of its tasks is withheld."""
+        return bool(self.commitments)
 
 
 def frozen(name: str, version: int, description: str, tasks: Iterable[TaskSummary]) -> Suite:

@@ -7,8 +7,10 @@ import typer
 from typer.core import TyperGroup
 
 from peabench.cli.certify import certify
+from peabench.cli.reveal import reveal
 from peabench.cli.run import run
 from peabench.cli.scorers import scorers
+from peabench.cli.seal import seal
 from peabench.cli.show import show
 from peabench.cli.tasks import tasks
 from peabench.cli.train import train
@@ -37,7 +39,7 @@ def build_app() -> typer.Typer:
         cls=ErrorsInOneSentence, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False
     )
     app.callback()(peabench)
-    for command in (tasks, show, scorers, run, certify, train):
+    for command in (tasks, show, scorers, run, certify, train, seal, reveal):
         app.command()(command)
     for point in registered(COMMANDS):
         try:

@@ -111,6 +111,7 @@ class VariablesTrack(Track[VariableQuestion, VariableAnswer]):
     name = "variables"
     version = 2
     headline = "balanced interchange accuracy, whatever the rest of the site holds"
+    question_type = VariableQuestion
     answer_type = VariableAnswer
     bounds = (-1.0, 1.0)
     references = (Oracle(), SitePrior())
