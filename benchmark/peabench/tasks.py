@@ -17,6 +17,7 @@ from peabench.domain import ProductDomain
 from peabench.errors import PeabenchError
 from peabench.mechanism import Mechanism
 from peabench.mechanism.files import read_file
+from peabench.mechanism.mechanism import MECHANISM_FILE
 from peabench.networks import Network, NetworkConfig, ResidualMLPConfig, build_network
 from peabench.truth import check_truth
 
@@ -109,6 +110,11 @@ class Task:
                 generator = torch.Generator().manual_seed(twin.seed or 0)
                 return frozen(build_network(self.record.network, generator))
         return None
+
+    @property
+    def has_truth(self) -> bool:
+        """Whether the mechanism is here; it is withheld from the tasks of a sealed suite."""
+        return (self.folder / MECHANISM_FILE).exists()
 
     @cached_property
     def mechanism(self) -> Mechanism:
