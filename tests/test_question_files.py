@@ -16,6 +16,7 @@ from peabench.catalogue import installed_tasks, select
 from peabench.errors import PeabenchError
 from peabench.networks import Network
 from peabench.question_files import encode_questions, read_questions, write_questions
+from peabench.questions import made_questions
 from peabench.tasks import Task, load_task
 
 TRACKS = ("circuits", "variables")
@@ -27,14 +28,7 @@ def task() -> Task:
 
 
 def made(task: Task, track: str) -> dict[str, Any]:
-    asked = tracks.get(track)
-    found: dict[str, Any] = {}
-    for index, question in enumerate(asked.questions(task, 7)):
-        found[str(index)] = question
-        twin = asked.twin_question(question, task)
-        if twin is not None:
-            found[f"{index}.twin"] = twin
-    return found
+    return made_questions(tracks.get(track), task, "boolean/other-xs-0", 7)
 
 
 @pytest.fixture

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
-from peabench.answers import Answer, encode, read_answers
+from peabench.answers import encode, read_answers
 from peabench.collected import MANIFEST, Collected, CollectedCell, Manifest, read_manifest, sha256
 from peabench.errors import PeabenchError
+from peabench.plain import Answer
 from peabench.results import CellResult, mean_metrics, read_all
 from peabench.storage import write_whole
 from peabench.suites import Suite, tasks_of
@@ -120,7 +121,7 @@ def document_of(results: Sequence[CellResult], suite: Suite) -> Collected:
     )
 
 
-def _write(to: Path, document: Collected, answers: dict[str, list[Answer]]) -> None:
+def _write(to: Path, document: Collected, answers: dict[str, dict[str, Answer]]) -> None:
     try:
         write_whole(to / document.answers_file, encode(answers))
         write_whole(to / document.file, document.text().encode())

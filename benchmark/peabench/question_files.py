@@ -24,6 +24,7 @@ from peabench.documents import first_complaint
 from peabench.errors import PeabenchError
 from peabench.mechanism.files import read_file, write_files
 from peabench.networks import Network
+from peabench.questions import QUESTION_NAME, TWIN, index_of, is_twin
 
 if TYPE_CHECKING:
     from peabench.tasks import Task
@@ -32,10 +33,9 @@ if TYPE_CHECKING:
 LARGEST_DOCUMENT = 16 * 2**20
 LARGEST_TENSORS = 2**30
 OWN = "model"
-TWIN = ".twin"
 TWIN_PROVENANCE = "random_init"
 
-QuestionName = Annotated[str, StringConstraints(pattern=r"^(0|[1-9][0-9]{0,3})(\.twin)?$")]
+QuestionName = Annotated[str, StringConstraints(pattern=f"^(?:{QUESTION_NAME.pattern})$")]
 
 
 class QuestionDocument(BaseModel):
@@ -71,7 +71,7 @@ def encode_questions(track: "Track[Any, Any]", seed: int, questions: Mapping[str
         track_version=track.version,
         seed=seed,
         questions={
-            name: _described(question, name, TWIN_PROVENANCE if name.endswith(TWIN) else OWN, tensors)
+            name: _described(question, name, TWIN_PROVENANCE if is_twin(name) else OWN, tensors)
             for name, question in questions.items()
         },
     )
@@ -149,8 +149,8 @@ class _Reader:
             raise self._malformed("json", first_complaint(error)) from None
         if document.track != self.track.name:
             raise self._malformed("json", f"track: expected {self.track.name!r}, got {document.track!r}")
-        own = [name for name in document.questions if not name.endswith(TWIN)]
-        twins = [name.removesuffix(TWIN) for name in document.questions if name.endswith(TWIN)]
+        own = [name for name in document.questions if not is_twin(name)]
+        twins = [name.removesuffix(TWIN) for name in document.questions if is_twin(name)]
         if not own or set(own) != {str(i) for i in range(len(own))} or not set(twins) <= set(own):
             raise self._malformed(
                 "json", f"questions: expected '0', '1', ... and twins, got {sorted(document.questions)}"
@@ -220,4 +220,4 @@ class _Reader:
 
 
 def _order(name: str) -> tuple[int, bool]:
-    return int(name.removesuffix(TWIN)), name.endswith(TWIN)
+    return index_of(name), is_twin(name)

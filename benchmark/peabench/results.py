@@ -21,7 +21,8 @@ from peabench.storage import write_whole
 if TYPE_CHECKING:
     import numpy as np
 
-Status = Literal["ok", "declined", "failed"]
+Status = Literal["ok", "answered", "declined", "failed"]
+"""`ok`: answered and graded. `answered`: not graded, as the truth of the task is withheld."""
 
 SCORE = "score"
 """The metric that standings are made from: chance is 0, the truth itself is 1."""
@@ -87,7 +88,7 @@ class CellResult(BaseModel):
     """Of the task: `constructed`, `planted` or `derived`."""
     status: Status
     reason: str = ""
-    """Why the cell was declined or failed, in one line."""
+    """Why the cell was declined, failed or not graded, in one line."""
     traceback: str = ""
     metrics: dict[str, FiniteFloat] = {}
     """Means over the task's questions."""
@@ -95,13 +96,20 @@ class CellResult(BaseModel):
     """The metrics of each question."""
     cost: Cost | None = None
     answer_hash: str = ""
-    """Of the answers that were graded, as `answer_hash` computes it from `peabench.answers.plain`."""
+    """Of the plain answers by question, as `answer_hash` computes it."""
     environment: dict[str, str] = {}
+
+    @property
+    def answered(self) -> bool:
+        """Whether there are answers, graded or not."""
+        return self.status in ("ok", "answered")
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if self.status == "ok" and (SCORE not in self.metrics or self.cost is None):
             raise ValueError("a result with status 'ok' must have metrics.score and cost")
+        if self.status == "answered" and (self.metrics or self.questions or self.cost is None):
+            raise ValueError("a result with status 'answered' must have cost and no metrics")
         if self.status != "ok" and not self.reason:
             raise ValueError(f"a result with status {self.status!r} must have a reason")
         return self

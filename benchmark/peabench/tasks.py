@@ -26,6 +26,7 @@ from peabench.domain import ProductDomain
 from peabench.errors import PeabenchError
 from peabench.mechanism import Mechanism
 from peabench.mechanism.files import read_file
+from peabench.mechanism.mechanism import MECHANISM_FILE
 from peabench.networks import Network, NetworkConfig, ResidualMLPConfig, build_network
 from peabench.truth import check_truth
 
@@ -130,9 +131,9 @@ class Task:
         return None
 
     @property
-    def sealed(self) -> bool:
-        """Whether the truth is withheld."""
-        return is_sealed(self.folder)
+    def has_truth(self) -> bool:
+        """Whether the mechanism is here; it is withheld from the tasks of a sealed suite."""
+        return (self.folder / MECHANISM_FILE).exists()
 
     @cached_property
     def mechanism(self) -> Mechanism:
@@ -163,7 +164,7 @@ class Task:
         return read_document(self.folder / CERTIFICATE_FILE, tuple[Check, ...], "certificate")
 
     def _refuse_if_sealed(self) -> None:
-        if self.sealed:
+        if is_sealed(self.folder):
             raise PeabenchError(
                 f"The truth of {self.record.id} is sealed until its maintainer reveals it: the task can be answered "
                 "(`peabench run`, `peabench submit`), but neither graded nor certified without it."

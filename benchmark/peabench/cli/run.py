@@ -128,7 +128,10 @@ def _bytes(memory: str | None) -> int | None:
 
 
 def _report_unanswered(results: "list[CellResult]", out: Path) -> None:
-    unanswered = [result for result in results if result.status != "ok"]
+    waiting = [result for result in results if result.status == "answered"]
+    if waiting:
+        note(f"{len(waiting)} cells are answered and not graded: the truth of their tasks is withheld.")
+    unanswered = [result for result in results if not result.answered]
     for result in unanswered[:FAILURES_SHOWN]:
         note(f"{result.status}: {result.key.track} {result.key.scorer} {result.key.task}: {result.reason}")
     if len(unanswered) > FAILURES_SHOWN:

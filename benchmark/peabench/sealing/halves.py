@@ -21,10 +21,10 @@ from peabench.generators import generator_of
 from peabench.mechanism.files import read_file, write_files
 from peabench.networks.gauge import random_gauge, regauge_mechanism
 from peabench.question_files import encode_questions
+from peabench.questions import made_questions
 from peabench.sealing.commitments import write_nonce
 from peabench.sealing.keys import derive, derive_seed
 from peabench.sealing.lots import VARIANT, Lot, task_family
-from peabench.seeds import seed_of
 from peabench.tasks import (
     LARGEST_CHECKPOINT_BYTES,
     WEIGHTS_FILE,
@@ -108,20 +108,8 @@ def question_contents(task: Task, track: str) -> dict[str, bytes]:
     """The files of the questions that are published about a task, made from its truth."""
     from peabench import tracks
 
-    return encode_questions(tracks.get(track), QUESTIONS_SEED, made_questions(track, task, QUESTIONS_SEED))
-
-
-def made_questions(track: str, task: Task, seed: int) -> dict[str, object]:
-    from peabench import tracks
-
     asked = tracks.get(track)
-    found = {}
-    for index, question in enumerate(asked.questions(task, seed_of("question", track, task.record.id, seed))):
-        found[str(index)] = question
-        twin = asked.twin_question(question, task)
-        if twin is not None:
-            found[f"{index}.twin"] = twin
-    return found
+    return encode_questions(asked, QUESTIONS_SEED, made_questions(asked, task, task.record.id, QUESTIONS_SEED))
 
 
 def stamp(folder: Path) -> None:

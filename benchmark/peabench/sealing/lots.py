@@ -95,7 +95,7 @@ def _matching(pattern: str, known: dict[str, Family]) -> list[str]:
     named = [name for name in families() if fnmatchcase(name, pattern.partition("/")[0])]
     if named and not any(kind.partition("/")[0] in named for kind in known):
         raise PeabenchError(
-            f"The family {named[0]} cannot draw fresh tasks from a secret, as its package brings no `drawing`; leave it "
-            "out of --kind."
+            f"The family {named[0]} cannot draw fresh tasks from a secret, as its package brings no `drawing`; "
+            "leave it out of --kind."
         )
     raise PeabenchError(f"No kind of task that can be drawn matches {pattern!r}; {suggestion(pattern, known)}")

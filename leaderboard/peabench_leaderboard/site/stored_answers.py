@@ -1,33 +1,30 @@
 """Where the answers behind results are read from. The one place that knows of `peabench.answers`."""
 
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from peabench.answers import read_answers
 from peabench.errors import PeabenchError
+from peabench.questions import is_twin
 from peabench.results import CellKey
 from peabench_leaderboard.site.contents import AnswersReader
 
 
 def answers_in(folder: Path, problems: list[str]) -> AnswersReader:
-    """A reader of the answers that a folder of results holds; one that finds none where they are not stored.
+    """A reader of the answers that a folder of results holds, those about twins left out.
 
     Args:
         folder: of results.
         problems: takes up one sentence for each cell whose answers are damaged.
     """
-    if find_spec("peabench.answers") is None:
-        return no_answers
-    read_answers = import_module("peabench.answers").read_answers
 
     def read(key: CellKey) -> list[dict[str, Any]] | None:
         try:
-            found: list[dict[str, Any]] | None = read_answers(folder, key)
+            found = read_answers(folder, key)
         except PeabenchError as error:
             problems.append(str(error))
             return None
-        return found
+        return None if found is None else [answer for name, answer in found.items() if not is_twin(name)]
 
     return read
 

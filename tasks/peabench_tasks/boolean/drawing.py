@@ -54,7 +54,7 @@ def renamed(formula: Formula, rng: Random) -> Formula:
 
 
 def reordered(formula: Formula, rng: Random) -> Formula:
-    """The same formula with its gates in a random topological order, which tells nothing of when or where they were put."""
+    """The same formula with its gates in a random topological order, which tells nothing of where they were put."""
     waiting, placed = list(formula.gates), list[Gate]()
     while waiting:
         unwritten = {gate.name for gate in waiting}
