@@ -110,7 +110,7 @@ def first(document: Any) -> Any:
     return document["questions"]["0"]
 
 
-DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
+DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "no file": (lambda folder: (folder / "questions/variables.json").unlink(), "expected a readable file"),
     "no JSON": (lambda folder: (folder / "questions/variables.json").write_text("{"), "Invalid JSON"),
     "another schema": (json_of(lambda d: d.update(schema_version=2)), "schema_version"),

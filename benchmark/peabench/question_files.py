@@ -1,8 +1,9 @@
 """Questions as files: all that a scorer is handed, without the truth that it was made from. Never code, never pickle.
 
 A task's folder `questions` holds two files for each track. `TRACK.json` lists the questions by name, field by field;
-a tensor stands there as `{"tensor": NAME}` and its numbers in `TRACK.safetensors`; a network by which one it is: `model`,
-or the provenance of a twin. A question's generator is left out: the harness sets it. `docs/sealed.md` shows an example.
+a tensor stands there as `{"tensor": NAME}` and its numbers in `TRACK.safetensors`; a network by which one it is:
+`model`, or the provenance of a twin. A question's generator is left out: the harness sets it. `docs/sealed.md` shows
+an example.
 """
 
 import json
@@ -89,6 +90,15 @@ def read_questions(task: "Task", track: "Track[Any, Any]", seed: int) -> dict[st
     return _Reader(task, track).questions(seed)
 
 
+def list_questions(task: "Task", track: "Track[Any, Any]") -> list[str]:
+    """Names of the questions that a track's file has, twins left out.
+
+    Raises:
+        PeabenchError: the file is missing or damaged.
+    """
+    return [name for name in _Reader(task, track).document().questions if not is_twin(name)]
+
+
 def _described(value: Any, place: str, network: str, tensors: dict[str, Tensor]) -> Any:
     """A value as JSON; its tensors are put aside under their places, each of them once."""
     if isinstance(value, Tensor):
@@ -119,7 +129,7 @@ class _Reader:
         self.used: set[str] = set()
 
     def questions(self, seed: int) -> dict[str, Any]:
-        document = self._document()
+        document = self.document()
         if document.track_version != self.track.version:
             raise PeabenchError(
                 f"The questions of {self.task.record.id} are of version {document.track_version} of the track "
@@ -141,7 +151,7 @@ class _Reader:
             raise self._malformed("safetensors", f"expected only tensors that a question names, got {unused[0]!r}")
         return found
 
-    def _document(self) -> QuestionDocument:
+    def document(self) -> QuestionDocument:
         data = read_file(self.folder, f"{self.track.name}.json", LARGEST_DOCUMENT)
         try:
             document = QuestionDocument.model_validate_json(data)
@@ -199,6 +209,7 @@ class _Reader:
         return self.networks[value]
 
     def _tensor(self, kind: Any, value: Any, place: str) -> Tensor:
+        tensor: Tensor
         name = value.get("tensor") if isinstance(value, dict) and len(value) == 1 else None
         if not isinstance(name, str) or name not in self.tensors:
             raise self._malformed("json", f"{place}: expected {{'tensor': a name of the file}}, got {value!r:.80}")
@@ -210,7 +221,7 @@ class _Reader:
         if not isinstance(tensor, kind):
             came = f"{tensor.dtype} {list(tensor.shape)}"
             raise self._malformed("safetensors", f"{name}: expected {kind.__name__} as {place} is, got {came}")
-        if not bool(torch.isfinite(tensor).all()):
+        if not bool(tensor.isfinite().all()):
             raise self._malformed("safetensors", f"{name}: expected finite numbers, got NaN or infinity")
         return tensor
 

@@ -37,8 +37,8 @@ class Drawing:
     """`variant-size` of all that it can draw."""
     draw: str
     """`module:function`, imported only to draw; called as
-    `draw(drafts: Sequence[Draft], progress: Callable[[str, float], None]) -> None`. It writes a certified task folder for
-    each draft, the certificate last, and raises a `PeabenchError` if one does not pass. What questions show of the
+    `draw(drafts: Sequence[Draft], progress: Callable[[str, float], None]) -> None`. It writes a certified task folder
+    for each draft, the certificate last, and raises a `PeabenchError` if one does not pass. What questions show of the
     truth, such as names of variables and their order, must not tell the rest of it."""
 
 

@@ -5,14 +5,16 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, PrivateAttr, StringConstraints, model_validator
 
-from peabench.catalogue import TaskSummary, content_hash, installed_tasks
+from peabench.catalogue import TaskSummary, content_hash, installed_tasks, summarise
 from peabench.documents import read_document
 from peabench.errors import PeabenchError
 from peabench.registry import SUITES, registered, suggestion
 
 EVERYTHING = "all"
+SUITE_FILE = "suite.json"
+"""Of a suite that lies in a folder of its own, such as the published half of a sealed one."""
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
@@ -30,6 +32,9 @@ class Suite(BaseModel):
     """Content hash of every task by id."""
     commitments: dict[str, Sha256] = {}
     """Of a sealed suite: for every task by id what its truth, once revealed, must hash to (`peabench.sealing`)."""
+
+    _folder: Path | None = PrivateAttr(default=None)
+    """Where its tasks lie, each in a folder of its name; None where installed packages have them."""
 
     @model_validator(mode="after")
     def _all_or_none_sealed(self) -> Self:
@@ -69,8 +74,19 @@ def installed_suites() -> dict[str, Suite]:
     return suites
 
 
+def suite_in(folder: Path) -> Suite:
+    """The suite that lies in a folder, with its tasks.
+
+    Raises:
+        PeabenchError: there is none, or it is malformed.
+    """
+    suite = read_document(folder / SUITE_FILE, Suite, "suite")
+    suite._folder = folder
+    return suite
+
+
 def get_suite(name: str) -> Suite:
-    """A suite by name; `all` is every installed task as it is now.
+    """A suite by name, or by the folder that holds it; `all` is every installed task as it is now.
 
     Raises:
         PeabenchError: there is no such suite.
@@ -78,17 +94,21 @@ def get_suite(name: str) -> Suite:
     if name == EVERYTHING:
         return frozen(EVERYTHING, 0, "Every installed task, as it is now.", installed_tasks())
     suites = installed_suites()
+    if name not in suites and (Path(name) / SUITE_FILE).is_file():
+        return suite_in(Path(name))
     if name not in suites:
         raise PeabenchError(f"There is no suite {name!r}; {suggestion(name, [*suites, EVERYTHING])}")
     return suites[name]
 
 
 def tasks_of(suite: Suite) -> list[TaskSummary]:
-    """The installed tasks of a suite.
+    """The tasks of a suite.
 
     Raises:
-        PeabenchError: one of them is not installed.
+        PeabenchError: one of them is not installed, or not in the suite's folder.
     """
+    if suite._folder is not None:
+        return [_task_in(suite._folder, task) for task in sorted(suite.tasks)]
     installed = {task.id: task for task in installed_tasks()}
     missing = sorted(set(suite.tasks) - set(installed))
     if missing:
@@ -98,6 +118,13 @@ def tasks_of(suite: Suite) -> list[TaskSummary]:
             + ", which no installed package has; install the family that brings it."
         )
     return [installed[task] for task in sorted(suite.tasks)]
+
+
+def _task_in(folder: Path, task_id: str) -> TaskSummary:
+    task = summarise(folder / task_id.partition("/")[2])
+    if task.id != task_id:
+        raise PeabenchError(f"{task.folder} holds {task.id} where its suite has {task_id}; fetch the suite again.")
+    return task
 
 
 def difference(suite: Suite, task: TaskSummary) -> str | None:

@@ -13,8 +13,8 @@ from peabench.sealing.commitments import NONCE_FILE, commitment
 from peabench.sealing.halves import replace_folder, stamp, write_private_half, write_public_half
 from peabench.sealing.keys import derive
 from peabench.sealing.lots import Lot
-from peabench.sealing.truth import LOTS_FILE, SUITE_FILE
-from peabench.suites import Suite, frozen
+from peabench.sealing.truth import LOTS_FILE
+from peabench.suites import SUITE_FILE, Suite, frozen
 from peabench.tasks import CERTIFICATE_FILE, Task, load_task
 
 DRAFTS = ".drafts"

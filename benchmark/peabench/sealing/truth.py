@@ -5,15 +5,13 @@ from pathlib import Path
 
 from peabench.catalogue import QUESTIONS, content_hash
 from peabench.certification import certify, contradiction
-from peabench.documents import read_document
 from peabench.errors import PeabenchError
+from peabench.mechanism.files import read_file
 from peabench.sealing.commitments import commitment
 from peabench.sealing.halves import question_contents
-from peabench.suites import Suite
-from peabench.tasks import WEIGHTS_FILE, Task, load_task
+from peabench.suites import Suite, suite_in
+from peabench.tasks import LARGEST_CHECKPOINT_BYTES, WEIGHTS_FILE, Task, load_task
 
-SUITE_FILE = "suite.json"
-"""In both halves: tasks with the hashes of what is published, and commitments."""
 LOTS_FILE = "lots.json"
 """In the private half: what each task really is."""
 
@@ -24,7 +22,7 @@ def sealed_suite(folder: Path) -> Suite:
     Raises:
         PeabenchError: there is none, or it is of a suite that is not sealed.
     """
-    suite = read_document(folder / SUITE_FILE, Suite, "suite")
+    suite = suite_in(folder)
     if not suite.sealed:
         raise PeabenchError(f"The suite {suite.name} in {folder} is not sealed; its tasks' truth is public.")
     return suite
@@ -93,11 +91,11 @@ def _problem(suite: Suite, task_id: str, private: Path, public: Path) -> str | N
     if content_hash(published.folder) != suite.tasks[task_id]:
         return f"The published {task_id} in {published.folder} is not what {suite.name} froze; fetch it again."
     task = _committed(suite, task_id, private)
-    if (task.folder / WEIGHTS_FILE).read_bytes() != (published.folder / WEIGHTS_FILE).read_bytes():
+    if _content(task.folder, WEIGHTS_FILE) != _content(published.folder, WEIGHTS_FILE):
         return f"The truth of {task_id} was revealed about other weights than the published ones."
     for track in task.record.tracks:
         for name, content in question_contents(task, track).items():
-            if (published.folder / QUESTIONS / name).read_bytes() != content:
+            if _content(published.folder / QUESTIONS, name) != content:
                 return f"The published {QUESTIONS}/{name} of {task_id} is not what the revealed truth asks."
     checks = certify(task)
     failed = next((check for check in checks if not check.passed), None)
@@ -108,3 +106,7 @@ def _problem(suite: Suite, task_id: str, private: Path, public: Path) -> str | N
         )
     contradicted = contradiction(task, checks)
     return None if contradicted is None else f"The revealed truth of {task_id} contradicts itself: {contradicted}."
+
+
+def _content(folder: Path, name: str) -> bytes:
+    return read_file(folder, name, LARGEST_CHECKPOINT_BYTES)

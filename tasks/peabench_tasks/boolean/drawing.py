@@ -39,7 +39,7 @@ def renamed(formula: Formula, rng: Random) -> Formula:
 
     Names such as `secret` or `g0b` would tell what makes the task hard.
     """
-    old = [part.name for part in (*formula.gates, *formula.derived)]
+    old = [gate.name for gate in formula.gates] + [part.name for part in formula.derived]
     new = {name: f"v{number}" for name, number in zip(old, rng.sample(range(len(old)), len(old)), strict=True)}
 
     def literals(part: Gate | Derived) -> tuple[tuple[str, bool], ...]:
