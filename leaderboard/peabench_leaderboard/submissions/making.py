@@ -1,0 +1,68 @@
+"""From the results of a run to a submission."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from peabench.answers import read_answers
+from peabench.discovery import ScorerEntry
+from peabench.errors import PeabenchError
+from peabench.plain import Answer
+from peabench.questions import question_hash
+from peabench.results import CellResult
+from peabench.suites import Suite
+from peabench_leaderboard.submissions.documents import built
+from peabench_leaderboard.submissions.submission import Method, Submission, SubmittedCell, SuiteName, suite_hash
+
+
+def submission_of(
+    results: Sequence[CellResult], run: Path, entry: ScorerEntry, suite: Suite, name: str, authors: Sequence[str], url: str
+) -> tuple[Submission, dict[str, dict[str, Answer]]]:
+    """What the results of one scorer on a suite say as a submission, and its answers by task and question.
+
+    Args:
+        results: of every task of the suite that serves the scorer's track.
+        run: folder that they are in.
+        entry: the scorer.
+        suite: that it was run on.
+        name: as the method is to stand on the board.
+        authors: their names.
+        url: where the method is described.
+
+    Raises:
+        PeabenchError: a field does not fit, or answers are damaged.
+    """
+    environments: list[dict[str, str]] = []
+    cells, answers = [], {}
+    for result in sorted(results, key=lambda result: result.key.task):
+        if result.environment not in environments:
+            environments.append(result.environment)
+        given = read_answers(run, result.key)
+        if given is not None:
+            answers[result.key.task] = given
+        cells.append(_cell(result, given, environments.index(result.environment)))
+    key = results[0].key
+    method = built(
+        Method,
+        name=entry.name,
+        version=entry.version,
+        source_hash=key.source_hash,
+        reference=entry.reference,
+        deterministic=entry.deterministic,
+        needs_gradients=entry.needs_gradients,
+        supervision=entry.supervision,
+        parameters=entry.parameters,
+    )
+    submission = built(
+        Submission,
+        name=name,
+        authors=tuple(authors),
+        url=url,
+        track=key.track,
+        track_version=key.track_version,
+        method=method,
+        suite=SuiteName(name=suite.name, version=suite.version, sha256=suite_hash(suite)),
+        device=key.device,
+        environments=tuple(environments),
+        cells=tuple(cells),
+    )
+    return submission, answers
