@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from peabench.tracks import Reference
 
 
-
 Origin = Literal["track", "plug-in", "dotted name", "file"]
 
 

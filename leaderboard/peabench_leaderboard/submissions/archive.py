@@ -1,4 +1,4 @@
-"""A submission as one file, `NAME.peabench.zip`: what it says as JSON, its answers as safetensors. No code, no pickle."""
+"""A submission as one file, `NAME.peabench.zip`: JSON, and its answers as safetensors. No code, no pickle."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from peabench.answers import AnswerFile, encode
+from peabench.documents import first_complaint
 from peabench.errors import PeabenchError
 from peabench.plain import Answer
 from peabench.results import answer_hash
@@ -78,12 +79,16 @@ def read_archive(path: Path) -> Submitted:
     submission = _document(path, container.read(DOCUMENT))
     member = answers_member(submission.track)
     if set(container.members) != {DOCUMENT, member}:
-        raise _refused(path, f"expected the members {DOCUMENT} and {member}, got {', '.join(sorted(container.members))}")
+        raise _refused(
+            path, f"expected the members {DOCUMENT} and {member}, got {', '.join(sorted(container.members))}"
+        )
     answers = AnswerFile(container.read(member), f"in {path}", REMEDY)
     answered = {cell.task for cell in submission.answered}
     if set(answers.cells()) != answered:
         different = sorted(set(answers.cells()) ^ answered)[0]
-        raise _refused(path, f"expected answers of the cells that {DOCUMENT} says are answered, got others: {different:.200}")
+        raise _refused(
+            path, f"expected answers of the cells that {DOCUMENT} says are answered, got others: {different:.200}"
+        )
     found = Submitted(submission, answers, path)
     for cell in submission.answered:
         found.answers(cell)
@@ -99,9 +104,7 @@ def _document(path: Path, content: bytes) -> Submission:
     try:
         submission = Submission.model_validate_json(content)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"])[:200]
-        raise _refused(path, f"{DOCUMENT}: {place}{': ' * bool(place)}{first['msg']:.300}") from None
+        raise _refused(path, f"{DOCUMENT}: {first_complaint(error)[:500]}") from None
     if submission.content() != content:
         raise _refused(path, f"expected {DOCUMENT} in its canonical form, got it in another")
     return submission

@@ -1,8 +1,9 @@
 """The container of a submission: a zip file of the plainest kind, written one way and read strictly.
 
-Readers of zip files disagree on what a malformed one holds, and none bounds its memory. So the few structures of a plain
-zip are read here, field by field (APPNOTE 6.3.10), and nothing else is accepted: members one after another from the first
-byte, the directory after them, the end record last; no links, encryption, comments, extra fields, descriptors, zip64.
+Readers of zip files disagree on what a malformed one holds, and none bounds its memory. So the few structures of a
+plain zip are read here, field by field (APPNOTE 6.3.10), and nothing else is accepted: members one after another from
+the first byte, the directory after them, the end record last; no links, encryption, comments, extra fields,
+descriptors, zip64.
 """
 
 import io
@@ -110,7 +111,7 @@ class Container:
         _, disk, first_disk, here, count, length, start, comment = END.unpack(end)
         plain = disk == first_disk == comment == 0 and here == count and start + length + END.size == size
         if not plain or not 1 <= count <= MOST_MEMBERS or length > count * (DIRECTORY.size + LONGEST_NAME):
-            raise self._refused(f"expected 1 to {MOST_MEMBERS} members on one disk and no comment, got another zip file")
+            raise self._refused(f"expected a plain zip file of 1 to {MOST_MEMBERS} members, got one of another kind")
         file.seek(start)
         directory = file.read(length)
         members: list[Member] = []
@@ -131,10 +132,9 @@ class Container:
         """The first entry of a directory: its member, at the offset of its header, and the entry's length."""
         if len(directory) < DIRECTORY.size:
             raise self._refused("expected as many members as the end record says, got fewer")
-        (
-            *(signature, made_by, needed, flags, method, _time, _date, checksum, packed, size),
-            *(name_length, extra, comment, disk, _internal, external, offset),
-        ) = DIRECTORY.unpack(directory[: DIRECTORY.size])
+        fields = DIRECTORY.unpack(directory[: DIRECTORY.size])
+        signature, made_by, needed, flags, method, _time, _date, checksum, packed, size = fields[:10]
+        name_length, extra, comment, disk, _internal, external, offset = fields[10:]
         raw = directory[DIRECTORY.size : DIRECTORY.size + name_length]
         name = raw.decode("ascii", "replace")
         if signature != b"PK\1\2" or len(raw) < name_length or name_length > LONGEST_NAME:

@@ -1,21 +1,27 @@
 """From the results of a run to a submission."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from pydantic import ValidationError
 
 from peabench.answers import read_answers
 from peabench.discovery import ScorerEntry
-from peabench.errors import PeabenchError
+from peabench.documents import first_complaint
 from peabench.plain import Answer
-from peabench.questions import question_hash
 from peabench.results import CellResult
 from peabench.suites import Suite
-from peabench_leaderboard.submissions.documents import built
-from peabench_leaderboard.submissions.submission import Method, Submission, SubmittedCell, SuiteName, suite_hash
+from peabench_leaderboard.submissions.submission import Method, Submission, SuiteName, suite_hash
 
 
 def submission_of(
-    results: Sequence[CellResult], run: Path, entry: ScorerEntry, suite: Suite, name: str, authors: Sequence[str], url: str
+    results: Sequence[CellResult],
+    run: Path,
+    entry: ScorerEntry,
+    suite: Suite,
+    name: str,
+    authors: Sequence[str],
+    url: str,
 ) -> tuple[Submission, dict[str, dict[str, Answer]]]:
     """What the results of one scorer on a suite say as a submission, and its answers by task and question.
 
@@ -41,28 +47,46 @@ def submission_of(
             answers[result.key.task] = given
         cells.append(_cell(result, given, environments.index(result.environment)))
     key = results[0].key
-    method = built(
-        Method,
-        name=entry.name,
-        version=entry.version,
-        source_hash=key.source_hash,
-        reference=entry.reference,
-        deterministic=entry.deterministic,
-        needs_gradients=entry.needs_gradients,
-        supervision=entry.supervision,
-        parameters=entry.parameters,
-    )
-    submission = built(
-        Submission,
-        name=name,
-        authors=tuple(authors),
-        url=url,
-        track=key.track,
-        track_version=key.track_version,
-        method=method,
-        suite=SuiteName(name=suite.name, version=suite.version, sha256=suite_hash(suite)),
-        device=key.device,
-        environments=tuple(environments),
-        cells=tuple(cells),
-    )
+    try:
+        method = Method(
+            name=entry.name,
+            version=entry.version,
+            source_hash=key.source_hash,
+            reference=entry.reference,
+            deterministic=entry.deterministic,
+            needs_gradients=entry.needs_gradients,
+            supervision=entry.supervision,
+            parameters=entry.parameters,
+        )
+        submission = Submission.model_validate(
+            {
+                "name": name,
+                "authors": tuple(authors),
+                "url": url,
+                "track": key.track,
+                "track_version": key.track_version,
+                "method": method,
+                "suite": SuiteName(name=suite.name, version=suite.version, sha256=suite_hash(suite)),
+                "device": key.device,
+                "environments": tuple(environments),
+                "cells": tuple(cells),
+            }
+        )
+    except ValidationError as error:
+        raise PeabenchError(f"This cannot be submitted: {first_complaint(error)}; correct it.") from None
     return submission, answers
+
+
+def _cell(result: CellResult, answers: Mapping[str, Answer] | None, environment: int) -> SubmittedCell:
+    told = {"task": result.key.task, "content_hash": result.key.content_hash, "environment": environment}
+    if answers is None:
+        return SubmittedCell.model_validate(told | {"status": result.status, "reason": result.reason})
+    return SubmittedCell.model_validate(
+        told
+        | {
+            "status": "answered",
+            "questions": {name: question_hash(result.key, name) for name in answers},
+            "answer_hash": result.answer_hash,
+            "cost": result.cost,
+        }
+    )
