@@ -2,16 +2,52 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Annotated, Any
 
-from pydantic import ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from peabench.answers import read_answers
+from peabench.cli.output import printable
 from peabench.discovery import ScorerEntry
 from peabench.documents import first_complaint
 from peabench.plain import Answer
+from peabench.questions import question_hash
 from peabench.results import CellResult
 from peabench.suites import Suite
-from peabench_leaderboard.submissions.submission import Method, Submission, SuiteName, suite_hash
+from peabench_leaderboard.submissions.submission import (
+    Address,
+    Method,
+    ScorerName,
+    Submission,
+    SubmittedCell,
+    SuiteName,
+    Words,
+    suite_hash,
+)
+
+
+def refuse_bad_fields(name: str, authors: Sequence[str], url: str) -> None:
+    """Refuse what a submission cannot say, before a run that would be in vain.
+
+    Raises:
+        PeabenchError: a field is missing or does not fit.
+    """
+    checks: tuple[tuple[str, object, TypeAdapter[Any]], ...] = (
+        ("--name", name, TypeAdapter(ScorerName)),
+        ("--authors", list(authors), TypeAdapter(Annotated[list[Words], Field(min_length=1, max_length=100)])),
+        ("--url", url, TypeAdapter(Address)),
+    )
+    needed = {
+        "--name": "at most 64 lower-case letters, digits, '.', '_' and '-'",
+        "--authors": "at least one name",
+        "--url": "an address that begins with http:// or https://",
+    }
+    for option, value, adapter in checks:
+        try:
+            adapter.validate_python(value)
+        except ValidationError:
+            came = ", ".join(value) if isinstance(value, list) else value
+            raise PeabenchError(f"{option} takes {needed[option]}, not {came or 'nothing'!r}; give it.") from None
 
 
 def submission_of(
@@ -80,7 +116,7 @@ def submission_of(
 def _cell(result: CellResult, answers: Mapping[str, Answer] | None, environment: int) -> SubmittedCell:
     told = {"task": result.key.task, "content_hash": result.key.content_hash, "environment": environment}
     if answers is None:
-        return SubmittedCell.model_validate(told | {"status": result.status, "reason": result.reason})
+        return SubmittedCell.model_validate(told | {"status": result.status, "reason": printable(result.reason)})
     return SubmittedCell.model_validate(
         told
         | {
