@@ -1,7 +1,7 @@
 """A toy laboratory in place of the installed families, tracks and scorers, for the tests of the harness."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from loopback_hub import TOKEN, LoopbackHub, running
 
 torch.set_num_threads(1)  # pytest-xdist runs a process per core
 
@@ -58,3 +59,30 @@ def invoke(toy: ModuleType) -> Callable[..., Any]:
         return CliRunner().invoke(build_app(), list(arguments))
 
     return call
+
+
+@pytest.fixture(autouse=True)
+def no_downloaded_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the person who runs the tests has downloaded is out of their sight, and nothing is asked of the real Hub."""
+    monkeypatch.setenv("PEABENCH_CACHE", str(tmp_path / "peabench-cache"))
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    for name in ("PEABENCH_HUB_REPO", "PEABENCH_HUB_REVISION", "HF_TOKEN", "HF_HUB_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackHub]:
+    """A Hub on loopback that the real client talks to, here and in child processes; its waits are cut short here.
+
+    Xet, which the client would prefer for large files, speaks to other servers than the Hub and is turned off.
+    """
+    import huggingface_hub.constants as constants
+
+    with running() as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        monkeypatch.setenv("HF_TOKEN", TOKEN)
+        monkeypatch.setenv("HF_HOME", str(tmp_path / "hugging-face"))
+        monkeypatch.setenv("HF_HUB_DISABLE_XET", "1")
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+        monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda seconds: None)
+        yield hub

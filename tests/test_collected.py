@@ -14,6 +14,7 @@ from peabench.errors import PeabenchError
 from peabench.results import CellResult, answer_hash, read_all
 from peabench.runner import plan, run
 from peabench.standings import standings
+from peabench.storage import write_whole
 from peabench.suites import get_suite
 
 
@@ -98,6 +99,65 @@ def test_another_scorer_joins_those_that_stand_there(ran: Path, tmp_path: Path) 
         collect(tmp_path / "later", to, get_suite("all"))
 
 
+def test_a_folder_holds_verified_and_self_reported_results(ran: Path, tmp_path: Path) -> None:
+    run_all(tmp_path / "mine", "noise")
+    to = tmp_path / "to"
+    collect(ran, to, get_suite("all"), "verified")
+    collect(tmp_path / "mine", to, get_suite("all"))
+    found, problems = read_all(to)
+    assert not problems
+    told = {row.scorer: row.verification for row in standings(found, resamples=50)}
+    assert told == {"mean": "verified", "oracle": "verified", "noise": "self-reported", "moody": "verified"}
+    assert {result.verification for result in read_all(ran)[0]} == {"self-reported"}
+
+
+def test_a_run_cannot_call_its_own_results_verified(ran: Path) -> None:
+    file = ran / "guess" / "noise" / "toy--a-0.seed-0.cpu.json"
+    content = json.loads(file.read_text())
+    assert "verification" not in content
+    file.write_text(json.dumps(content | {"verification": "verified"}))
+    found, problems = read_all(ran)
+    assert len(found) == 15
+    assert ["calls itself verified; delete that field" in problem for problem in problems] == [True]
+
+
+def test_results_on_an_older_version_of_a_suite_are_replaced_or_left_out(ran: Path, tmp_path: Path) -> None:
+    suite, to = get_suite("all"), tmp_path / "to"
+    newer = suite.model_copy(update={"version": 1})
+    collect(ran, to, suite)
+    run_all(tmp_path / "later", "noise")
+    written = collect(tmp_path / "later", to, newer)
+    assert names(written) == ["noise"]
+    assert not (to / "guess" / "noise.all-0.json").exists()
+    assert not (to / "guess" / "noise.all-0.safetensors").exists()
+    assert altered(to) == []
+    found, problems = read_all(to)
+    assert {result.key.scorer for result in found} == {"noise"}
+    assert len(problems) == 3
+    assert "mean.all-0.json is of all 0, and others there of version 1" in problems[0]
+
+
+def test_collecting_that_was_killed_half_way_is_done_again(
+    ran: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_all(ran, "noise", seed=1)
+    to, suite = tmp_path / "to", get_suite("all")
+    collect(ran, to, suite)
+    run_all(ran, "noise", seed=2)
+
+    def killed(file: Path, content: bytes) -> None:
+        if file.name == MANIFEST:
+            raise KeyboardInterrupt
+        write_whole(file, content)
+
+    monkeypatch.setattr("peabench.collecting.write_whole", killed)
+    with pytest.raises(KeyboardInterrupt):
+        collect(ran, to, suite)
+    monkeypatch.undo()
+    collect(ran, to, suite)
+    assert altered(to) == read_all(to)[1] == []
+
+
 @pytest.mark.parametrize("name", ["guess/noise.all-0.json", "guess/noise.all-0.safetensors"])
 def test_a_changed_missing_or_added_file_is_named(ran: Path, tmp_path: Path, name: str) -> None:
     to = tmp_path / "to"
@@ -120,6 +180,11 @@ def test_results_that_their_manifest_does_not_list_are_left_out(ran: Path, tmp_p
     found, problems = read_all(to)
     assert {result.key.scorer for result in found} == {"mean", "moody", "oracle"}
     assert ["noise.all-0.json is not the one that manifest.json lists" in problem for problem in problems] == [True]
+    file.write_text(file.read_text().replace('"noise" ', '"noise"'))
+    (to / "guess" / "noise.all-0.safetensors").write_bytes(b"")
+    found, problems = read_all(to)
+    assert {result.key.scorer for result in found} == {"mean", "moody", "oracle"}
+    assert "noise.all-0.safetensors of noise.all-0.json are not those that manifest.json lists" in problems[0]
     (to / MANIFEST).unlink()
     assert read_all(to)[0] == []
     assert "manifest.json could not be read" in read_all(to)[1][0]
@@ -135,6 +200,9 @@ def test_results_that_their_manifest_does_not_list_are_left_out(ran: Path, tmp_p
         ("cells", "twice", "each task, seed and device once"),
         ("score", float("nan"), "is malformed"),
         ("status", "failed", "must have a reason"),
+        ("score", 1.5, "a score must be at most 1"),
+        ("suite", "all", "suite"),
+        ("verification", "certified", "verification"),
     ],
 )
 def test_a_document_that_contradicts_itself_is_named_with_its_field(
@@ -183,7 +251,7 @@ def test_what_cannot_be_collected_is_one_sentence(ran: Path, tmp_path: Path, toy
         collect(ran, to, suite)
     for old, new, complaint in (
         ('"scorer_version": "1"', '"scorer_version": "2"', "toy/a-0 and toy/a-1 are of different versions"),
-        ('"metrics": {\n  "score": ', '"metrics": {\n  "score": 1', "noise on toy/a-0 are not the means"),
+        ('"metrics": {\n  "score": 0.', '"metrics": {\n  "score": 0.0', "noise on toy/a-0 are not the means"),
     ):
         file.write_text(good.replace(old, new))
         with pytest.raises(PeabenchError, match=complaint):

@@ -1,5 +1,7 @@
 """Pools: what a cell does to its process befalls no other cell, and what it answers depends on no pool."""
 
+import pickle
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from peabench.pools import Backend
 from peabench.results import CellResult, read_all
 from peabench.runner import _outcome, plan, run
 from peabench.suites import get_suite
-from peabench.supervision import Reply
+from peabench.supervision import Limits, Reply
 
 WILD = Path(__file__).parent / "fakes" / "wild_scorers.py"
 
@@ -85,6 +87,57 @@ def test_native_code_that_outstays_its_time_is_killed(tmp_path: Path, impatient:
 def test_what_earlier_cells_left_behind_is_no_failure_of_the_next_one(tmp_path: Path) -> None:
     results = list(run(cells_of("hoarding"), tmp_path, jobs=1, memory=10**9))
     assert [result.status for result in results] == ["ok"] * 4
+
+
+@pytest.mark.parametrize("name", ["spoiling", "forking"])
+@pytest.mark.parametrize("jobs", [0, 1])
+def test_what_a_cell_does_to_its_process_befalls_no_other(tmp_path: Path, name: str, jobs: int) -> None:
+    if (name, jobs) == ("forking", 0):
+        pytest.skip("nothing guards this very process")
+    steady = cells_of("steady")
+    calm = lasting(run(steady, tmp_path / "calm", jobs=1))
+    mixed = [cell for pair in zip(cells_of(name), steady, strict=True) for cell in pair]
+    results = list(run(mixed, tmp_path / "mixed", jobs=jobs))
+    assert {result.status for result in results} == {"ok"}
+    assert lasting(result for result in results if result.key.scorer == "steady") == calm
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("chattering", "Its process gave something that is no answer to what it was asked."),
+        ("closing", "Its process (ended itself with exit code 1|closed the connection to the run)."),
+        ("halting", r"Its process was killed \(SIGKILL\), as the system does where memory runs out\."),
+    ],
+)
+def test_a_cell_that_meddles_with_its_connection_fails_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, reason: str
+) -> None:
+    monkeypatch.setattr(supervision, "TRANSFER_SECONDS", 1.0)
+    meddling, steady = cells_of(name, tasks="*tree-xs-0"), cells_of("steady")
+    first, *others = supervised_here([*meddling, *steady])
+    assert first.status == "failed"
+    assert re.fullmatch(reason, first.reason)
+    assert {result.status for result in others} == {"ok"}
+
+
+def supervised_here(cells: list[Cell]) -> list[CellResult]:
+    """The cells in processes that this very process watches, one after another."""
+    found = []
+    for cell in cells:
+        reply = supervision.supervised(0, pickle.dumps(cell), Limits())
+        found.append(_outcome(cell, reply).result)
+    return found
+
+
+@pytest.mark.parametrize("timeout", [float("nan"), float("inf"), -1.0, 1e300])
+def test_a_time_limit_that_no_clock_has_is_one_sentence(tmp_path: Path, timeout: float) -> None:
+    with pytest.raises(PeabenchError, match="--timeout takes 0 to 1e\\+08 seconds, not"):
+        list(run(cells_of("steady"), tmp_path, timeout=timeout))
+
+
+def test_there_are_no_more_workers_than_cells(tmp_path: Path) -> None:
+    assert [result.status for result in run(cells_of("steady", tasks="*tree-xs-0"), tmp_path, jobs=10**6)] == ["ok"]
 
 
 def test_a_limit_that_torch_alone_breaks_fails_every_cell(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from peabench.discovery import ScorerEntry
 from peabench.errors import InvalidAnswer, PeabenchError
 from peabench.isolation import CellTimeout, one_thread, quiet, seed_global_generators, time_limit
 from peabench.plain import Answer, plain
+from peabench.process_state import process_state_kept
 from peabench.results import Cost
 from peabench.scorers import Scorer
 
@@ -94,7 +95,7 @@ def answered(asked: Asked, timeout: float | None = None) -> Answered:
 def guarded(ask: Callable[[], Answered], timeout: float | None) -> Answered:
     """What asking gives, in one thread and quietly; errors and time limits become reports."""
     try:
-        with quiet(), one_thread(), time_limit(timeout):
+        with quiet(), one_thread(), process_state_kept(), time_limit(timeout):
             return ask()
     except Declined as declined:
         return Answered(Report(status="declined", reason=one_line(str(declined))))

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, FiniteFloat, model_validator
+from pydantic import BaseModel, ConfigDict, FiniteFloat, StringConstraints, model_validator
 
 from peabench.documents import read_document
 from peabench.errors import PeabenchError
-from peabench.results import CellKey, CellResult, Cost, Status, mean_metrics, read
+from peabench.results import CellKey, CellResult, Cost, Status, Verification, mean_metrics, read
 from peabench.scorers import Role
 from peabench.suites import Sha256
 
@@ -44,6 +44,17 @@ class CollectedCell(BaseModel):
         return f"{self.task}.seed-{self.seed}.{self.device}"
 
 
+class Submitter(BaseModel):
+    """Where submitted results come from."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    submission: Sha256
+    """Its id."""
+    authors: tuple[str, ...]
+    url: str
+
+
 class Collected(BaseModel):
     """All results of a scorer on a suite."""
 
@@ -56,7 +67,12 @@ class Collected(BaseModel):
     scorer_version: str
     source_hash: str = ""
     role: Role
-    suite: str
+    suite: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]* [0-9]{1,9}$")]
+    """Name and version."""
+    verification: Verification = "self-reported"
+    """Of all its cells."""
+    submitter: Submitter | None = None
+    """None where the results are of code that was run here."""
     environments: list[dict[str, str]]
     """The versions, machines and commits that cells were run with."""
     cells: list[CollectedCell]
@@ -70,6 +86,16 @@ class Collected(BaseModel):
             raise ValueError(f"cells: expected environments 0 to {len(self.environments) - 1}")
         self.results()
         return self
+
+    @property
+    def suite_name(self) -> str:
+        """Of its suite."""
+        return self.suite.rpartition(" ")[0]
+
+    @property
+    def suite_version(self) -> int:
+        """Of its suite."""
+        return int(self.suite.rpartition(" ")[2])
 
     @property
     def file(self) -> Path:
@@ -107,6 +133,7 @@ class Collected(BaseModel):
                 cost=cell.cost,
                 answer_hash=cell.answer_hash,
                 environment=self.environments[cell.environment],
+                verification=self.verification,
             )
             for cell in self.cells
         ]
@@ -176,23 +203,51 @@ def documents(folder: Path) -> list[Path]:
 
 
 def read_folder(folder: Path) -> tuple[list[CellResult], list[str]]:
-    """The results of every file of collected results, and one sentence for each that is bad or not as it was listed."""
+    """The results of every file of collected results, and one sentence for each that is left out.
+
+    Left out are those that are damaged, those that are not as they were listed, or whose answers are not, and those on
+    another version of a suite than the newest that the folder has results of: old and new tasks are not averaged.
+    """
     found = documents(folder)
     if not found:
         return [], []
-    results, problems = [], []
+    kept, problems = [], []
     try:
         sums = read_manifest(folder).files
     except PeabenchError as error:
         return [], [str(error)]
     for file in found:
         try:
-            if sha256(file) != sums.get(file.relative_to(folder).as_posix()):
-                raise PeabenchError(f"The result {file} is not the one that {MANIFEST} lists; restore both of them.")
-            results += read_collected(file).results()
+            kept.append((file, _as_listed(file, folder, sums)))
         except PeabenchError as error:
             problems.append(str(error))
+    newest: dict[tuple[str, str], int] = {}
+    for _, document in kept:
+        place = document.track, document.suite_name
+        newest[place] = max(newest.get(place, document.suite_version), document.suite_version)
+    results = []
+    for file, document in kept:
+        version = newest[document.track, document.suite_name]
+        if document.suite_version == version:
+            results += document.results()
+        else:
+            problems.append(
+                f"The result {file} is of {document.suite}, and others there of version {version}; run its scorer on "
+                "that and collect it."
+            )
     return results, problems
+
+
+def _as_listed(file: Path, folder: Path, sums: dict[str, str]) -> Collected:
+    if sha256(file) != sums.get(file.relative_to(folder).as_posix()):
+        raise PeabenchError(f"The result {file} is not the one that {MANIFEST} lists; restore both of them.")
+    document = read_collected(file)
+    answers = folder / document.answers_file
+    if not answers.is_file() or sha256(answers) != sums.get(document.answers_file.as_posix()):
+        raise PeabenchError(
+            f"The answers {answers} of {file.name} are not those that {MANIFEST} lists; restore all of them."
+        )
+    return document
 
 
 def read_manifest(folder: Path) -> Manifest:

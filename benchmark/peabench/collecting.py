@@ -1,27 +1,29 @@
 """Collecting the results of a run: from a file per cell to a file per scorer and suite, fit to be committed."""
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Sequence, Set
 from itertools import groupby
 from pathlib import Path
 
 from peabench.answers import encode, read_answers
 from peabench.collected import MANIFEST, Collected, CollectedCell, Manifest, read_manifest, sha256
 from peabench.errors import PeabenchError
-from peabench.plain import Answer
-from peabench.results import CellResult, mean_metrics, read_all
+from peabench.results import CellResult, Verification, mean_metrics, read_all
 from peabench.storage import write_whole
 from peabench.suites import Suite, tasks_of
 
 
-def collect(run: Path, to: Path, suite: Suite) -> list[Collected]:
+def collect(run: Path, to: Path, suite: Suite, verification: Verification = "self-reported") -> list[Collected]:
     """Write the results of a run, those of a suite's tasks as it froze them, to a folder of collected results.
 
-    Files of other scorers and suites in that folder stay; those of the same ones are replaced.
+    Files of other scorers and suites in that folder stay; those of the same ones are replaced, whichever version of the
+    suite they are of. Where this is killed half-way, doing it again mends the folder.
 
     Args:
         run: what `peabench run --out` made.
         to: folder of collected results; made if it is not there.
         suite: whose tasks.
+        verification: whether who collects vouches for having run the scorers' code.
 
     Returns:
         The documents written.
@@ -41,20 +43,43 @@ def collect(run: Path, to: Path, suite: Suite) -> list[Collected]:
             f"{run} holds no result of a task of the suite {suite.name} version {suite.version}; name another with "
             "--suite."
         )
-    kept = _kept_files(to)
-    written: list[Collected] = []
+    collected: list[tuple[Collected, bytes]] = []
     chosen.sort(key=lambda result: (result.key.track, result.key.scorer, result.key.task, result.key.seed))
     for _, group in groupby(chosen, key=lambda result: (result.key.track, result.key.scorer)):
         results = list(group)
-        document = document_of(results, suite)
+        document = document_of(results, suite, verification)
         answers = {cell.name: read_answers(run, r.key) for cell, r in zip(document.cells, results, strict=True)}
-        written.append(document)
-        _write(to, document, {name: given for name, given in answers.items() if given is not None})
-    names = [path.as_posix() for document in written for path in (document.file, document.answers_file)]
-    sums = kept | {name: sha256(to / name) for name in names}
-    manifest = Manifest(files=dict(sorted(sums.items())))
-    write_whole(to / MANIFEST, (manifest.model_dump_json(indent=1) + "\n").encode())
-    return written
+        collected.append((document, encode({n: given for n, given in answers.items() if given is not None})))
+    put(to, collected)
+    return [document for document, _ in collected]
+
+
+def put(to: Path, collected: Sequence[tuple[Collected, bytes]]) -> None:
+    """Write documents and the files of their answers to a folder of collected results, and list them there.
+
+    Files of other scorers and suites in that folder stay; those of the same ones are replaced, whichever version of the
+    suite they are of. Where this is killed half-way, doing it again mends the folder.
+
+    Args:
+        to: folder of collected results; made if it is not there.
+        collected: each document, and its answers as `peabench.answers.encode` gives them by the names of its cells.
+
+    Raises:
+        PeabenchError: what stands in `to` is not what its manifest lists, or it cannot be written.
+    """
+    written = [document for document, _ in collected]
+    contents: dict[str, bytes] = {}
+    for document, answers in collected:
+        contents[document.answers_file.as_posix()] = answers
+        contents[document.file.as_posix()] = document.text().encode()
+    older = _of_other_versions(to, written)
+    kept = _kept_files(to, {*contents, *older})
+    manifest = Manifest(
+        files=dict(sorted((kept | {name: hashlib.sha256(c).hexdigest() for name, c in contents.items()}).items()))
+    )
+    _write(to, contents | {MANIFEST: (manifest.model_dump_json(indent=1) + "\n").encode()})
+    for name in older:
+        (to / name).unlink(missing_ok=True)
 
 
 def gaps(documents: Sequence[Collected], suite: Suite) -> list[str]:
@@ -68,7 +93,7 @@ def gaps(documents: Sequence[Collected], suite: Suite) -> list[str]:
     return found
 
 
-def document_of(results: Sequence[CellResult], suite: Suite) -> Collected:
+def document_of(results: Sequence[CellResult], suite: Suite, verification: Verification = "self-reported") -> Collected:
     """The results of one scorer on a suite as one document.
 
     Raises:
@@ -100,6 +125,7 @@ def document_of(results: Sequence[CellResult], suite: Suite) -> Collected:
         source_hash=first.source_hash,
         role=results[0].role,
         suite=f"{suite.name} {suite.version}",
+        verification=verification,
         environments=environments,
         cells=[
             CollectedCell(
@@ -121,19 +147,30 @@ def document_of(results: Sequence[CellResult], suite: Suite) -> Collected:
     )
 
 
-def _write(to: Path, document: Collected, answers: dict[str, dict[str, Answer]]) -> None:
+def _write(to: Path, contents: dict[str, bytes]) -> None:
     try:
-        write_whole(to / document.answers_file, encode(answers))
-        write_whole(to / document.file, document.text().encode())
+        for name, content in contents.items():
+            write_whole(to / name, content)
     except OSError as error:
         raise PeabenchError(f"{to} cannot hold results ({error.strerror}); name another folder with --to.") from error
 
 
-def _kept_files(to: Path) -> dict[str, str]:
-    """Sums of the collected files that stand in a folder already, each as its manifest lists it."""
+def _of_other_versions(to: Path, written: Sequence[Collected]) -> set[str]:
+    """Files in a folder with results of the same scorers on other versions of the same suites."""
+    found: set[str] = set()
+    for document in written:
+        stem = f"{document.scorer}.{document.suite_name}-"
+        for file in (to / document.track).glob(f"{stem}*.*"):
+            if file.stem != document.file.stem and file.stem.removeprefix(stem).isdecimal():
+                found.add(file.relative_to(to).as_posix())
+    return found
+
+
+def _kept_files(to: Path, replaced: Set[str]) -> dict[str, str]:
+    """Sums of the collected files that stand in a folder and stay there, each as its manifest lists it."""
     if not (to / MANIFEST).exists():
         return {}
-    sums = read_manifest(to).files
+    sums = {name: sum_ for name, sum_ in read_manifest(to).files.items() if name not in replaced}
     present = {name: sha256(to / name) for name in sums if (to / name).is_file()}
     changed = [name for name in present if present[name] != sums[name]]
     if changed:

@@ -4,7 +4,6 @@ import hashlib
 import importlib
 import importlib.util
 import inspect
-import re
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,12 +15,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from peabench.errors import PeabenchError
 from peabench.identity import parameters, source_hash
 from peabench.registry import SCORERS, load, registered, suggestion
-from peabench.scorers import Role, Scorer
+from peabench.scorers import NAME, Role, Scorer
 
 if TYPE_CHECKING:
     from peabench.tracks import Reference
 
-NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 Origin = Literal["track", "plug-in", "dotted name", "file"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from pydantic import ValidationError
 
 DocumentT = TypeVar("DocumentT")
+SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+"""As JSON escapes it: half of a letter, which is none without the other half."""
 
 
 def read_json(file: Path, noun: str) -> Any:
@@ -25,13 +28,21 @@ def read_json(file: Path, noun: str) -> Any:
         PeabenchError: the file cannot be read, or is no JSON.
     """
     try:
-        return json.loads(file.read_bytes())
+        content = file.read_bytes()
+        value = json.loads(content)
+        if SURROGATE.search(content):
+            json.dumps(value, ensure_ascii=False).encode()
     except OSError as error:
         raise PeabenchError(f"The {noun} {file} could not be read: {error.strerror}; check its path.") from error
+    except UnicodeEncodeError as error:
+        raise PeabenchError(
+            f"The {noun} {file} is malformed: it must hold no text but Unicode, but has half a letter; restore it."
+        ) from error
     except ValueError as error:
         raise PeabenchError(f"The {noun} {file} is malformed: it must be JSON, but {error}; restore it.") from error
     except RecursionError:
         raise PeabenchError(f"The {noun} {file} is malformed: it is nested too deeply; restore it.") from None
+    return value
 
 
 def read_document(file: Path, kind: type[DocumentT], noun: str) -> DocumentT:
@@ -54,7 +65,7 @@ def read_document(file: Path, kind: type[DocumentT], noun: str) -> DocumentT:
 
 
 def first_complaint(error: ValidationError) -> str:
-    """The first thing that is wrong with a document: the field, and what was expected of it."""
+    """What the first complaint of a validation says: the field, and what is wrong with it."""
     first = error.errors(include_url=False)[0]
     field = ".".join(str(part) for part in first["loc"]) or "the file"
     return f"{field}: {first['msg']}"

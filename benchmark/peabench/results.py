@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, FiniteFloat, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from peabench.documents import read_document
 from peabench.errors import InvalidAnswer, PeabenchError
@@ -23,9 +23,15 @@ if TYPE_CHECKING:
 
 Status = Literal["ok", "answered", "declined", "failed"]
 """`ok`: answered and graded. `answered`: not graded, as the truth of the task is withheld."""
+Verification = Literal["verified", "self-reported"]
+"""Whether the maintainers computed or graded a result themselves, or only its author vouches for it."""
 
 SCORE = "score"
 """The metric that standings are made from: chance is 0, the truth itself is 1."""
+
+BEST = 1.0
+ROUNDING = 1e-6
+Amount = Annotated[float, Field(ge=0, le=1e18)]
 
 
 class CellKey(BaseModel):
@@ -67,11 +73,11 @@ class Cost(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    forward_passes: FiniteFloat
+    forward_passes: Amount
     """Example-passes, counted by the network."""
-    backward_passes: FiniteFloat
-    wall_seconds: FiniteFloat
-    peak_memory_bytes: int
+    backward_passes: Amount
+    wall_seconds: Amount
+    peak_memory_bytes: Annotated[int, Field(ge=0, lt=2**63)]
     """Above what the process held when the scorer began."""
 
 
@@ -98,6 +104,8 @@ class CellResult(BaseModel):
     answer_hash: str = ""
     """Of the plain answers by question, as `answer_hash` computes it."""
     environment: dict[str, str] = {}
+    verification: Verification = Field("self-reported", exclude=True)
+    """What the file of collected results that it stands in says; a run's own file has no say in it."""
 
     @property
     def answered(self) -> bool:
@@ -110,6 +118,8 @@ class CellResult(BaseModel):
             raise ValueError("a result with status 'ok' must have metrics.score and cost")
         if self.status == "answered" and (self.metrics or self.questions or self.cost is None):
             raise ValueError("a result with status 'answered' must have cost and no metrics")
+        if any(found.get(SCORE, 0.0) > BEST + ROUNDING for found in (self.metrics, *self.questions)):
+            raise ValueError(f"a score must be at most {BEST:g}, which the truth itself earns")
         if self.status != "ok" and not self.reason:
             raise ValueError(f"a result with status {self.status!r} must have a reason")
         return self
@@ -147,9 +157,12 @@ def read(file: Path) -> CellResult:
     """One stored result.
 
     Raises:
-        PeabenchError: the file cannot be read, a field of it is wrong, or it stands in the place of another cell.
+        PeabenchError: the file cannot be read, a field of it is wrong, it stands in the place of another cell, or it
+            calls itself verified, which only collected results can be.
     """
     result = read_document(file, CellResult, "result")
+    if result.verification != "self-reported":
+        raise PeabenchError(f"The result {file} of a run calls itself {result.verification}; delete that field of it.")
     if file.parts[-3:] != result.key.file.parts:
         raise PeabenchError(f"The result {file} says that it belongs at {result.key.file}; move it there or delete it.")
     return result

@@ -20,6 +20,8 @@ from peabench.suites import Suite, difference, tasks_of
 from peabench.supervision import Limits, Reply, supervised
 
 BREAKS_IN_A_ROW = 3
+LONGEST_TIMEOUT = 1e8
+"""Seconds; timers of the system hold no number at will."""
 
 
 def plan(
@@ -100,7 +102,7 @@ def run(
     Raises:
         PeabenchError: the limits or the pool cannot be had here, or a result cannot be written.
     """
-    _refuse_what_cannot_be(jobs, memory, backend)
+    _refuse_what_cannot_be(jobs, timeout, memory, backend)
     clear_parts(out)
     waiting = {}
     for cell in cells:
@@ -125,7 +127,11 @@ def done_already(cells: Sequence[Cell], out: Path) -> int:
     return sum(finished(cell.key, out) is not None for cell in cells)
 
 
-def _refuse_what_cannot_be(jobs: int | None, memory: int | None, backend: Backend) -> None:
+def _refuse_what_cannot_be(jobs: int | None, timeout: float | None, memory: int | None, backend: Backend) -> None:
+    if timeout is not None and not 0 <= timeout <= LONGEST_TIMEOUT:
+        raise PeabenchError(
+            f"--timeout takes 0 to {LONGEST_TIMEOUT:g} seconds, not {timeout:g}; leave it out for no limit."
+        )
     if jobs == 0 and backend is not Backend.processes:
         raise PeabenchError(f"--jobs 0 runs the cells in this process; leave out --backend {backend}, or --jobs 0.")
     if memory is not None and jobs == 0:
@@ -148,7 +154,8 @@ def _run_in_pool(
     if not waiting:
         return
     breaks = 0
-    with open_pool(backend, jobs, cluster) as pool:
+    workers = None if jobs is None else min(jobs, len(waiting))
+    with open_pool(backend, workers, cluster) as pool:
         while waiting:
             cells = list(waiting.values())
             packed = (pickle.dumps(cell) for cell in cells)

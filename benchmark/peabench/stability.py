@@ -55,6 +55,20 @@ def stability(results: Sequence[CellResult], resamples: int = RESAMPLES, seed: i
     return [_stability(board, resamples, seed) for board in boards(results)]
 
 
+def in_words(found: Stability) -> str:
+    """What a board says of its stability, in one sentence; nothing where nothing was measured."""
+    told = []
+    if found.tau is not None:
+        told.append(f"disjoint halves of the tasks' seeds rank the methods alike to Kendall's tau {found.tau:.2f}")
+    if found.resolvable is not None:
+        told.append(
+            f"a difference above {found.resolvable:.3f} can be told from chance in a typical pair of methods, and in "
+            f"{found.resolved} of the {found.pairs} pairs it is"
+        )
+    text = "; ".join(told)
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
+
+
 def halves(seeds: Sequence[str]) -> list[tuple[frozenset[str], frozenset[str]]]:
     """The ways to part seeds in two halves; of an odd number one half has one more.
 

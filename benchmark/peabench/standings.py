@@ -13,6 +13,7 @@ from peabench.boards import (
     Board,
     Cells,
     Row,
+    RowKey,
     TaskKey,
     boards,
     in_order,
@@ -22,7 +23,7 @@ from peabench.boards import (
     variant_of,
 )
 from peabench.errors import PeabenchError
-from peabench.results import SCORE, CellResult
+from peabench.results import SCORE, CellResult, Verification
 from peabench.scorers import Role
 from peabench.weights import LEVEL, RESAMPLES, Array, interval
 
@@ -45,7 +46,10 @@ class Standing:
     track_version: int
     scorer: str
     scorer_version: str
+    source_hash: str
     role: Role
+    verification: Verification
+    """`verified` where all its results are."""
     seed: int
     device: str
     score: float | None
@@ -83,6 +87,11 @@ class Standing:
     wall_seconds: float | None
     peak_memory_bytes: int | None
 
+    @property
+    def row_key(self) -> RowKey:
+        """What tells its row of the board from others."""
+        return self.scorer, self.scorer_version, self.source_hash, self.seed, self.device
+
     def listing(self) -> dict[str, Any]:
         """The row that `--json` prints: the costs under `cost`."""
         row = asdict(self)
@@ -103,6 +112,23 @@ def standings(results: Sequence[CellResult], resamples: int = RESAMPLES, seed: i
         seed: of the bootstrap.
     """
     return [row for board in boards(results) for row in _track_standings(board, resamples, seed)]
+
+
+def labels(rows: Sequence[Standing]) -> list[str]:
+    """Names of a board's rows: the scorer, and what tells its row from the others."""
+    seeds, devices = {row.seed for row in rows}, {row.device for row in rows}
+
+    def label(row: Standing) -> str:
+        versions = {other.scorer_version for other in rows if other.scorer == row.scorer}
+        alike = [other for other in rows if (other.scorer, other.scorer_version) == (row.scorer, row.scorer_version)]
+        sources = {other.source_hash for other in alike}
+        told = [f"version {row.scorer_version}"] * (len(versions) > 1) + [f"source {row.source_hash[:8]}"] * (
+            len(sources) > 1
+        )
+        told += [f"seed {row.seed}"] * (len(seeds) > 1) + [row.device] * (len(devices) > 1)
+        return f"{row.scorer} ({', '.join(told)})" if told else row.scorer
+
+    return [label(row) for row in rows]
 
 
 def by_metric(results: Sequence[CellResult], metric: str) -> list[CellResult]:
@@ -227,7 +253,9 @@ def _standing(
         track_version=board.version,
         scorer=first.key.scorer,
         scorer_version=first.key.scorer_version,
+        source_hash=first.key.source_hash,
         role=first.role,
+        verification="verified" if all(c.verification == "verified" for c in row.cells.values()) else "self-reported",
         seed=first.key.seed,
         device=first.key.device,
         score=row.score,

@@ -22,7 +22,7 @@ from typing import Literal
 from pydantic import ByteSize
 
 from peabench.cost import SAMPLE_SECONDS, resident_bytes
-from peabench.worker import OUTCOME
+from peabench.worker import NUMBER_BYTES, OUTCOME
 
 Role = Literal["examiner", "scorer"]
 
@@ -31,8 +31,9 @@ GRACE_SECONDS = 5.0
 
 LEADER_SECONDS = 0.5
 
+TRANSFER_SECONDS = 60.0
 LARGEST_MESSAGE = 2**28
-"""Bytes that a process may send at once."""
+"""Bytes that a process may send at once: answers of 64 MiB, and what came of asking for them."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ class CellProcess:
         self.used = False
         """Whether it has run a cell already."""
         self._ready = False
+        self._asked = 0
         self._connection, theirs = Pipe()
         path = os.pathsep.join(folder or str(Path.cwd()) for folder in sys.path)
         self._process = subprocess.Popen(
@@ -95,17 +97,20 @@ class CellProcess:
             if not self._ready:
                 self._receive(limits.memory_bytes, None)
                 self._ready = True
-            self._connection.send_bytes(request)
+            self._asked += 1
+            number = self._asked.to_bytes(NUMBER_BYTES)
+            self._connection.send_bytes(number + request)
             answer = self._receive(limits.memory_bytes, limits.seconds)
         except (EOFError, OSError) as error:
             raise ProcessEnded(self._death()) from error
+        if not answer.startswith(number):  # of a cell before, whose scorer wrote where it should not
+            raise ProcessEnded("Its process gave something that is no answer to what it was asked.")
         self.used = True
-        return answer
+        return answer[NUMBER_BYTES:]
 
     def end(self) -> None:
         """Kill the process and what it started."""
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        self._kill()
         self._process.wait()
         if self._process.stdin:
             self._process.stdin.close()
@@ -124,13 +129,23 @@ class CellProcess:
                     f"The cell took more than its {seconds:g} s and was killed, as it did not stop by itself; "
                     "raise --timeout to give it more."
                 )
-        return self._connection.recv_bytes(LARGEST_MESSAGE)
+        # What has begun to come must come whole, and is no larger than answers may be.
+        deadline = threading.Timer(TRANSFER_SECONDS, self._kill)
+        deadline.start()
+        try:
+            return self._connection.recv_bytes(LARGEST_MESSAGE)
+        finally:
+            deadline.cancel()
+
+    def _kill(self) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def _death(self) -> str:
         try:
             code = self._process.wait(GRACE_SECONDS)
         except subprocess.TimeoutExpired:
-            return "Its process closed the connection to the run, or sent more than it may."
+            return "Its process closed the connection to the run."
         if code == -signal.SIGKILL:
             return "Its process was killed (SIGKILL), as the system does where memory runs out."
         if code < 0:

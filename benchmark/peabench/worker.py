@@ -18,17 +18,27 @@ from pathlib import Path
 READY = b"ready"
 QUESTIONS, OUTCOME = b"?", b"!"
 """What an examiner's message begins with: questions for a scorer, or the outcome of the cell."""
+NUMBER_BYTES = 8
+"""Of a request, which its reply begins with."""
 
 
 def serve(connection: "Connection[bytes, bytes]", reply: Callable[[bytes], bytes]) -> None:
-    """Reply to each request until the other end is closed."""
+    """Reply to each request, which begins with a number, with that number and the reply, until the other end is closed.
+
+    A copy of this process that a scorer forked ends here, where the scorer lets it return: it replies nothing.
+    """
+    process = os.getpid()
     connection.send_bytes(READY)
     while True:
         try:
             request = connection.recv_bytes()
         except EOFError:
             return
-        connection.send_bytes(reply(request))
+        number, content = request[:NUMBER_BYTES], request[NUMBER_BYTES:]
+        found = reply(content)
+        if os.getpid() != process:
+            os._exit(0)
+        connection.send_bytes(number + found)
 
 
 def examiner() -> Callable[[bytes], bytes]:

@@ -6,7 +6,7 @@ from peabench.results import CellKey, CellResult, Cost
 def cell(scorer: str, task: str, score: float | None, role: str = "method", **fields: object) -> CellResult:
     """A result of a scorer on a task, failed where it has no score; fields of its key, or its provenance, by name."""
     names = {"track": "circuits", "track_version": 1, "scorer_version": "1", "source_hash": "", "others_hash": ""}
-    own = {name: str(fields.pop(name)) for name in ("provenance", "suite") if name in fields}
+    own = {name: str(fields.pop(name)) for name in ("provenance", "suite", "reason") if name in fields}
     ids = names | {"scorer": scorer, "task": task, "content_hash": task, "seed": 0, "device": "cpu"} | fields
     return CellResult.model_validate(
         {

@@ -56,7 +56,7 @@ class Patching(Scorer[Any, CircuitAnswer]):
     reference = "a test"
 
     def score(self, question: Any) -> CircuitAnswer:
-        type(TRACK).grade = lambda *_: {"score": 1.0}  # type: ignore[method-assign]
+        TRACK.grade = lambda *_: {"score": 1.0}  # type: ignore[method-assign]
         return CircuitAnswer(torch.rand(len(question.edges), generator=question.generator))
 
 

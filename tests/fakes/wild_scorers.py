@@ -6,12 +6,15 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from peabench import Scorer
+from peabench.tracks import circuits
 from peabench.tracks.circuits import CircuitAnswer
 
 
@@ -95,4 +98,68 @@ class Murderous(Steady):
             file.touch()
             os.kill(os.getppid(), signal.SIGKILL)
             time.sleep(60)
+        return super().score(question)
+
+
+class Spoiling(Steady):
+    """Sets what holds for the whole process, and bends the harness's own classes."""
+
+    name = "spoiling"
+
+    def score(self, question: Any) -> CircuitAnswer:
+        answer = super().score(question)
+        torch.set_default_dtype(torch.float64)
+        torch.nn.modules.module.register_module_forward_hook(self._nothing)
+        warnings.simplefilter("error")
+        os.chdir("/")
+        type(circuits.TRACK).grade = lambda *_: {"score": 0.125}  # type: ignore[method-assign]
+        return answer
+
+    def _nothing(self, *_: object) -> Any:
+        return torch.zeros(1)
+
+
+class Forking(Steady):
+    """Leaves a copy of its process behind that answers too, and comes back to ask for more."""
+
+    name = "forking"
+
+    def score(self, question: Any) -> CircuitAnswer:
+        if os.fork() == 0:
+            time.sleep(0.2)
+        return super().score(question)
+
+
+class Chattering(Steady):
+    """Writes to every file that is open, the connection to the harness among them."""
+
+    name = "chattering"
+
+    def score(self, question: Any) -> CircuitAnswer:
+        for descriptor in range(3, 256):
+            with suppress(OSError):
+                os.write(descriptor, b"\0\0\0\3one")
+        return super().score(question)
+
+
+class Closing(Steady):
+    """Closes every file that is open."""
+
+    name = "closing"
+
+    def score(self, question: Any) -> CircuitAnswer:
+        os.closerange(3, 4096)
+        return super().score(question)
+
+
+class Halting(Steady):
+    """Begins to answer, and stops in the middle."""
+
+    name = "halting"
+
+    def score(self, question: Any) -> CircuitAnswer:
+        for descriptor in range(3, 256):
+            with suppress(OSError):
+                os.write(descriptor, b"\0\0\1\0one")
+        time.sleep(600)
         return super().score(question)

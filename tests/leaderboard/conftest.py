@@ -50,7 +50,7 @@ def answers() -> Callable[[CellKey], list[dict[str, Any]] | None]:
 
 @pytest.fixture(scope="session")
 def contents(results: list[CellResult]) -> Contents:
-    return contents_of(results, "0123456789ab", verified=False)
+    return contents_of(results, "0123456789ab")
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,16 +13,18 @@ from urllib.parse import unquote
 import pytest
 from small_site import FAILURE, HOSTILE, Site, circuit_size
 
-from peabench.catalogue import installed_tasks, select
+from peabench.catalogue import content_hash, installed_tasks, select
 from peabench.errors import PeabenchError
 from peabench.results import CellResult
+from peabench.tasks import load_task
 from peabench_leaderboard.site.build import ASSETS, DATA_NAME, MARKER, contents_of, site_files, write_site
 from peabench_leaderboard.site.contents import Contents
 from peabench_leaderboard.site.home_page import board_data, home_context
-from peabench_leaderboard.site.origin import commit_of, is_verified
+from peabench_leaderboard.site.origin import commit_of
 from peabench_leaderboard.site.pages import Pages
 from peabench_leaderboard.site.script_data import script
 from peabench_leaderboard.site.stored_answers import no_answers
+from peabench_leaderboard.site.task_files import copies, task_files
 
 VOID = {"meta", "link", "input", "br", "img", "hr"}
 FIRST_PAGE_BYTES = 300_000
@@ -126,7 +129,7 @@ def test_names_from_outside_are_text(pages: dict[Path, Page], site: Site) -> Non
 
 def test_every_file_stays_in_the_folder(site: Site) -> None:
     folders = {file.parent.relative_to(site.folder).as_posix() for file in site.folder.rglob("*") if file.is_file()}
-    assert folders == {".", "assets", "scorer", "task"}
+    assert {name for name in folders if not name.startswith("files/")} == {".", "assets", "scorer", "task"}
     assert not list(site.folder.parent.glob("x*"))
 
 
@@ -159,6 +162,33 @@ def test_a_task_page_has_its_certificate_with_nulls_and_how_to_load_it(pages: di
     assert "peabench_tasks/boolean/checkpoints/tree-s-0/model.safetensors" in text
 
 
+def test_a_task_s_files_stand_beside_its_page(site: Site, pages: dict[Path, Page], tmp_path: Path) -> None:
+    page = site.folder / "task/boolean--tree-s-0.html"
+    links = [a for a in pages[page].of("a") if "download" in a]
+    folder = select(installed_tasks(), ["boolean/tree-s-0"])[0].folder
+    for link in links:
+        copy = (page.parent / unquote(str(link["href"]))).resolve()
+        assert copy.read_bytes() == (folder / copy.name).read_bytes()
+        shutil.copy(copy, tmp_path)
+    assert content_hash(tmp_path) == content_hash(folder)
+    assert load_task(tmp_path).certificate
+
+
+def test_a_large_task_is_listed_without_copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = select(installed_tasks(), ["boolean/tree-s-0"])[0]
+    monkeypatch.setattr("peabench_leaderboard.site.task_files.LARGEST_COPIED", 1000)
+    assert list(copies(task)) == []
+    assert [file.address for file in task_files(task)] == [None] * 7
+
+
+def test_below_a_board_stands_how_firm_it_is(pages: dict[Path, Page], site: Site) -> None:
+    text = " ".join("".join(pages[site.folder / "index.html"].text).split())
+    for board in site.contents.boards:
+        assert board.stability.resolvable is not None
+        assert f"a difference above {board.stability.resolvable:.3f} can be told from chance" in text
+    assert {"stability"} <= {attributes.get("id") for _, attributes in pages[site.folder / "method.html"].elements}
+
+
 def test_the_three_lines_load_the_task(site: Site) -> None:
     page = (site.folder / "task/boolean--tree-s-0.html").read_text()
     code = re.search(r'<pre class="code"[^>]*><code>(.*?)</code>', page, re.DOTALL)
@@ -179,17 +209,17 @@ def test_answers_are_drawn_where_they_are_stored(site: Site) -> None:
 
 def test_without_answers_a_task_page_says_so(contents: Contents) -> None:
     files = dict(site_files(Contents(contents.boards[:1], "0"), no_answers))
-    assert "No scorer's answers to this question are stored" in files["task/boolean--tree-s-0.html"]
+    assert "No scorer's answers to this question are stored" in str(files["task/boolean--tree-s-0.html"])
 
 
 def test_equal_contents_give_equal_bytes(results: list[CellResult], answers: Any, site: Site) -> None:
-    again = contents_of(list(reversed(results)), "0123456789ab", verified=False)
+    again = contents_of(list(reversed(results)), "0123456789ab")
     for name, text in site_files(again, answers):
-        assert (site.folder / name).read_bytes() == text.encode(), name
+        assert (site.folder / name).read_bytes() == (text.encode() if isinstance(text, str) else text), name
 
 
 def test_the_first_page_with_its_data_is_small_for_the_core_suite(committed: list[CellResult]) -> None:
-    contents = contents_of(committed, "0123456789ab", verified=True)
+    contents = contents_of(committed, "0123456789ab")
     assert len(contents.tasks) == 48
     assert len(contents.scorers) >= 17
     texts = [
@@ -201,13 +231,30 @@ def test_the_first_page_with_its_data_is_small_for_the_core_suite(committed: lis
 
 
 def test_pages_of_an_older_site_are_taken_away_and_nothing_else(tmp_path: Path) -> None:
-    first = [(MARKER, "x"), ("index.html", "old"), ("scorer/a.html", "a"), ("scorer/b.html", "b")]
+    first: list[tuple[str, str | bytes]] = [
+        (MARKER, "x"),
+        ("index.html", "old"),
+        ("files/a/m.safetensors", b"\0"),
+        ("scorer/a.html", "a"),
+        ("scorer/b.html", "b"),
+    ]
     write_site(iter(first), tmp_path / "out")
     (tmp_path / "out" / "notes.txt").write_text("mine")
     write_site(iter([(MARKER, "x"), ("index.html", "new"), ("scorer/a.html", "a")]), tmp_path / "out")
     found = {file.relative_to(tmp_path / "out").as_posix() for file in (tmp_path / "out").rglob("*") if file.is_file()}
     assert found == {MARKER, "index.html", "scorer/a.html", "notes.txt"}
+    assert not (tmp_path / "out" / "files" / "a").exists()
     assert (tmp_path / "out" / "index.html").read_text() == "new"
+
+
+def test_nothing_is_written_where_a_page_cannot_be_made(tmp_path: Path) -> None:
+    def files() -> Iterator[tuple[str, str]]:
+        yield MARKER, "x"
+        raise PeabenchError("a task is damaged")
+
+    with pytest.raises(PeabenchError, match="is damaged"):
+        write_site(files(), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_site_is_not_written_over_a_file(tmp_path: Path) -> None:
@@ -220,4 +267,3 @@ def test_a_site_names_the_commit_of_its_results(chosen: list[CellResult], tmp_pa
     made = [one.model_copy(update={"environment": {"commit": "a" * 40 + "+changes"}}) for one in chosen]
     assert commit_of(made, tmp_path) == "aaaaaaaaaaaa+changes"
     assert commit_of([], tmp_path) == "unknown"
-    assert not is_verified(tmp_path)

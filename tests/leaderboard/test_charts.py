@@ -13,7 +13,7 @@ DOTS = st.lists(
         label=st.text(max_size=12),
         page=st.just("scorer/x.html"),
         cost=st.sampled_from([0.0, 1.0, 50.0, 1e4, 3e6]),
-        score=st.floats(-1, 1),
+        score=st.floats(-1e300, 1),
         interval=st.none() | st.just((-0.2, 0.9)),
         role=st.sampled_from(["method", "null", "oracle"]),
     ),

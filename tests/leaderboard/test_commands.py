@@ -40,15 +40,36 @@ def printed(result: Any) -> str:
 def test_a_board_says_how_firm_it_is_and_what_is_missing(invoke: Invoke, board: Path) -> None:
     shown = printed(invoke("leaderboard", "--results", str(board)))
     circuits, variables = shown.split("variables (version 1)")
-    assert "Ranks on disjoint halves of the tasks' seeds agree to Kendall's tau 1.00." in circuits
-    assert "told apart; so are 1 of 1 pairs" in circuits
+    told = " ".join(circuits.split())
+    assert "Disjoint halves of the tasks' seeds rank the methods alike to Kendall's tau 1.00;" in told
+    assert "can be told from chance in a typical pair of methods, and in 1 of the 1 pairs it is." in told
     assert "All tasks are planted: that they weigh at most one half cannot hold here." in circuits
     assert "exact-patching, 2 of 12 tasks failed: broken" in circuits
-    assert "told apart" not in variables  # a single method is not told apart from another
+    assert "from chance" not in variables  # a single method is not told apart from another
     every = printed(invoke("leaderboard", "--results", str(board), "--missing"))
     assert "exact-patching, boolean/rare-s-0 failed: broken" not in every
     assert "exact-patching, boolean/tree-s-0 failed: broken" in every
     assert "exact-patching, boolean/tree-s-1 failed: broken" in every
+
+
+def test_what_results_say_neither_styles_nor_steers_a_terminal(invoke: Invoke, board: Path) -> None:
+    reason = "shape [batch, 3] and [/red] :warning: \x1b[2J\x07 \u202e\u2028"
+    for seed in range(3):
+        save(cell("hostile", f"boolean/tree-s-{seed}", None, reason=reason), board)
+    for options in ((), ("--missing",)):
+        shown = invoke("leaderboard", "--results", str(board), *options)
+        assert shown.exit_code == 0, shown.stderr
+        told = " ".join(shown.stdout.split())
+        assert "shape [batch, 3] and [/red] :warning: \ufffd[2J\ufffd \ufffd\ufffd" in told
+        assert "\x1b" not in shown.stdout
+
+
+def test_rows_that_differ_in_version_or_source_alone_are_told_apart(invoke: Invoke, board: Path) -> None:
+    for i, changes in enumerate(({"scorer_version": "2"}, {"source_hash": "0123456789"})):
+        for seed in range(3):
+            save(cell("eap", f"boolean/tree-s-{seed}", 0.1, seed=i + 1, **changes), board)
+    told = printed(invoke("leaderboard", "--results", str(board)))
+    assert all(text in " ".join(told.split()) for text in ("version 2", "version 1, source 01234567"))
 
 
 @pytest.mark.parametrize("kind", ["family", "variant", "size", "provenance", "scale"])

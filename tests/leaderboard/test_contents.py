@@ -7,6 +7,7 @@ import pytest
 from peabench.catalogue import TaskSummary, installed_tasks
 from peabench.results import CellResult
 from peabench_leaderboard.site.contents import gather, mean_by
+from peabench_leaderboard.site.home_page import badges
 from peabench_leaderboard.site.profiles import extremes, failures, scale_variants
 
 COST = {"forward_passes": 1, "backward_passes": 0, "wall_seconds": 0.1, "peak_memory_bytes": 0}
@@ -22,7 +23,7 @@ def result(scorer: str, task: str, score: float, **changes: Any) -> CellResult:
 
 
 def gathered(results: list[CellResult], installed: list[TaskSummary] = []) -> Any:  # noqa: B006 - it is only read
-    return gather(results, installed, [], {"circuits": "edges"}, "0", verified=True)
+    return gather(results, installed, [], {"circuits": "edges"}, "0")
 
 
 def test_rows_that_differ_in_source_alone_keep_their_own_cells() -> None:
@@ -42,6 +43,15 @@ def test_rows_of_one_scorer_are_told_apart_by_what_differs() -> None:
         "s (version 1, seed 1)",
         "s (version 2, seed 1)",
     ]
+
+
+def test_each_row_says_whether_its_results_are_verified() -> None:
+    results = [result(name, f"f/a-s-{i}", 0.5) for name in ("mine", "theirs", "mixed") for i in range(2)]
+    claims = ("verified", "verified", "self-reported", "self-reported", "verified", "self-reported")
+    claimed = [one.model_copy(update={"verification": claim}) for one, claim in zip(results, claims, strict=True)]
+    (board,) = gathered(claimed).boards
+    told = {row.name: [word for word, _ in badges(row)] for row in board.rows}
+    assert told == {"mine": ["verified"], "theirs": ["self-reported"], "mixed": ["self-reported"]}
 
 
 def test_a_task_of_another_content_has_no_page() -> None:

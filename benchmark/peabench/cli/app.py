@@ -7,6 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from peabench.cli.certify import certify
+from peabench.cli.output import note
 from peabench.cli.reveal import reveal
 from peabench.cli.run import run
 from peabench.cli.scorers import scorers
@@ -28,7 +29,7 @@ class ErrorsInOneSentence(TyperGroup):
         except (PeabenchError, OSError) as error:
             if ctx.params.get("debug"):
                 raise
-            typer.echo(f"Error: {' '.join(str(error).split())}", err=True)
+            note(f"Error: {' '.join(str(error).split())}")
             raise typer.Exit(2) from error
 
 
@@ -45,7 +46,7 @@ def build_app() -> typer.Typer:
         try:
             plug_in = load(point)
         except PeabenchError as error:
-            typer.echo(f"Warning: {error}", err=True)
+            note(f"Warning: {error}")
             continue
         if isinstance(plug_in, typer.Typer):
             app.add_typer(plug_in, name=point.name)

@@ -21,16 +21,21 @@ def print_json(value: Any) -> None:
 
 def note(text: str) -> None:
     """Print a remark on standard error."""
-    typer.echo(text, err=True)
+    typer.echo(printable(text), err=True)
+
+
+def printable(text: str) -> str:
+    """A text without what would steer a terminal: names and reasons come from outside."""
+    return "".join(sign if sign.isprintable() or sign == "\n" else "\ufffd" for sign in text)
 
 
 def display(*renderables: "RenderableType") -> None:
     """Print on standard output, 80 columns wide where it is no terminal, without blanks at the ends of lines."""
     from rich.console import Console
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False, emoji=False)
     with console.capture() as captured:
-        console.print(*renderables, sep="\n")
+        console.print(*(printable(each) if isinstance(each, str) else each for each in renderables), sep="\n")
     sys.stdout.write("\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n")
 
 
@@ -54,5 +59,5 @@ def table(title: str, columns: Sequence[tuple[str, str]], rows: Iterable[Sequenc
         justify: Literal["left", "right"] = "right" if style == "right" else "left"
         result.add_column(name, justify=justify, no_wrap=not folds, min_width=12 if folds else None, overflow="fold")
     for row in rows:
-        result.add_row(*(Text(cell) for cell in row))
+        result.add_row(*(Text(printable(cell)) for cell in row))
     return result

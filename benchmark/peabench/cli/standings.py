@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from peabench.boards import in_order
 from peabench.cli.output import display, print_json, table
-from peabench.stability import Stability
-from peabench.standings import Standing
+from peabench.stability import Stability, in_words
+from peabench.standings import Standing, labels
 from peabench.weights import PLANTED_SHARE
 
 if TYPE_CHECKING:
@@ -77,28 +77,10 @@ def _groups(label: str, row: Standing, kind: str) -> list[tuple[str, dict[str, f
     return [(label, plurals[kind])]
 
 
-def labels(rows: Sequence[Standing]) -> list[str]:
-    """Names of a board's rows: the scorer, and its seed and device where the board has several."""
-    several_seeds = len({row.seed for row in rows}) > 1
-    several_devices = len({row.device for row in rows}) > 1
-
-    def label(row: Standing) -> str:
-        told = [f"seed {row.seed}"] * several_seeds + [row.device] * several_devices
-        return f"{row.scorer} ({', '.join(told)})" if told else row.scorer
-
-    return [label(row) for row in rows]
-
-
 def _remarks(rows: Sequence[Standing], firm: Stability | None) -> list[str]:
     """What is to be said of a board as a whole."""
-    lines = []
-    if firm is not None and firm.tau is not None:
-        lines.append(f"Ranks on disjoint halves of the tasks' seeds agree to Kendall's tau {firm.tau:.2f}.")
-    if firm is not None and firm.resolvable is not None:
-        lines.append(
-            f"Differences above {firm.resolvable:.3f} are told apart; so are {firm.resolved} of {firm.pairs} pairs of "
-            "methods."
-        )
+    words = in_words(firm) if firm is not None else ""
+    lines = [words] if words else []
     if any(row.planted_share > PLANTED_SHARE + 1e-9 for row in rows if row.coverage == 1):
         lines.append("All tasks are planted: that they weigh at most one half cannot hold here.")
     return lines

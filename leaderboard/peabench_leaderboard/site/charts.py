@@ -42,8 +42,8 @@ class Series:
 
 
 def lowest(scores: Sequence[float]) -> float:
-    """Where a scale of scores begins: at 0, or at the tenth below the least of them."""
-    return min(0.0, floor(10 * min(scores, default=0.0)) / 10)
+    """Where a scale of scores begins: at 0, or at the tenth below the least of them, but no lower than -1."""
+    return max(-1.0, min(0.0, floor(10 * min(scores, default=0.0)) / 10))
 
 
 def interval_bar(score: float | None, interval: tuple[float, float] | None, low: float, role: str) -> Markup:
@@ -87,7 +87,7 @@ def cost_plot(key: str, dots: Sequence[Dot], root: str) -> Markup:
         return start + (width - right - start) * (log10(cost) - first) / (last - first) if cost > 0 else free
 
     def y(score: float) -> float:
-        return top + (height - top - bottom) * (1 - score) / (1 - low)
+        return top + (height - top - bottom) * (1 - max(low, score)) / (1 - low)
 
     content = _score_axis(low, left, width - right, y)
     floor_line = height - bottom
@@ -150,7 +150,7 @@ def size_plot(key: str, series: Sequence[Series], sizes: Sequence[str], root: st
         return left + 24 + (width - right - left - 48) * (sizes.index(size) / max(len(sizes) - 1, 1))
 
     def y(score: float) -> float:
-        return top + (height - top - bottom) * (1 - score) / (1 - low)
+        return top + (height - top - bottom) * (1 - max(low, score)) / (1 - low)
 
     content = _score_axis(low, left, width - right, y)
     content += [text((x(size), height - bottom + 20), size, class_="axis", text_anchor="middle") for size in sizes]

@@ -6,17 +6,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from peabench.boards import mean_score
+from peabench import boards
+from peabench.boards import SIZES, TaskKey, mean_score, size_of, variant_of
 from peabench.catalogue import TaskSummary, content_hash
 from peabench.discovery import ScorerEntry
 from peabench.results import SCORE, CellKey, CellResult
-from peabench.standings import Standing, standings
+from peabench.stability import Stability, stability
+from peabench.standings import Standing, labels, standings
 from peabench_leaderboard.site.slugs import slug
 
-SIZES = ("xs", "s", "m", "l", "xl")
-
-TaskKey = tuple[str, str]
-"""Id and content hash: a task whose content has changed is another task."""
 AnswersReader = Callable[[CellKey], list[dict[str, Any]] | None]
 """The stored answers of a cell, one mapping from field to value per question; None where none are stored."""
 
@@ -29,6 +27,8 @@ class TaskPlace:
     content_hash: str
     summary: TaskSummary | None
     """None where it is not installed, or installed with another content."""
+    stated_provenance: str = ""
+    """What the results say of it."""
 
     @property
     def key(self) -> TaskKey:
@@ -43,17 +43,17 @@ class TaskPlace:
     @property
     def variant(self) -> str:
         """What is behind the slash, without size and seed."""
-        return self.id.partition("/")[2].rsplit("-", 2)[0]
+        return variant_of(self.id)
 
     @property
     def size(self) -> str:
         """The part of the id before the seed."""
-        return (["", *self.id.rsplit("-", 2)])[-2] if self.id.count("-") > 1 else ""
+        return size_of(self.id)
 
     @property
     def provenance(self) -> str:
-        """`constructed`, `planted` or `derived`; `unknown` of a task that is not installed."""
-        return self.summary.provenance if self.summary else "unknown"
+        """`constructed`, `planted` or `derived`; `unknown` where neither the task nor its results say."""
+        return self.summary.provenance if self.summary else self.stated_provenance or "unknown"
 
     @property
     def page(self) -> str | None:
@@ -70,7 +70,6 @@ class Row:
     entry: ScorerEntry | None
     """What the scorer declares of itself, where it is installed."""
     label: str
-    verified: bool
 
     @property
     def name(self) -> str:
@@ -101,6 +100,7 @@ class Board:
     track: str
     version: int
     headline: str
+    stability: Stability
     tasks: tuple[TaskPlace, ...]
     rows: tuple[Row, ...]
 
@@ -153,7 +153,6 @@ def gather(
     scorers: Iterable[ScorerEntry],
     headlines: Mapping[str, str],
     commit: str,
-    verified: bool,
 ) -> Contents:
     """Join results with what is installed.
 
@@ -163,32 +162,37 @@ def gather(
         scorers: what is known of them; a scorer of results that is not among them has a row all the same.
         headlines: what each track's score measures.
         commit: what the results were made from.
-        verified: whether somebody other than the results' author has checked them.
     """
     summaries = {task.id: task for task in installed}
     hashes = {id: content_hash(summaries[id].folder) for id in {result.key.task for result in results} & set(summaries)}
     known = {(entry.track, entry.name): entry for entry in scorers}
-    boards: dict[tuple[str, int], list[Standing]] = defaultdict(list)
+    listed: dict[tuple[str, int], list[Standing]] = defaultdict(list)
     for standing in standings(results):
-        boards[standing.track, standing.track_version].append(standing)
-    cells_of = _cells_by_row(results)
+        listed[standing.track, standing.track_version].append(standing)
+    firmness = {(found.track, found.track_version): found for found in stability(results)}
 
-    def board(track: str, version: int, found: list[Standing]) -> Board:
-        rows = [
-            Row(
-                standing=standing,
-                cells=_cells(standing, cells_of),
-                entry=known.get((track, standing.scorer)),
-                label=_label(standing, found),
-                verified=verified,
-            )
-            for standing in found
+    def board(found: boards.Board) -> Board:
+        rows_of = {row.key: row for row in found.rows}
+        ordered = listed[found.track, found.version]
+        rows = tuple(
+            Row(standing, rows_of[standing.row_key].cells, known.get((found.track, standing.scorer)), label)
+            for standing, label in zip(ordered, labels(ordered), strict=True)
+        )
+        stated = {key: cell.provenance for row in found.rows for key, cell in row.cells.items()}
+        places = [
+            TaskPlace(id, digest, summaries[id] if hashes.get(id) == digest else None, provenance)
+            for (id, digest), provenance in stated.items()
         ]
-        keys = {key for row in rows for key in row.cells}
-        places = [TaskPlace(id, digest, summaries[id] if hashes.get(id) == digest else None) for id, digest in keys]
-        return Board(track, version, headlines.get(track, ""), tuple(sorted(places, key=_place_order)), tuple(rows))
+        return Board(
+            found.track,
+            found.version,
+            headlines.get(found.track, ""),
+            firmness[found.track, found.version],
+            tuple(sorted(places, key=_place_order)),
+            rows,
+        )
 
-    return Contents(tuple(board(*key, found) for key, found in sorted(boards.items())), commit)
+    return Contents(tuple(map(board, boards.boards(results))), commit)
 
 
 def mean_by(row: Row, places: Iterable[TaskPlace], attribute: str) -> dict[str, float]:
@@ -199,55 +203,6 @@ def mean_by(row: Row, places: Iterable[TaskPlace], attribute: str) -> dict[str, 
             groups[getattr(place, attribute)].append(row.cells[place.key])
     means = {value: mean_score(cells) for value, cells in groups.items()}
     return {value: mean for value, mean in means.items() if mean is not None}
-
-
-_RowKey = tuple[str, int, str, str, int, str]
-
-
-def _cells_by_row(results: Iterable[CellResult]) -> dict[_RowKey, list[dict[TaskKey, CellResult]]]:
-    """Cells by what a standing says of its row; several groups where only a scorer's source differs."""
-    groups: dict[tuple[_RowKey, str], dict[TaskKey, CellResult]] = defaultdict(dict)
-    for result in results:
-        key = result.key
-        row = (key.track, key.track_version, key.scorer, key.scorer_version, key.seed, key.device)
-        groups[row, key.source_hash][key.task, key.content_hash] = result
-    found: dict[_RowKey, list[dict[TaskKey, CellResult]]] = defaultdict(list)
-    for (row, _), cells in sorted(groups.items(), key=lambda item: item[0]):
-        found[row].append(cells)
-    return found
-
-
-def _cells(standing: Standing, cells_of: dict[_RowKey, list[dict[TaskKey, CellResult]]]) -> dict[TaskKey, CellResult]:
-    """The cells that a standing was computed from; each group is handed out once."""
-    groups = cells_of[
-        standing.track,
-        standing.track_version,
-        standing.scorer,
-        standing.scorer_version,
-        standing.seed,
-        standing.device,
-    ]
-
-    def distance(cells: dict[TaskKey, CellResult]) -> float:
-        answered = [cell for cell in cells.values() if cell.status == "ok"]
-        return abs(len(answered) - standing.answered) + abs((mean_score(answered) or 0.0) - (standing.score or 0.0))
-
-    return groups.pop(min(range(len(groups)), key=lambda i: distance(groups[i])))
-
-
-def _label(standing: Standing, beside: Sequence[Standing]) -> str:
-    """The scorer's name, and what tells its row from others of the same name."""
-    same = [other for other in beside if other.scorer == standing.scorer]
-    told = [
-        text
-        for text, values in (
-            (f"version {standing.scorer_version}", {other.scorer_version for other in same}),
-            (f"seed {standing.seed}", {other.seed for other in beside}),
-            (standing.device, {other.device for other in beside}),
-        )
-        if len(values) > 1
-    ]
-    return f"{standing.scorer} ({', '.join(told)})" if told else standing.scorer
 
 
 def _place_order(place: TaskPlace) -> tuple[Any, ...]:

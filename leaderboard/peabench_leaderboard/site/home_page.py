@@ -7,11 +7,13 @@ from typing import Any
 
 from markupsafe import Markup
 
+from peabench.boards import SIZES, TaskKey
 from peabench.results import CellResult
+from peabench.stability import in_words
 from peabench.tasks import load_task
 from peabench_leaderboard.site.charts import interval_bar, lowest
 from peabench_leaderboard.site.circuit_grid import circuit_picture
-from peabench_leaderboard.site.contents import SIZES, Board, Contents, Row, TaskKey, TaskPlace, size_order, task_order
+from peabench_leaderboard.site.contents import Board, Contents, Row, TaskPlace, size_order, task_order
 
 FILTERS = ("family", "variant", "size", "provenance")
 DIGITS = 6
@@ -25,6 +27,7 @@ def home_context(contents: Contents) -> dict[str, Any]:
         "boards": contents.boards,
         "bar": board_bar,
         "badges": badges,
+        "firmness": {board.key: in_words(board.stability) for board in contents.boards},
         "filters": {name: _values(contents.tasks, name) for name in FILTERS},
         "task_table": _task_table(contents),
         "count": len(contents.tasks),
@@ -53,7 +56,7 @@ def board_data(contents: Contents) -> dict[str, Any]:
 def board_low(board: Board) -> float:
     """Where the scale of a board's bars begins."""
     bounds = [row.standing.interval[0] for row in board.rows if row.standing.interval]
-    return max(-1.0, lowest([*bounds, *(row.standing.score for row in board.rows if row.standing.score is not None)]))
+    return lowest([*bounds, *(row.standing.score for row in board.rows if row.standing.score is not None)])
 
 
 def board_bar(board: Board, row: Row) -> Markup:
@@ -68,8 +71,8 @@ def badges(row: Row) -> list[tuple[str, str]]:
         found.append(("null", "What knowing nothing of these weights earns"))
     if row.standing.role == "oracle":
         found.append(("oracle", "Answers with the truth"))
-    if row.verified:
-        found.append(("verified", "Recomputed by the maintainers from the scorer's code"))
+    if row.standing.verification == "verified":
+        found.append(("verified", "Computed by the maintainers from the scorer's code, or graded by them"))
     else:
         found.append(("self-reported", "Computed by the author of these results; nobody else has checked them"))
     return found

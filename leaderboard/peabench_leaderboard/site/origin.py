@@ -1,12 +1,10 @@
-"""Where results come from: the commit that they were made at, and whether anybody but their author has checked them."""
+"""Where results come from: the commit that they were made at."""
 
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-from peabench.collected import altered
 from peabench.results import CellResult
-from peabench_leaderboard.command import PACKAGED
 
 SHORT = 12
 
@@ -27,11 +25,6 @@ def _shortened(commit: str) -> str:
     """A commit's first digits, and the mark that its code was changed."""
     digits, plus, mark = commit.partition("+")
     return digits[:SHORT] + plus + mark
-
-
-def is_verified(folder: Path) -> bool:
-    """Whether the maintainers made these results from the scorers' code: those that travel with the package."""
-    return folder.resolve() == PACKAGED.resolve() and not altered(folder)
 
 
 def _last_change(folder: Path) -> str:

@@ -1,15 +1,12 @@
 """A task's page: its card, its mechanism drawn with scorers' answers over it, its certificate, and how to load it."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from peabench import tracks
-from peabench.catalogue import TaskSummary
 from peabench.errors import PeabenchError
 from peabench.mechanism import Mechanism
 from peabench.results import SCORE, CellResult
@@ -18,6 +15,7 @@ from peabench_leaderboard.site.causal_graph import causal_graph, unused
 from peabench_leaderboard.site.circuit_answers import CircuitOverlay, circuit_overlay
 from peabench_leaderboard.site.circuit_grid import circuit_picture
 from peabench_leaderboard.site.contents import AnswersReader, Contents, Row, TaskPlace
+from peabench_leaderboard.site.task_files import task_files
 from peabench_leaderboard.site.variable_answers import VariableOverlay, certified_places, variable_overlay
 from peabench_leaderboard.site.variable_grid import variable_picture
 
@@ -58,26 +56,10 @@ def task_context(contents: Contents, place: TaskPlace, read_answers: AnswersRead
         "variables": _variables(task, mechanism, answered.get("variables", [])),
         "certificate": task.certificate,
         "boards": [(board, answered[board.track]) for board in contents.boards if answered[board.track]],
-        "files": files(place.summary),
+        "files": task_files(place.summary),
         "before": order[at - 1] if at > 0 else None,
         "after": order[at + 1] if at + 1 < len(order) else None,
     }
-
-
-def files(task: TaskSummary) -> list[tuple[str, int, str]]:
-    """The files of a task: path below the folder that families are installed in, bytes, SHA-256."""
-    found = []
-    for file in sorted(path for path in task.folder.iterdir() if path.is_file() and not path.name.startswith(".")):
-        content = file.read_bytes()
-        found.append((_installed_path(file), len(content), hashlib.sha256(content).hexdigest()))
-    return found
-
-
-def _installed_path(file: Path) -> str:
-    """The path from the import package on: what stands before it differs from machine to machine."""
-    parts = file.parts
-    packages = [i for i in range(1, len(parts)) if (Path(*parts[: i + 1]) / "__init__.py").is_file()]
-    return "/".join(parts[packages[0] :] if packages else parts[-2:])
 
 
 def _answered(rows: Sequence[Row], place: TaskPlace, read_answers: AnswersReader) -> list[Answered]:
