@@ -43,7 +43,7 @@ def submit(
     name: Annotated[str | None, typer.Option(help="For the board; by default the scorer's own.")] = None,
     authors: Annotated[list[str] | None, typer.Option("--authors", help="An author; give it once for each.")] = None,
     url: Annotated[str, typer.Option(help="Where the method is described.")] = "",
-    suite: Annotated[str, typer.Option(help="The suite to answer.")] = "core",
+    suite: Annotated[str, typer.Option(help="The suite to answer, by its name or folder.")] = "core",
     track: Annotated[str | None, typer.Option(help="Where the file has scorers of several tracks.")] = None,
     to: ToOption = None,
     file: Annotated[Path | None, typer.Option(help="To write; else NAME.SUITE.peabench.zip.")] = None,
@@ -68,7 +68,7 @@ def submit(
         options = {"jobs": jobs, "timeout": timeout, "memory": memory}
         path = _made(what, name, authors or [], url, suite, track, file, out, device.value, options)
     submitted = read_archive(path)
-    judged = _judged(submitted, None, "self-reported") if _truth_is_public(submitted) else None
+    judged = _judged(submitted, None, "self-reported") if _truth_is_public(submitted, suite) else None
     if judged is None:
         note("The truth of its tasks is withheld: it is graded by who keeps it, with `peabench grade`.")
     else:
@@ -157,10 +157,10 @@ def _judged(submitted: "Submitted", truth: Path | None, verification: "Verificat
     return judge(submitted, suite, tasks, verification)
 
 
-def _truth_is_public(submitted: "Submitted") -> bool:
+def _truth_is_public(submitted: "Submitted", suite: str) -> bool:
     from peabench_leaderboard.submissions.truth import truth_is_public
 
-    return truth_is_public(submitted.submission)
+    return truth_is_public(submitted.submission, suite)
 
 
 def _board(to: str | None) -> Path:

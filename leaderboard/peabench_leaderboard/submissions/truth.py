@@ -19,10 +19,13 @@ def suite_with_truth(submission: Submission, kept: Path | None) -> tuple[Suite, 
         kept: the private half of a sealed suite; None for installed tasks.
 
     Raises:
-        PeabenchError: the suite is not installed, or a task of it is not the one that it froze or has no truth.
+        PeabenchError: the suite is not installed, or a task of it is not the one that it froze or committed to, or has
+            no truth.
     """
     if kept is not None:
-        raise PeabenchError("Sealed suites cannot be opened by this release; leave out --truth.")
+        from peabench.sealing import open_truth, sealed_suite
+
+        return sealed_suite(kept), open_truth(kept)
     suite = get_suite(submission.suite.name)
     tasks = _installed(suite)
     withheld = [name for name, task in tasks.items() if not task.has_truth]
@@ -33,9 +36,17 @@ def suite_with_truth(submission: Submission, kept: Path | None) -> tuple[Suite, 
     return suite, tasks
 
 
-def truth_is_public(submission: Submission) -> bool:
-    """Whether the truth of a submission's tasks is here for everyone."""
-    return all(task.has_truth for task in _installed(get_suite(submission.suite.name)).values())
+def truth_is_public(submission: Submission, given: str) -> bool:
+    """Whether the truth of a submission's tasks is here for everyone.
+
+    Args:
+        submission: which says what suite.
+        given: name or folder of a suite, which is that one where their names agree; else an installed one is meant.
+    """
+    suite = get_suite(given)
+    if suite.name != submission.suite.name:
+        suite = get_suite(submission.suite.name)
+    return all(task.has_truth for task in _installed(suite).values())
 
 
 def _installed(suite: Suite) -> dict[str, "Task"]:
