@@ -1,12 +1,14 @@
 """The gap between public and sealed scores: what over-fitting to public tasks looks like."""
 
+from collections.abc import Sequence
+
 from cells import cell
 
 from peabench.gaps import gaps
 from peabench.results import CellResult
 
 
-def results(scorer: str, kind: str, scores: list[float | None], role: str = "method") -> list[CellResult]:
+def results(scorer: str, kind: str, scores: Sequence[float | None], role: str = "method") -> list[CellResult]:
     return [cell(scorer, f"{kind}/task-s-{i}", score, role) for i, score in enumerate(scores)]
 
 
@@ -26,7 +28,7 @@ def test_a_method_that_knows_the_public_tasks_by_heart_has_a_gap_and_an_honest_o
 def test_the_two_sets_of_tasks_are_drawn_apart() -> None:
     """Paired draws of equal scores would give an interval of no width."""
     scores = [0.1, 0.9, 0.2, 0.8, 0.5]
-    (gap,) = gaps(results("a", "boolean", list(scores)), results("a", "sealed", list(scores)))
+    (gap,) = gaps(results("a", "boolean", scores), results("a", "sealed", scores))
     assert gap.gap_interval is not None
     low, high = gap.gap_interval
     assert high - low > 0.3

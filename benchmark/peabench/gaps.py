@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
 from peabench.boards import Board, Row, boards
 from peabench.results import CellResult
 from peabench.scorers import Role
@@ -66,7 +64,7 @@ def _of_track(public: Board, sealed: Board, resamples: int, seed: int) -> list[G
         other = known.get(row.key)
         if other is None or not (_is_whole(row, public) and _is_whole(other, sealed)):
             continue
-        draws = of_public[row.key], of_sealed[row.key]
+        one, two = of_public[row.key], of_sealed[row.key]
         score, apart = row.score or 0.0, other.score or 0.0
         found.append(
             Gap(
@@ -74,13 +72,13 @@ def _of_track(public: Board, sealed: Board, resamples: int, seed: int) -> list[G
                 scorer=row.key[0],
                 role=row.role,
                 public=score,
-                public_interval=None if draws[0] is None else interval(draws[0]),
+                public_interval=None if one is None else interval(one),
                 public_tasks=len(row.answered),
                 sealed=apart,
-                sealed_interval=None if draws[1] is None else interval(draws[1]),
+                sealed_interval=None if two is None else interval(two),
                 sealed_tasks=len(other.answered),
                 gap=score - apart,
-                gap_interval=None if draws[0] is None or draws[1] is None else interval(np.subtract(*draws)),
+                gap_interval=None if one is None or two is None else interval(one - two),
             )
         )
     return found

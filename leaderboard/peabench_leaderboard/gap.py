@@ -2,16 +2,20 @@
 
 from collections.abc import Sequence
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 from peabench.cli.output import display, table
 from peabench.gaps import Gap
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 COLUMNS = [("Scorer", "fold"), *((name, "right") for name in ("Public", "95%", "Sealed", "95%", "Gap", "95%"))]
 
 
 def print_gaps(found: Sequence[Gap]) -> None:
     """Print a table for each track, and how many gaps are no accident of which tasks were drawn."""
-    parts = []
+    parts: list[Table | str] = []
     for track, group in groupby(found, key=lambda gap: gap.track):
         rows = list(group)
         title = f"{track}: {rows[0].public_tasks} public tasks, {rows[0].sealed_tasks} sealed ones"

@@ -22,6 +22,7 @@ from peabench.sealing.commitments import read_nonce
 from peabench.sealing.halves import EPOCH, public_record
 from peabench.tasks import Task, load_task
 from peabench.tracks.variables import asked_variables, held_out
+from peabench.training.stacked import orthonormal
 from peabench_tasks.boolean.specifications import specifications
 
 ALLOWED = {
@@ -192,7 +193,7 @@ def test_weights_are_not_aligned_with_the_axes_though_a_neuron_aligned_plant_wou
     assert min(found) > 0.01
     assert 0.2 < np.mean(found) < 0.8
     for task, seed in public_tasks("tree-s-0", "tree-s-1"):
-        basis = attacks.orthonormal((24, 24), torch.Generator().manual_seed(seed))
+        basis = orthonormal((24, 24), torch.Generator().manual_seed(seed))
         planted_on_axes = attacks.turned(network_of(task), basis)
         assert attacks.axis_alignment_rank(planted_on_axes) == 0.01
         regauged = random_gauge(planted_on_axes, torch.Generator().manual_seed(11))[0]
