@@ -10,7 +10,7 @@ from peabench.gaps import Gap
 if TYPE_CHECKING:
     from rich.table import Table
 
-COLUMNS = [("Scorer", "fold"), *((name, "right") for name in ("Public", "95%", "Sealed", "95%", "Gap", "95%"))]
+COLUMNS = [("Scorer", "fold"), *((f"{name}, 95%", "right") for name in ("Public", "Sealed", "Gap"))]
 
 
 def print_gaps(found: Sequence[Gap]) -> None:
@@ -29,14 +29,12 @@ def print_gaps(found: Sequence[Gap]) -> None:
 def _cells(gap: Gap) -> tuple[str, ...]:
     return (
         gap.scorer,
-        f"{gap.public:.3f}",
-        _interval(gap.public_interval, ".2f"),
-        f"{gap.sealed:.3f}",
-        _interval(gap.sealed_interval, ".2f"),
-        f"{gap.gap:+.3f}",
-        _interval(gap.gap_interval, "+.2f"),
+        _with_interval(gap.public, gap.public_interval, ".2f"),
+        _with_interval(gap.sealed, gap.sealed_interval, ".2f"),
+        _with_interval(gap.gap, gap.gap_interval, "+.2f"),
     )
 
 
-def _interval(bounds: tuple[float, float] | None, style: str) -> str:
-    return "-" if bounds is None else f"{bounds[0]:{style}} to {bounds[1]:{style}}"
+def _with_interval(value: float, bounds: tuple[float, float] | None, style: str) -> str:
+    told = "-" if bounds is None else f"{bounds[0]:{style}} to {bounds[1]:{style}}"
+    return f"{value:{style}} {told}"
