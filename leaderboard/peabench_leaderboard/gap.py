@@ -29,12 +29,11 @@ def print_gaps(found: Sequence[Gap]) -> None:
 def _cells(gap: Gap) -> tuple[str, ...]:
     return (
         gap.scorer,
-        _with_interval(gap.public, gap.public_interval, ".2f"),
-        _with_interval(gap.sealed, gap.sealed_interval, ".2f"),
-        _with_interval(gap.gap, gap.gap_interval, "+.2f"),
+        f"{gap.public:.2f} {_told(gap.public_interval)}",
+        f"{gap.sealed:.2f} {_told(gap.sealed_interval)}",
+        f"{gap.gap:+.2f} {_told(gap.gap_interval)}",
     )
 
 
-def _with_interval(value: float, bounds: tuple[float, float] | None, style: str) -> str:
-    told = "-" if bounds is None else f"{bounds[0]:{style}} to {bounds[1]:{style}}"
-    return f"{value:{style}} {told}"
+def _told(bounds: tuple[float, float] | None) -> str:
+    return "-" if bounds is None else f"{bounds[0]:.2f} to {bounds[1]:.2f}"

@@ -33,7 +33,7 @@ def test_it_prints_both_scores_and_the_gap_within_80_columns(folders: tuple[Path
     line = next(line for line in done.stdout.splitlines() if line.startswith("principal-components"))
     assert line.split() == [
         *("principal-components", "0.52", "0.51", "to", "0.52", "0.21", "0.21", "to", "0.22"),
-        *("+0.30", "+0.29", "to", "+0.31"),
+        *("+0.30", "0.29", "to", "0.31"),
     ]
     assert "circuits: 8 public tasks, 8 sealed ones" in done.stdout
     assert "1 of 1 methods are told to score higher on public tasks." in done.stdout
