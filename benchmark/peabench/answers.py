@@ -169,17 +169,14 @@ class AnswerFile:
 
     def _read(self, name: str, entry: dict[str, Any]) -> Tensor:
         dtype, shape = DTYPES.get(entry["dtype"]), entry["shape"]
-        if dtype is None or len(shape) > MOST_DIMENSIONS:
+        if dtype is None or len(shape) > MOST_DIMENSIONS or max(shape, default=0) > LARGEST_FILE:
             raise self._malformed(f"{name}: expected real numbers, got {entry['dtype']} {shape[:16]}")
         data = bytearray(entry["data"])
         value = torch.frombuffer(data, dtype=torch.uint8) if data else torch.zeros(0, dtype=torch.uint8)
         # Any byte may stand in the file; a torch boolean other than 0 and 1 is undefined behaviour.
         if dtype == torch.bool and bool((value > 1).any()):
             raise self._malformed(f"{name}: expected booleans, got other bytes")
-        try:
-            value = value.view(dtype).reshape(shape)
-        except RuntimeError:  # an empty tensor with a side that no tensor can have
-            raise self._malformed(f"{name}: expected a shape that a tensor can have, got {shape}") from None
+        value = value.view(dtype).reshape(shape)
         if not bool(torch.isfinite(value).all()):
             raise self._malformed(f"{name}: expected finite numbers, got NaN or infinity")
         return value

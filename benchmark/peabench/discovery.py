@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from peabench.tracks import Reference
 
 
+DECLARED_KINDS = {"deterministic": bool, "needs_gradients": bool, "gauge_invariant": bool, "supervision": str}
+
 Origin = Literal["track", "plug-in", "dotted name", "file"]
 
 
@@ -44,6 +46,7 @@ class ScorerEntry:
     """SHA-256 of its source, see `peabench.identity`; empty for a track's reference, whose track has a version."""
     parameters: str = ""
     """JSON of its parameters, see `peabench.identity`."""
+    gauge_invariant: bool = False
 
     @property
     def content_hash(self) -> str:
@@ -207,6 +210,15 @@ def scorer_at(dotted: str) -> ScorerEntry:
     return _entry(_attribute(module, path), "dotted name", dotted)
 
 
+def entry_of(scorer: type[Scorer[Any, Any]]) -> ScorerEntry:
+    """The entry of a class that is at hand, wherever it is defined.
+
+    Raises:
+        PeabenchError: it is no complete scorer.
+    """
+    return _entry(scorer, "dotted name", f"{scorer.__module__}:{scorer.__qualname__}")
+
+
 def _entry(scorer: object, origin: Origin, location: str) -> ScorerEntry:
     """The entry of a scorer class, once it is known to fulfil the contract."""
     from peabench import tracks
@@ -225,7 +237,7 @@ def _entry(scorer: object, origin: Origin, location: str) -> ScorerEntry:
         raise PeabenchError(
             f"The scorer {label} is named {scorer.name!r}; use lower-case letters, digits, '.', '_', '-', at most 64."
         )
-    for attribute, kind in (("deterministic", bool), ("needs_gradients", bool), ("supervision", str)):
+    for attribute, kind in DECLARED_KINDS.items():
         if not isinstance(getattr(scorer, attribute), kind):
             came = repr(getattr(scorer, attribute))
             raise PeabenchError(f"The scorer {label} must declare `{attribute}` as a {kind.__name__}, but has {came}.")
@@ -251,6 +263,7 @@ def _entry(scorer: object, origin: Origin, location: str) -> ScorerEntry:
         class_name=scorer.__name__,
         source_hash=source_hash(scorer),
         parameters=parameters(scorer),
+        gauge_invariant=scorer.gauge_invariant,
     )
 
 

@@ -45,6 +45,8 @@ class Scorer(ABC, Generic[QuestionT, AnswerT]):
     """Whether the same question with the same generator state gives the same answer."""
     needs_gradients: ClassVar[bool] = False
     """Whether it runs backward passes."""
+    gauge_invariant: ClassVar[bool] = False
+    """Whether other weights that compute the same earn the same score; `peabench check` holds it to that."""
     supervision: ClassVar[str] = "none"
     """What it learns from beside the network, in a few words."""
     role: ClassVar[Literal["method", "null"]] = "method"

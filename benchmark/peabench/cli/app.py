@@ -7,6 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from peabench.cli.certify import certify
+from peabench.cli.check import check
 from peabench.cli.output import note
 from peabench.cli.reveal import reveal
 from peabench.cli.run import run
@@ -40,7 +41,7 @@ def build_app() -> typer.Typer:
         cls=ErrorsInOneSentence, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False
     )
     app.callback()(peabench)
-    for command in (tasks, show, scorers, run, certify, train, seal, reveal):
+    for command in (tasks, show, scorers, check, run, certify, train, seal, reveal):
         app.command()(command)
     for point in registered(COMMANDS):
         try:

@@ -283,7 +283,7 @@ def checked(question: VariableQuestion, answer: VariableAnswer) -> tuple[str, Fl
         raise InvalidAnswer("Expected a finite basis, got NaN or infinity; answer finite numbers only.")
     columns = basis.double()
     gap = float((columns.T @ columns - torch.eye(columns.shape[1], dtype=torch.float64)).abs().max())
-    if gap > ORTHONORMAL_TOLERANCE:
+    if not gap <= ORTHONORMAL_TOLERANCE:  # nor is a gap that overflowed to NaN
         raise InvalidAnswer(
             f"Expected orthonormal columns (to {ORTHONORMAL_TOLERANCE:g}), got a deviation of {gap:.2g}; "
             "orthonormalise the basis, for instance with torch.linalg.qr."

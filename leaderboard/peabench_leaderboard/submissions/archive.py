@@ -86,9 +86,7 @@ def read_archive(path: Path) -> Submitted:
     answered = {cell.task for cell in submission.answered}
     if set(answers.cells()) != answered:
         different = sorted(set(answers.cells()) ^ answered)[0]
-        raise _refused(
-            path, f"expected answers of the cells that {DOCUMENT} says are answered, got others: {different:.200}"
-        )
+        raise _refused(path, f"expected answers of the answered cells alone, got others ({different[:200]!r})")
     found = Submitted(submission, answers, path)
     for cell in submission.answered:
         found.answers(cell)

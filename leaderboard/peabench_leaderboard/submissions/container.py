@@ -45,6 +45,8 @@ class Member:
     packed: int
     size: int
     method: int
+    dated: tuple[int, int]
+    """Time and date, which mean nothing here."""
     checksum: int
 
 
@@ -133,7 +135,7 @@ class Container:
         if len(directory) < DIRECTORY.size:
             raise self._refused("expected as many members as the end record says, got fewer")
         fields = DIRECTORY.unpack(directory[: DIRECTORY.size])
-        signature, made_by, needed, flags, method, _time, _date, checksum, packed, size = fields[:10]
+        signature, made_by, needed, flags, method, *dated, checksum, packed, size = fields[:10]
         name_length, extra, comment, disk, _internal, external, offset = fields[10:]
         raw = directory[DIRECTORY.size : DIRECTORY.size + name_length]
         name = raw.decode("ascii", "replace")
@@ -148,7 +150,7 @@ class Container:
             raise self._refused(
                 f"expected {name} stored or deflated, without encryption, descriptors, comments and extra fields"
             )
-        return Member(name, offset, packed, size, method, checksum), DIRECTORY.size + name_length
+        return Member(name, offset, packed, size, method, (dated[0], dated[1]), checksum), DIRECTORY.size + name_length
 
     def _refuse_size(self, member: Member, largest: Mapping[str, int]) -> None:
         if member.name not in largest:
@@ -168,8 +170,8 @@ class Container:
         header = file.read(LOCAL.size + len(name))
         if member.offset != place or len(header) < LOCAL.size + len(name):
             raise self._refused(f"expected the header of {member.name} at byte {place}, got none there")
-        signature, needed, flags, method, _time, _date, *rest = LOCAL.unpack(header[: LOCAL.size])
-        told = (member.checksum, member.packed, member.size, len(name), 0)
+        signature, needed, flags, method, *rest = LOCAL.unpack(header[: LOCAL.size])
+        told = (*member.dated, member.checksum, member.packed, member.size, len(name), 0)
         if (signature, flags, method, needed <= 20) != (b"PK\3\4", 0, member.method, True) or tuple(rest) != told:
             raise self._refused(f"expected the header of {member.name} to say what the directory says, got another")
         if header[LOCAL.size :] != name or (member.method == STORED and member.packed != member.size):
