@@ -17,9 +17,10 @@ from pydantic import BaseModel
 from safetensors.torch import load_file, save_file
 
 from peabench import results, storage
-from peabench.answers import METADATA, WHOLE, Answer, AnswerFile, encode, plain, read_answers
+from peabench.answers import METADATA, WHOLE, AnswerFile, encode, read_answers
 from peabench.discovery import find_scorers
 from peabench.errors import InvalidAnswer, PeabenchError
+from peabench.plain import Answer, plain
 from peabench.results import CellResult, answer_hash, finished, save
 from peabench.runner import plan, run
 from peabench.suites import get_suite
@@ -38,8 +39,8 @@ class Guess(BaseModel):
 
 def through_a_file(folder: Path, answers: list[Any]) -> Any:
     file = folder / "answers.safetensors"
-    file.write_bytes(encode({WHOLE: [plain(answer) for answer in answers]}))
-    return AnswerFile(file).answers(WHOLE)
+    file.write_bytes(encode({WHOLE: {str(i): plain(answer) for i, answer in enumerate(answers)}}))
+    return list(AnswerFile.read(file).answers(WHOLE).values())
 
 
 def test_an_answer_comes_back_with_its_fields_types_and_hash(tmp_path: Path) -> None:
@@ -110,13 +111,15 @@ def test_what_is_no_plain_data_is_refused(answer: Any, complaint: str) -> None:
 def test_answers_that_are_too_large_are_refused() -> None:
     whole: Answer = {"scores": torch.zeros(1).expand(2**24 + 1)}
     with pytest.raises(InvalidAnswer, match="at most"):
-        encode({WHOLE: [whole]})
+        encode({WHOLE: {"0": whole}})
     with pytest.raises(InvalidAnswer, match="at most"):
-        encode({WHOLE: [{"a": 1}] * 5000})
+        encode({WHOLE: {str(i): {"a": 1} for i in range(5000)}})
+    with pytest.raises(InvalidAnswer, match="answer shorter ones"):
+        encode({WHOLE: {str(i): {"a": "x" * 65_000} for i in range(300)}})
 
 
 def metadata(cells: Any, **more: Any) -> dict[str, str]:
-    return {METADATA: json.dumps({"schema_version": 1, "cells": cells} | more)}
+    return {METADATA: json.dumps({"schema_version": 2, "cells": cells} | more)}
 
 
 @pytest.mark.parametrize(
@@ -124,21 +127,24 @@ def metadata(cells: Any, **more: Any) -> dict[str, str]:
     [
         ({"0.scores": torch.ones(2)}, None, "expected metadata"),
         ({"0.scores": torch.ones(2)}, {METADATA: "{"}, "the metadata"),
-        ({"0.scores": torch.ones(2)}, metadata({"": [{}]}) | {"other": "x"}, "expected metadata"),
-        ({"0.scores": torch.ones(2)}, metadata({"": [{}]}, schema_version=2), "schema_version"),
-        ({"0.scores": torch.ones(2)}, metadata({"": [{}]}, more=1), "more"),
-        ({"0.scores": torch.ones(2)}, metadata({"": [{"x": [1]}]}), "cells"),
-        ({"0.scores": torch.ones(2)}, metadata({"": [{"x": "y" * 70_000}]}), "cells"),
-        ({"0.scores": torch.ones(2)}, {METADATA: '{"cells": {"": [{"x": NaN}]}}'}, "cells"),
-        ({"1.scores": torch.ones(2)}, metadata({"": [{}]}), "'1.scores'"),
-        ({"-1.scores": torch.ones(2)}, metadata({"": [{}]}), "'-1.scores'"),
-        ({"scores": torch.ones(2)}, metadata({"": [{}]}), "'scores'"),
-        ({"0.scores": torch.ones(2)}, metadata({"": [{"scores": 1}]}), "'0.scores'"),
-        ({"a/0.scores": torch.ones(2)}, metadata({"": [{}]}), "'a/0.scores'"),
-        ({"0.scores": torch.tensor([torch.inf])}, metadata({"": [{}]}), "NaN or infinity"),
-        ({"0.scores": torch.ones(2, dtype=torch.bfloat16)}, metadata({"": [{}]}), "real numbers"),
-        ({"0.scores": torch.ones([1] * 9)}, metadata({"": [{}]}), "real numbers"),
-        ({}, metadata({"b": [{}]}), "got none"),
+        ({"0.scores": torch.ones(2)}, metadata({"": {"0": {}}}) | {"other": "x"}, "expected metadata"),
+        ({"0.scores": torch.ones(2)}, metadata({"": {"0": {}}}, schema_version=1), "schema_version"),
+        ({"0.scores": torch.ones(2)}, metadata({"": {"0": {}}}, more=1), "more"),
+        ({"0.scores": torch.ones(2)}, metadata({"": {"0": {"x": [1]}}}), "cells"),
+        ({"0.scores": torch.ones(2)}, metadata({"": {"0": {"x": "y" * 70_000}}}), "cells"),
+        ({"0.scores": torch.ones(2)}, {METADATA: '{"cells": {"": {"0": {"x": NaN}}}}'}, "cells"),
+        ({"1.scores": torch.ones(2)}, metadata({"": {"0": {}}}), "'1.scores'"),
+        ({}, metadata({"": {"0.twins": {}}}), "0.twins"),
+        ({}, metadata({"": {"01": {}}}), "cells..01"),
+        ({"0.twin.scores": torch.ones(2)}, metadata({"": {"0": {}}}), "'0.twin.scores'"),
+        ({"-1.scores": torch.ones(2)}, metadata({"": {"0": {}}}), "'-1.scores'"),
+        ({"scores": torch.ones(2)}, metadata({"": {"0": {}}}), "'scores'"),
+        ({"0.scores": torch.ones(2)}, metadata({"": {"0": {"scores": 1}}}), "'0.scores'"),
+        ({"a/0.scores": torch.ones(2)}, metadata({"": {"0": {}}}), "'a/0.scores'"),
+        ({"0.scores": torch.tensor([torch.inf])}, metadata({"": {"0": {}}}), "NaN or infinity"),
+        ({"0.scores": torch.ones(2, dtype=torch.bfloat16)}, metadata({"": {"0": {}}}), "real numbers"),
+        ({"0.scores": torch.ones([1] * 9)}, metadata({"": {"0": {}}}), "real numbers"),
+        ({}, metadata({"b": {"0": {}}}), "got none"),
     ],
 )
 def test_a_damaged_file_is_one_sentence_that_names_it(
@@ -147,7 +153,7 @@ def test_a_damaged_file_is_one_sentence_that_names_it(
     file = tmp_path / "answers.safetensors"
     save_file(tensors, file, said)
     with pytest.raises(PeabenchError) as caught:
-        AnswerFile(file).answers(WHOLE)
+        AnswerFile.read(file).answers(WHOLE)
     assert complaint in str(caught.value)
     assert "answers.safetensors" in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -155,18 +161,18 @@ def test_a_damaged_file_is_one_sentence_that_names_it(
 
 def test_a_file_that_is_none_or_is_cut_short_or_holds_other_booleans_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "answers.safetensors"
-    whole = encode({WHOLE: [{"scores": torch.arange(100.0)}]})
+    whole = encode({WHOLE: {"0": {"scores": torch.arange(100.0)}}})
     for content in (b"", whole[:-1], whole[:50], b"\x80\x04K\x01.", b"\xff" * 20):
         file.write_bytes(content)
-        with pytest.raises(PeabenchError, match="malformed: expected a safetensors file"):
-            AnswerFile(file)
+        with pytest.raises(PeabenchError, match=r"malformed: expected (a safetensors file|at most)"):
+            AnswerFile.read(file)
     with pytest.raises(PeabenchError, match="are missing"):
-        AnswerFile(tmp_path / "absent.safetensors")
-    yes = encode({WHOLE: [{"kept": torch.tensor([True])}]})
+        AnswerFile.read(tmp_path / "absent.safetensors")
+    yes = encode({WHOLE: {"0": {"kept": torch.tensor([True])}}})
     start = 8 + struct.unpack("<Q", yes[:8])[0]
     file.write_bytes(yes[:start] + b"\x02")
     with pytest.raises(PeabenchError, match="expected booleans"):
-        AnswerFile(file).answers(WHOLE)
+        AnswerFile.read(file).answers(WHOLE)
 
 
 def ran(out: Path) -> dict[tuple[str, str], CellResult]:
@@ -183,7 +189,7 @@ def test_a_run_leaves_the_answers_that_its_scores_were_graded_from(toy: ModuleTy
         task = toy.load_task(toy.FAMILY.checkpoints / result.key.task.partition("/")[2])
         truth = torch.tensor(task.record["truth"])
         if result.key.scorer == "oracle":
-            (first, second) = (answer["answer"] - truth for answer in answers)  # type: ignore[operator]
+            (first, second) = (answer["answer"] - truth for answer in answers.values())  # type: ignore[operator]
             assert first.std() < 1e-6
             assert second.std() < 1e-6
     key = found["noise", "toy/a-0"].key
@@ -221,7 +227,7 @@ def test_a_kill_between_the_answers_and_the_result_leaves_a_problem_and_no_wrong
     toy: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     result = ran(tmp_path)["noise", "toy/a-0"]
-    newer: list[Answer] = [{"answer": torch.zeros(3)}] * 2
+    newer: dict[str, Answer] = {name: {"answer": torch.zeros(3)} for name in ("0", "1")}
     update = {"answer_hash": answer_hash(newer), "metrics": {"score": 0.1}}
     write = storage.write_whole
 

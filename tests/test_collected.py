@@ -63,7 +63,7 @@ def test_the_answers_of_collected_results_are_those_of_the_run(ran: Path, tmp_pa
             assert answer_hash(answers) == result.answer_hash == answer_hash(read_answers(ran, result.key))
         else:
             assert answers is read_answers(ran, result.key) is None
-    assert len(AnswerFile(to / "guess" / "moody.all-0.safetensors").cells()) == 3
+    assert len(AnswerFile.read(to / "guess" / "moody.all-0.safetensors").cells()) == 3
 
 
 def test_collecting_twice_gives_the_same_bytes(ran: Path, tmp_path: Path) -> None:

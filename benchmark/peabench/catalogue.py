@@ -15,6 +15,9 @@ from peabench.snapshots import current_snapshots
 
 RECORD = "task.json"
 TASK_ID = re.compile(r"[a-z0-9_]+/[a-z0-9_-]+")
+TRUTH = "mechanism.json"
+QUESTIONS = "questions"
+"""Folder of a sealed task's questions (`peabench.question_files`)."""
 OUTSIDE_THE_HASH = frozenset({"README.md", "certificate.json"})
 
 
@@ -70,6 +73,11 @@ def summarise(folder: Path) -> TaskSummary:
         tracks=tuple(tracks),
         folder=folder,
     )
+
+
+def is_sealed(folder: Path) -> bool:
+    """Whether a task's truth is withheld: its folder has questions and no mechanism."""
+    return (folder / QUESTIONS).is_dir() and not (folder / TRUTH).exists()
 
 
 def bundled_tasks() -> list[TaskSummary]:

@@ -1,34 +1,40 @@
-"""Running one cell, scorer x task: seeded from its own identity, timed, isolated, graded."""
+"""One cell, scorer x task: its questions are made here and its answers graded here, beside the truth.
 
-import copy
-import traceback
+Its scorer answers in another process (`peabench.answering`); a track's references, which see the truth by right, here.
+"""
+
+import traceback as tracebacks
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-import torch
-from pydantic import BaseModel
-from torch import Tensor, nn
-
-from peabench.answers import WHOLE, encode, plain
-from peabench.cost import measured
+from peabench.answering import (
+    Answered,
+    Asked,
+    Declined,
+    answered,
+    ask_each,
+    guarded,
+    moved,
+    one_line,
+    reason_of,
+    storable,
+)
+from peabench.answers import WHOLE, AnswerFile, encode
 from peabench.discovery import ScorerEntry
 from peabench.environment import environment
 from peabench.errors import InvalidAnswer, PeabenchError
-from peabench.grading import questions_of
-from peabench.isolation import CellTimeout, one_thread, quiet, seed_global_generators, time_limit
-from peabench.process_state import process_state_kept
-from peabench.results import SCORE, CellKey, CellResult, Cost, answer_hash, mean_metrics
-from peabench.scorers import Scorer
-from peabench.seeds import seed_of
+from peabench.grading import grade_cell, refuse_other_questions
+from peabench.plain import Answer
+from peabench.questions import answering_seed, is_twin, questions_of
+from peabench.results import CellKey, CellResult, Cost, Status, answer_hash, mean_metrics
 
 if TYPE_CHECKING:
     from peabench.tasks import Task
-    from peabench.tracks import Reference
 
-REASON_LENGTH = 300
+WITHHELD = "The truth of the task is withheld."
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,7 @@ class Outcome:
     """Content of the cell's answer file (`peabench.answers.encode`); empty where it has no answers."""
 
     def to_bytes(self) -> bytes:
-        """The result as one line of JSON, then the answers: what leaves the process of a scorer is data, no pickle."""
+        """The result as one line of JSON, then the answers."""
         return self.result.model_dump_json().encode() + b"\n" + self.answers
 
     @classmethod
@@ -66,8 +72,70 @@ class Outcome:
         return cls(CellResult.model_validate_json(result), answers)
 
 
-class Declined(Exception):
-    """The scorer gave a reason not to answer."""
+class Examination:
+    """A cell with its task: asks the questions, and grades the answers.
+
+    Raises:
+        PeabenchError: the cell cannot be run, or its task is damaged.
+    """
+
+    def __init__(self, cell: Cell) -> None:
+        from peabench.tasks import load_task
+
+        if cell.problem:
+            raise PeabenchError(cell.problem)
+        self.cell = cell
+        self.task: Task = load_task(cell.folder)
+        self.questions = questions_of(cell.key, self.task)
+
+    def asked(self) -> Asked:
+        """What the scorer's process is to be told: copies of the questions, which hold neither task nor truth."""
+        bare = {name: replace(moved(question, "cpu"), generator=None) for name, question in self.questions.items()}
+        return Asked(self.cell.scorer, self.cell.key.device, bare, self._seeds())
+
+    def referred(self, timeout: float | None = None) -> Answered:
+        """The answers of a track's reference."""
+        reference: Any = self.cell.scorer.create()
+        others = OtherTasks(self.cell.others)
+
+        def ask_all() -> Answered:
+            if not self.task.has_truth:
+                raise Declined(WITHHELD)
+            device, seeds = self.cell.key.device, self._seeds()
+            return ask_each(
+                self.questions, seeds, device, lambda question: reference.answer(question, self.task, others)
+            )
+
+        return guarded(ask_all, timeout)
+
+    def outcome(self, given: Answered) -> Outcome:
+        """The answers with their grade; where the task's truth is withheld they are not graded."""
+        if given.report.status != "answered":
+            return Outcome(outcome(self.cell, **given.report.model_dump(exclude={"costs"})))
+        try:
+            answers = AnswerFile(given.answers).answers(WHOLE)
+            refuse_other_questions(self.cell.key, list(self.questions), list(answers))
+            if set(given.report.costs) != set(answers):
+                raise InvalidAnswer("Expected the cost of each answer, got others.")
+            return self._graded(answers, given.report.costs)
+        except Exception as error:
+            return failure(self.cell, error)
+
+    def _graded(self, answers: dict[str, Answer], costs: dict[str, Cost]) -> Outcome:
+        measurements: dict[str, Any] = {
+            "cost": together([cost for name, cost in costs.items() if not is_twin(name)]),
+            "answer_hash": answer_hash(answers),
+        }
+        if self.task.has_truth:
+            graded = grade_cell(self.cell.key, self.task, answers, self.questions)
+            measurements |= {"metrics": mean_metrics(graded), "questions": graded}
+            found = outcome(self.cell, "ok", **measurements)
+        else:
+            found = outcome(self.cell, "answered", reason=WITHHELD, **measurements)
+        return Outcome(found, encode({WHOLE: answers}))
+
+    def _seeds(self) -> dict[str, int]:
+        return {name: answering_seed(self.cell.key, name) for name in self.questions}
 
 
 class OtherTasks(Sequence["Task"]):
@@ -90,23 +158,22 @@ class OtherTasks(Sequence["Task"]):
 
 
 def run_cell(cell: Cell, timeout: float | None = None) -> Outcome:
-    """Run one cell. Whatever its scorer does short of killing the process becomes a recorded outcome.
-
-    What the time limit can do stands at `peabench.isolation.time_limit`; the rest is done by `peabench.supervision`.
-    """
+    """Ask, answer and grade one cell in this very process, where nothing keeps the scorer from the truth."""
     try:
-        if cell.problem:
-            raise PeabenchError(cell.problem)
-        with quiet(), one_thread(), process_state_kept(), time_limit(timeout):
-            return _answered(cell)
-    except Declined as declined:
-        return Outcome(outcome(cell, "declined", reason=str(declined)))
-    except (Exception, SystemExit, CellTimeout) as error:
-        trace = "" if cell.problem else traceback.format_exc()
-        return Outcome(outcome(cell, "failed", reason=_reason(error), trace=trace))
+        examination = Examination(cell)
+    except Exception as error:
+        return failure(cell, error)
+    if is_reference(cell):
+        return examination.outcome(examination.referred(timeout))
+    return examination.outcome(answered(examination.asked(), timeout))
 
 
-def outcome(cell: Cell, status: Any, reason: str = "", trace: str = "", **measurements: Any) -> CellResult:
+def is_reference(cell: Cell) -> bool:
+    """Whether the cell is of a track's own reference, which is not kept from the truth."""
+    return cell.scorer.origin == "track"
+
+
+def outcome(cell: Cell, status: Status, reason: str = "", traceback: str = "", **measurements: Any) -> CellResult:
     """The result of a cell."""
     return CellResult(
         key=cell.key,
@@ -115,121 +182,26 @@ def outcome(cell: Cell, status: Any, reason: str = "", trace: str = "", **measur
         provenance=cell.provenance,
         status=status,
         reason=one_line(reason) or ("" if status == "ok" else "It gave no reason."),
-        traceback=_storable(trace),
+        traceback=traceback,
         environment=environment(cell.key.device),
         **measurements,
     )
 
 
-def one_line(text: str) -> str:
-    """A text cut to one line of at most 300 characters."""
-    line = " ".join(_storable(text).split())
-    return line if len(line) <= REASON_LENGTH else line[: REASON_LENGTH - 1] + "…"
-
-
-def _storable(text: str) -> str:
-    """A text without what UTF-8 cannot hold, such as lone surrogates."""
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _answered(cell: Cell) -> Outcome:
-    from peabench import tracks
-    from peabench.tasks import load_task
-
-    key = cell.key
-    track = tracks.get(key.track)
-    task = load_task(cell.folder)
-    questions = questions_of(key, task)
-    scorer = cell.scorer.create()
-    graded, answers, spent = [], [], []
-    for index, question in enumerate(questions):
-        answer, cost = _ask(cell, scorer, task, question, index)
-        metrics = dict(track.grade(task, index, question, answer))
-        twin = track.twin_question(question, task)
-        if twin is not None:
-            on_twin, _ = _ask(cell, scorer, task, twin, "twin", index)
-            metrics["selectivity"] = metrics[SCORE] - track.grade(task, index, twin, on_twin)[SCORE]
-        graded.append(metrics)
-        answers.append(plain(answer))
-        spent.append(cost)
-    result = outcome(
-        cell,
-        "ok",
-        metrics=mean_metrics(graded),
-        questions=graded,
-        cost=Cost(
-            forward_passes=sum(cost.forward_passes for cost in spent),
-            backward_passes=sum(cost.backward_passes for cost in spent),
-            wall_seconds=sum(cost.wall_seconds for cost in spent),
-            peak_memory_bytes=max(cost.peak_memory_bytes for cost in spent),
-        ),
-        answer_hash=answer_hash(answers),
+def together(costs: Sequence[Cost]) -> Cost:
+    """The cost of several answers given one after another."""
+    return Cost(
+        forward_passes=sum(cost.forward_passes for cost in costs),
+        backward_passes=sum(cost.backward_passes for cost in costs),
+        wall_seconds=sum(cost.wall_seconds for cost in costs),
+        peak_memory_bytes=max(cost.peak_memory_bytes for cost in costs),
     )
-    return Outcome(result, encode({WHOLE: answers}))
 
 
-def _ask(
-    cell: Cell, scorer: "Scorer[Any, Any] | Reference", task: "Task", question: Any, *identity: object
-) -> tuple[Any, Cost]:
-    """The answer to one question, and what it cost. It is seeded by its cell and its identity within it.
-
-    The scorer gets a copy of the question: whatever it does to it, the answer is graded on the question itself.
-    """
-    key = cell.key
-    seed = seed_of("scorer", key.scorer, key.scorer_version, key.track, key.task, key.seed, *identity)
-    seed_global_generators(seed)
-    generator = torch.Generator(key.device).manual_seed(seed)
-    asked = replace(moved(question, key.device), generator=generator)
-    before = {name: value.clone() for name, value in asked.network.state_dict().items()}
-    meter = asked.network.meter
-    meter.reset()
-    with measured() as usage:
-        if isinstance(scorer, Scorer):
-            _refuse_if_declined(scorer.applicable(asked))
-            answer = scorer.score(asked)
-        else:
-            answer = scorer.answer(asked, task, OtherTasks(cell.others))
-    cost = Cost(
-        forward_passes=meter.forward,
-        backward_passes=meter.backward,
-        wall_seconds=usage.wall_seconds,
-        peak_memory_bytes=usage.peak_memory_bytes,
-    )
-    _refuse_changes(asked.network, before)
-    return moved(answer, "cpu"), cost
-
-
-def moved(value: Any, device: str) -> Any:
-    """A copy of data with its tensors and networks on a device; nothing of it is shared with the original."""
-    if isinstance(value, Tensor):
-        return value.detach().to(device, copy=True)
-    if isinstance(value, nn.Module):
-        return copy.deepcopy(value).to(device)
-    if isinstance(value, BaseModel):
-        return value.model_copy(deep=True)
-    if is_dataclass(value) and not isinstance(value, type):
-        initial = [field.name for field in fields(value) if field.init]
-        return replace(value, **{name: moved(getattr(value, name), device) for name in initial})
-    if isinstance(value, dict):
-        return {name: moved(item, device) for name, item in value.items()}
-    if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
-        return type(value)(moved(item, device) for item in value)
-    return value
-
-
-def _refuse_changes(network: nn.Module, before: dict[str, Tensor]) -> None:
-    after = network.state_dict()
-    for name, value in before.items():
-        if name not in after or not torch.equal(after[name], value):
-            raise InvalidAnswer(f"The scorer changed the network's {name}; it must leave the network as it was found.")
-
-
-def _refuse_if_declined(reason: object) -> None:
-    if reason is None:
-        return
-    if not isinstance(reason, str):
-        raise InvalidAnswer(f"Expected `applicable` to return a reason or None, got a {type(reason).__name__}.")
-    raise Declined(reason)
+def failure(cell: Cell, error: BaseException) -> Outcome:
+    """The outcome of a cell whose questions could not be made, or whose answers could not be graded."""
+    trace = "" if cell.problem else storable("".join(tracebacks.format_exception(error)))
+    return Outcome(outcome(cell, "failed", reason=reason_of(error), traceback=trace))
 
 
 @cache
@@ -237,13 +209,3 @@ def _kept_task(folder: Path) -> "Task":
     from peabench.tasks import load_task
 
     return load_task(folder)
-
-
-def _reason(error: BaseException) -> str:
-    try:
-        message = str(error)
-    except Exception:
-        message = ""  # an error whose own text fails is known by its type
-    if isinstance(error, PeabenchError | CellTimeout):
-        return message or type(error).__name__
-    return f"{type(error).__name__}: {message}".rstrip(": ")

@@ -44,6 +44,17 @@ class CollectedCell(BaseModel):
         return f"{self.task}.seed-{self.seed}.{self.device}"
 
 
+class Submitter(BaseModel):
+    """Where submitted results come from."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    submission: Sha256
+    """Its id."""
+    authors: tuple[str, ...]
+    url: str
+
+
 class Collected(BaseModel):
     """All results of a scorer on a suite."""
 
@@ -60,6 +71,8 @@ class Collected(BaseModel):
     """Name and version."""
     verification: Verification = "self-reported"
     """Of all its cells."""
+    submitter: Submitter | None = None
+    """None where the results are of code that was run here."""
     environments: list[dict[str, str]]
     """The versions, machines and commits that cells were run with."""
     cells: list[CollectedCell]

@@ -43,17 +43,34 @@ def collect(run: Path, to: Path, suite: Suite, verification: Verification = "sel
             f"{run} holds no result of a task of the suite {suite.name} version {suite.version}; name another with "
             "--suite."
         )
-    written: list[Collected] = []
-    contents: dict[str, bytes] = {}
+    collected: list[tuple[Collected, bytes]] = []
     chosen.sort(key=lambda result: (result.key.track, result.key.scorer, result.key.task, result.key.seed))
     for _, group in groupby(chosen, key=lambda result: (result.key.track, result.key.scorer)):
         results = list(group)
         document = document_of(results, suite, verification)
         answers = {cell.name: read_answers(run, r.key) for cell, r in zip(document.cells, results, strict=True)}
-        written.append(document)
-        contents[document.answers_file.as_posix()] = encode(
-            {n: given for n, given in answers.items() if given is not None}
-        )
+        collected.append((document, encode({n: given for n, given in answers.items() if given is not None})))
+    put(to, collected)
+    return [document for document, _ in collected]
+
+
+def put(to: Path, collected: Sequence[tuple[Collected, bytes]]) -> None:
+    """Write documents and the files of their answers to a folder of collected results, and list them there.
+
+    Files of other scorers and suites in that folder stay; those of the same ones are replaced, whichever version of the
+    suite they are of. Where this is killed half-way, doing it again mends the folder.
+
+    Args:
+        to: folder of collected results; made if it is not there.
+        collected: each document, and its answers as `peabench.answers.encode` gives them by the names of its cells.
+
+    Raises:
+        PeabenchError: what stands in `to` is not what its manifest lists, or it cannot be written.
+    """
+    written = [document for document, _ in collected]
+    contents: dict[str, bytes] = {}
+    for document, answers in collected:
+        contents[document.answers_file.as_posix()] = answers
         contents[document.file.as_posix()] = document.text().encode()
     older = _of_other_versions(to, written)
     kept = _kept_files(to, {*contents, *older})
@@ -63,7 +80,6 @@ def collect(run: Path, to: Path, suite: Suite, verification: Verification = "sel
     _write(to, contents | {MANIFEST: (manifest.model_dump_json(indent=1) + "\n").encode()})
     for name in older:
         (to / name).unlink(missing_ok=True)
-    return written
 
 
 def gaps(documents: Sequence[Collected], suite: Suite) -> list[str]:

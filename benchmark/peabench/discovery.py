@@ -4,7 +4,6 @@ import hashlib
 import importlib
 import importlib.util
 import inspect
-import re
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,12 +15,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from peabench.errors import PeabenchError
 from peabench.identity import parameters, source_hash
 from peabench.registry import SCORERS, load, registered, suggestion
-from peabench.scorers import Role, Scorer
+from peabench.scorers import NAME, Role, Scorer
 
 if TYPE_CHECKING:
     from peabench.tracks import Reference
 
-NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+
+DECLARED_KINDS = {"deterministic": bool, "needs_gradients": bool, "gauge_invariant": bool, "supervision": str}
 
 Origin = Literal["track", "plug-in", "dotted name", "file"]
 
@@ -46,6 +46,7 @@ class ScorerEntry:
     """SHA-256 of its source, see `peabench.identity`; empty for a track's reference, whose track has a version."""
     parameters: str = ""
     """JSON of its parameters, see `peabench.identity`."""
+    gauge_invariant: bool = False
 
     @property
     def content_hash(self) -> str:
@@ -209,6 +210,15 @@ def scorer_at(dotted: str) -> ScorerEntry:
     return _entry(_attribute(module, path), "dotted name", dotted)
 
 
+def entry_of(scorer: type[Scorer[Any, Any]]) -> ScorerEntry:
+    """The entry of a class that is at hand, wherever it is defined.
+
+    Raises:
+        PeabenchError: it is no complete scorer.
+    """
+    return _entry(scorer, "dotted name", f"{scorer.__module__}:{scorer.__qualname__}")
+
+
 def _entry(scorer: object, origin: Origin, location: str) -> ScorerEntry:
     """The entry of a scorer class, once it is known to fulfil the contract."""
     from peabench import tracks
@@ -227,7 +237,7 @@ def _entry(scorer: object, origin: Origin, location: str) -> ScorerEntry:
         raise PeabenchError(
             f"The scorer {label} is named {scorer.name!r}; use lower-case letters, digits, '.', '_', '-', at most 64."
         )
-    for attribute, kind in (("deterministic", bool), ("needs_gradients", bool), ("supervision", str)):
+    for attribute, kind in DECLARED_KINDS.items():
         if not isinstance(getattr(scorer, attribute), kind):
             came = repr(getattr(scorer, attribute))
             raise PeabenchError(f"The scorer {label} must declare `{attribute}` as a {kind.__name__}, but has {came}.")
@@ -253,6 +263,7 @@ def _entry(scorer: object, origin: Origin, location: str) -> ScorerEntry:
         class_name=scorer.__name__,
         source_hash=source_hash(scorer),
         parameters=parameters(scorer),
+        gauge_invariant=scorer.gauge_invariant,
     )
 
 

@@ -61,10 +61,11 @@ def read_document(file: Path, kind: type[DocumentT], noun: str) -> DocumentT:
     try:
         return TypeAdapter(kind).validate_python(read_json(file, noun))
     except ValidationError as error:
-        raise PeabenchError(f"The {noun} {file} is malformed: {_first_complaint(error)}; restore it.") from error
+        raise PeabenchError(f"The {noun} {file} is malformed: {first_complaint(error)}; restore it.") from error
 
 
-def _first_complaint(error: ValidationError) -> str:
+def first_complaint(error: ValidationError) -> str:
+    """What the first complaint of a validation says: the field, and what is wrong with it."""
     first = error.errors(include_url=False)[0]
     field = ".".join(str(part) for part in first["loc"]) or "the file"
     return f"{field}: {first['msg']}"

@@ -1,10 +1,12 @@
 """What installed packages plug into Peabench through entry points; the core names none of them."""
 
+import importlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from typing import Any
 
 from peabench.errors import PeabenchError
 
@@ -14,6 +16,30 @@ SCORERS = "peabench.scorers"
 COMMANDS = "peabench.commands"
 
 SHORT_LIST = 12
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A fresh task that a family is to make in a folder."""
+
+    folder: Path
+    kind: str
+    """One of the kinds that the family draws."""
+    key: bytes
+    """32 bytes that nobody else knows: all that is random about the task comes from them, at full width."""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How a family draws fresh tasks whose truth is to be withheld (`peabench seal`)."""
+
+    kinds: tuple[str, ...]
+    """`variant-size` of all that it can draw."""
+    draw: str
+    """`module:function`, imported only to draw; called as
+    `draw(drafts: Sequence[Draft], progress: Callable[[str, float], None]) -> None`. It writes a certified task folder
+    for each draft, the certificate last, and raises a `PeabenchError` if one does not pass. What questions show of the
+    truth, such as names of variables and their order, must not tell the rest of it."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +54,14 @@ class Family:
     train: str
     """`module:function`, imported only to train; called as
     `train(out: Path, only: str | None, seed: int, progress: Callable[[str, float], None], resume: bool) -> None`."""
+    drawing: Drawing | None = None
+    """None where sealed suites cannot have its tasks."""
+
+
+def function_at(location: str) -> Any:
+    """The function that a plug-in names as `module:function`."""
+    module, _, function = location.partition(":")
+    return getattr(importlib.import_module(module), function)
 
 
 def registered(group: str) -> list[EntryPoint]:

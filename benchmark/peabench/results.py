@@ -21,7 +21,8 @@ from peabench.storage import write_whole
 if TYPE_CHECKING:
     import numpy as np
 
-Status = Literal["ok", "declined", "failed"]
+Status = Literal["ok", "answered", "declined", "failed"]
+"""`ok`: answered and graded. `answered`: not graded, as the truth of the task is withheld."""
 Verification = Literal["verified", "self-reported"]
 """Whether the maintainers computed or graded a result themselves, or only its author vouches for it."""
 
@@ -93,7 +94,7 @@ class CellResult(BaseModel):
     """Of the task: `constructed`, `planted` or `derived`."""
     status: Status
     reason: str = ""
-    """Why the cell was declined or failed, in one line."""
+    """Why the cell was declined, failed or not graded, in one line."""
     traceback: str = ""
     metrics: dict[str, FiniteFloat] = {}
     """Means over the task's questions."""
@@ -101,15 +102,22 @@ class CellResult(BaseModel):
     """The metrics of each question."""
     cost: Cost | None = None
     answer_hash: str = ""
-    """Of the answers that were graded, as `answer_hash` computes it from `peabench.answers.plain`."""
+    """Of the plain answers by question, as `answer_hash` computes it."""
     environment: dict[str, str] = {}
     verification: Verification = Field("self-reported", exclude=True)
     """What the file of collected results that it stands in says; a run's own file has no say in it."""
+
+    @property
+    def answered(self) -> bool:
+        """Whether there are answers, graded or not."""
+        return self.status in ("ok", "answered")
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if self.status == "ok" and (SCORE not in self.metrics or self.cost is None):
             raise ValueError("a result with status 'ok' must have metrics.score and cost")
+        if self.status == "answered" and (self.metrics or self.questions or self.cost is None):
+            raise ValueError("a result with status 'answered' must have cost and no metrics")
         if any(found.get(SCORE, 0.0) > BEST + ROUNDING for found in (self.metrics, *self.questions)):
             raise ValueError(f"a score must be at most {BEST:g}, which the truth itself earns")
         if self.status != "ok" and not self.reason:

@@ -84,8 +84,9 @@ def run(
     """Run the cells, or read those that are done, and give each result as it comes.
 
     Every result is in its file before it is given, so a run that is stopped, or killed at any moment, continues where
-    it was. Each cell runs in a process that a worker of the pool watches: one that breaks a limit or kills its process
-    is a failure of that cell alone. What a cell answers depends neither on the pool nor on the order.
+    it was. Each scorer answers in a process that a worker of the pool watches: one that breaks a limit or kills its
+    process is a failure of that cell alone. Another process makes the questions and grades the answers. What a cell
+    answers depends neither on the pool nor on the order.
 
     Args:
         cells: from `plan`.
@@ -157,8 +158,8 @@ def _run_in_pool(
     with open_pool(backend, workers, cluster) as pool:
         while waiting:
             cells = list(waiting.values())
-            requests = (pickle.dumps((cell, limits.seconds)) for cell in cells)
-            calls = (delayed(supervised)(i, request, limits, pool.leader) for i, request in enumerate(requests))
+            packed = (pickle.dumps(cell) for cell in cells)
+            calls = (delayed(supervised)(i, cell, limits, pool.leader) for i, cell in enumerate(packed))
             try:
                 for reply in pool.parallel()(calls):
                     cell = cells[reply.number]

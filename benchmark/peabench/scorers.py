@@ -1,10 +1,14 @@
 """The contract of a scorer: an interpretability method that answers one track's questions."""
 
+import re
 from abc import ABC, abstractmethod
 from typing import ClassVar, Generic, Literal, TypeVar
 
 QuestionT = TypeVar("QuestionT")
 AnswerT = TypeVar("AnswerT")
+
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+"""What a scorer may be called."""
 
 Role = Literal["method", "null", "oracle"]
 """A scorer is a method, or a null if its track names it so; oracles and other nulls are a track's own references."""
@@ -41,6 +45,8 @@ class Scorer(ABC, Generic[QuestionT, AnswerT]):
     """Whether the same question with the same generator state gives the same answer."""
     needs_gradients: ClassVar[bool] = False
     """Whether it runs backward passes."""
+    gauge_invariant: ClassVar[bool] = False
+    """Whether other weights that compute the same earn the same score; `peabench check` holds it to that."""
     supervision: ClassVar[str] = "none"
     """What it learns from beside the network, in a few words."""
     role: ClassVar[Literal["method", "null"]] = "method"

@@ -30,11 +30,11 @@ from peabench.weights import LEVEL, RESAMPLES, Array, interval
 
 @dataclass(frozen=True)
 class Missing:
-    """A task that a scorer was asked and did not answer."""
+    """A task that a scorer was asked and has no score on."""
 
     task: str
-    status: Literal["declined", "failed", "absent"]
-    """`absent`: there is no result, though another scorer of the track has one."""
+    status: Literal["answered", "declined", "failed", "absent"]
+    """`answered`: it is not graded. `absent`: there is no result, though another scorer of the track has one."""
     reason: str
 
 

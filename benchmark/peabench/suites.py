@@ -4,11 +4,11 @@ import importlib.util
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, PrivateAttr, StringConstraints, model_validator
 
-from peabench.catalogue import TaskSummary, content_hash, copies, installed_tasks, matching
+from peabench.catalogue import TaskSummary, content_hash, copies, installed_tasks, is_sealed, matching, summarise
 from peabench.documents import read_document
 from peabench.errors import PeabenchError
 from peabench.registry import SUITES, registered, suggestion
@@ -17,6 +17,8 @@ from peabench.snapshots import current_snapshots
 EVERYTHING = "all"
 ON_THE_HUB = "full"
 """The suite that is downloaded."""
+SUITE_FILE = "suite.json"
+"""Of a suite that lies in a folder of its own, such as the published half of a sealed one."""
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
@@ -32,6 +34,22 @@ class Suite(BaseModel):
     description: str
     tasks: dict[str, Sha256]
     """Content hash of every task by id."""
+    commitments: dict[str, Sha256] = {}
+    """Of a sealed suite: for every task by id what its truth, once revealed, must hash to (`peabench.sealing`)."""
+
+    _folder: Path | None = PrivateAttr(default=None)
+    """Where its tasks lie, each in a folder of its name; None where installed packages have them."""
+
+    @model_validator(mode="after")
+    def _all_or_none_sealed(self) -> Self:
+        if self.commitments and set(self.commitments) != set(self.tasks):
+            raise ValueError("commitments: expected one for each task, or none at all")
+        return self
+
+    @property
+    def sealed(self) -> bool:
+        """Whether the truth of its tasks is withheld."""
+        return bool(self.commitments)
 
 
 def frozen(name: str, version: int, description: str, tasks: Iterable[TaskSummary]) -> Suite:
@@ -60,6 +78,17 @@ def bundled_suites() -> dict[str, Suite]:
     return suites
 
 
+def suite_in(folder: Path) -> Suite:
+    """The suite that lies in a folder, with its tasks.
+
+    Raises:
+        PeabenchError: there is none, or it is malformed.
+    """
+    suite = read_document(folder / SUITE_FILE, Suite, "suite")
+    suite._folder = folder
+    return suite
+
+
 def installed_suites() -> dict[str, Suite]:
     """The suites of all installed packages and of what was downloaded, by name; of one name, the package's.
 
@@ -71,7 +100,7 @@ def installed_suites() -> dict[str, Suite]:
 
 
 def get_suite(name: str) -> Suite:
-    """A suite by name; `all` is every task that is here, as it is now.
+    """A suite by name, or by the folder that holds it; `all` is every task that is here, as it is now.
 
     Raises:
         PeabenchError: there is no such suite.
@@ -79,6 +108,8 @@ def get_suite(name: str) -> Suite:
     if name == EVERYTHING:
         return frozen(EVERYTHING, 0, "Every installed task, as it is now.", installed_tasks())
     suites = installed_suites()
+    if name not in suites and (Path(name) / SUITE_FILE).is_file():
+        return suite_in(Path(name))
     if name == ON_THE_HUB and name not in suites:
         raise PeabenchError(f"The suite {name!r} has not been downloaded; `peabench download --suite {name}` does it.")
     if name not in suites:
@@ -91,9 +122,11 @@ def tasks_of(suite: Suite, patterns: Iterable[str] = ("*",)) -> list[TaskSummary
     that the suite froze.
 
     Raises:
-        PeabenchError: one of them is not here, or a pattern matches none.
+        PeabenchError: one of them is not here, or not in the suite's folder, or a pattern matches none.
     """
     wanted = matching(sorted(suite.tasks), patterns)
+    if suite._folder is not None:
+        return [_task_in(suite._folder, task) for task in wanted]
     here = defaultdict(list)
     for copy in copies():
         here[copy.id].append(copy)
@@ -121,8 +154,22 @@ def _frozen_copy(suite: Suite, some: list[TaskSummary]) -> TaskSummary:
     return next((task for task in others if difference(suite, task) is None), first)
 
 
+def _task_in(folder: Path, task_id: str) -> TaskSummary:
+    task = summarise(folder / task_id.partition("/")[2])
+    if task.id != task_id:
+        raise PeabenchError(f"{task.folder} holds {task.id} where its suite has {task_id}; fetch the suite again.")
+    return task
+
+
 def difference(suite: Suite, task: TaskSummary) -> str | None:
-    """Why a task is not the one that its suite froze, or None if it is."""
+    """Why a task is not the one that its suite froze, or None if it is.
+
+    A revealed task of a sealed suite, whose folder differs from the published one, is held against its commitment.
+    """
+    if suite.sealed and not is_sealed(task.folder):
+        from peabench.sealing import broken_commitment
+
+        return broken_commitment(suite, task.id, task.folder)
     found, pinned = content_hash(task.folder), suite.tasks[task.id]
     if found == pinned:
         return None

@@ -1,34 +1,39 @@
-"""Running cells in a process of their own that is watched from outside: whatever a cell does, its supervisor lives on.
+"""Running cells in processes that are watched from outside: whatever a cell does, its supervisor lives on.
 
-The workers of every pool, on this machine or on a cluster, call `supervised`. It needs no torch: only the processes
-that it starts do.
+The workers of every pool, on this machine or on a cluster, call `supervised`. Each keeps two processes, one that makes
+questions and grades answers and one in which scorers answer (`peabench.worker`). It needs no torch: only they do.
 """
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections import deque
+from collections import defaultdict, deque
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from multiprocessing import Pipe
 from pathlib import Path
+from typing import Literal
 
 from pydantic import ByteSize
 
 from peabench.cost import SAMPLE_SECONDS, resident_bytes
-from peabench.worker import NUMBER_BYTES
+from peabench.worker import NUMBER_BYTES, OUTCOME
+
+Role = Literal["examiner", "scorer"]
 
 GRACE_SECONDS = 5.0
 """After its time limit a cell has this long to stop by itself, which shows where it was; then its process is killed."""
 
 LEADER_SECONDS = 0.5
+
 TRANSFER_SECONDS = 60.0
-LARGEST_ANSWER = 2**28
-"""Bytes that a process may send: answers of 64 MiB, and its result."""
+LARGEST_MESSAGE = 2**28
+"""Bytes that a process may send at once: answers of 64 MiB, and what came of asking for them."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +68,9 @@ class TimeOver(ProcessEnded):
 
 
 class CellProcess:
-    """A process that runs cells one after another, in a session of its own so that what it starts dies with it."""
+    """A process that serves cells one after another, in a session of its own so that what it starts dies with it."""
 
-    def __init__(self) -> None:
+    def __init__(self, role: Role) -> None:
         self.used = False
         """Whether it has run a cell already."""
         self._ready = False
@@ -73,7 +78,7 @@ class CellProcess:
         self._connection, theirs = Pipe()
         path = os.pathsep.join(folder or str(Path.cwd()) for folder in sys.path)
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "peabench.worker", str(theirs.fileno())],
+            [sys.executable, "-P", "-m", "peabench.worker", role, str(theirs.fileno())],
             stdin=subprocess.PIPE,
             stdout=2,  # standard output belongs to results: what native code prints goes to standard error
             pass_fds=[theirs.fileno()],
@@ -128,7 +133,7 @@ class CellProcess:
         deadline = threading.Timer(TRANSFER_SECONDS, self._kill)
         deadline.start()
         try:
-            return self._connection.recv_bytes(LARGEST_ANSWER)
+            return self._connection.recv_bytes(LARGEST_MESSAGE)
         finally:
             deadline.cancel()
 
@@ -148,40 +153,61 @@ class CellProcess:
         return f"Its process ended itself with exit code {code}."
 
 
-IDLE: deque[CellProcess] = deque()
-"""Processes that wait for a cell. A worker has one, or one per thread that calls `supervised`."""
+IDLE: defaultdict[Role, deque[CellProcess]] = defaultdict(deque)
+"""Processes that wait for a cell. A worker has one of each role, or one per thread that calls `supervised`."""
 
 
-def supervised(number: int, request: bytes, limits: Limits, leader: int | None = None) -> Reply:
-    """Run one cell in a process that is kept for the next one.
-
-    A cell whose process dies runs once more in a fresh one if others ran there before it: what they left behind, such
-    as memory, may be to blame.
+def supervised(number: int, cell: bytes, limits: Limits, leader: int | None = None) -> Reply:
+    """Run one cell: have its questions made, its scorer asked and its answers graded.
 
     Args:
         number: comes back in the reply.
-        request: a pickled `(cell, timeout)`.
-        limits: beyond which the process is killed.
+        cell: pickled, so that this process need not import what cells are made of.
+        limits: beyond which the processes are killed. Grading has none: no scorer's code runs there.
         leader: process id of the run, without which this worker is to end; None where its pool sees to that.
     """
     if leader is not None and leader != os.getpid():
         end_with(leader)
     started = time.perf_counter()
+
+    def reply(result: bytes | None, reason: str = "") -> Reply:
+        return Reply(number, result, reason, time.perf_counter() - started)
+
+    try:
+        questions = _asked("examiner", _request(cell, limits, None), limits)
+        if questions.startswith(OUTCOME):  # a reference, or a cell that cannot be run
+            return reply(questions[1:])
+        answers = _asked("scorer", questions[1:], limits)
+        return reply(_asked("examiner", _request(cell, limits, answers), Limits())[1:])
+    except ProcessEnded as ended:
+        return reply(None, str(ended))
+
+
+def _request(cell: bytes, limits: Limits, answers: bytes | None) -> bytes:
+    return pickle.dumps((cell, limits.seconds, answers))
+
+
+def _asked(role: Role, request: bytes, limits: Limits) -> bytes:
+    """What a process of a role replies; it is kept for the next cell.
+
+    Where it dies, the request is made once more of a fresh one if others were made of it before: what they left behind,
+    such as memory, may be to blame.
+    """
     while True:
-        process = IDLE.pop() if IDLE else CellProcess()
+        process = IDLE[role].pop() if IDLE[role] else CellProcess(role)
         used = process.used
         try:
             result = process.ask(request, limits)
         except ProcessEnded as ended:
             process.end()
             if not used or isinstance(ended, TimeOver):
-                return Reply(number, None, str(ended), time.perf_counter() - started)
+                raise
         except BaseException:
             process.end()
             raise
         else:
-            IDLE.append(process)
-            return Reply(number, result, "", time.perf_counter() - started)
+            IDLE[role].append(process)
+            return result
 
 
 @cache

@@ -1,26 +1,37 @@
 """A task: a trained network, its domain, its mechanism and its certificate, loaded from a folder of plain data."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    TypeAdapter,
+    model_serializer,
+    model_validator,
+)
 from safetensors import SafetensorError
 from safetensors.torch import load, save_file
 
-from peabench.catalogue import RECORD
+from peabench.catalogue import RECORD, is_sealed
 from peabench.certification.checks import Check
 from peabench.documents import read_document, read_json
 from peabench.domain import ProductDomain
 from peabench.errors import PeabenchError
 from peabench.mechanism import Mechanism
 from peabench.mechanism.files import read_file
+from peabench.mechanism.mechanism import MECHANISM_FILE
 from peabench.networks import Network, NetworkConfig, ResidualMLPConfig, build_network
 from peabench.truth import check_truth
 
 CERTIFICATE_FILE = "certificate.json"
+WEIGHTS_FILE = "model.safetensors"
 LARGEST_CHECKPOINT_BYTES = 1 << 30
 MOST_EXAMPLES = 1 << 20
 LARGEST_DOMAIN = 1 << 62
@@ -64,6 +75,15 @@ class TaskRecord(BaseModel):
     """Why the task is hard, in words; empty where it is not."""
     description: str = ""
     twins: tuple[Twin, ...] = ()
+    salt: str = ""
+    """Of a sealed task's private record: makes the pairs that answers are graded on depend on what is not published."""
+
+    @model_serializer(mode="wrap")
+    def _without_empty_salt(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = serialise(self)
+        if not self.salt:
+            fields.pop("salt", None)  # what is drawn from a record's text stays what it was before records had a salt
+        return fields
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -98,7 +118,7 @@ class Task:
 
     def network(self) -> Network:
         """A fresh copy of the trained network, in evaluation mode, its parameters not requiring gradients."""
-        return self._weights("model.safetensors")
+        return self._weights(WEIGHTS_FILE)
 
     def twin(self, provenance: str) -> Network | None:
         """A fresh copy of the first twin of a provenance, or None where the task has none."""
@@ -110,9 +130,19 @@ class Task:
                 return frozen(build_network(self.record.network, generator))
         return None
 
+    @property
+    def has_truth(self) -> bool:
+        """Whether the mechanism is here; it is withheld from the tasks of a sealed suite."""
+        return (self.folder / MECHANISM_FILE).exists()
+
     @cached_property
     def mechanism(self) -> Mechanism:
-        """The truth. A `MechanismError` if its files are damaged, or speak of what the network does not have."""
+        """The truth. A `MechanismError` if its files are damaged, or speak of what the network does not have.
+
+        Raises:
+            PeabenchError: it is sealed.
+        """
+        self._refuse_if_sealed()
         mechanism = Mechanism.load(self.folder)
         check_truth(mechanism, self.record.network, self.folder)
         unknown = [name for name in self.record.focus if name not in mechanism.causal_model.kinds]
@@ -128,9 +158,17 @@ class Task:
         """The stored checks.
 
         Raises:
-            PeabenchError: there are none, or they do not fit the schema.
+            PeabenchError: there are none, they do not fit the schema, or they are sealed.
         """
+        self._refuse_if_sealed()
         return read_document(self.folder / CERTIFICATE_FILE, tuple[Check, ...], "certificate")
+
+    def _refuse_if_sealed(self) -> None:
+        if is_sealed(self.folder):
+            raise PeabenchError(
+                f"The truth of {self.record.id} is sealed until its maintainer reveals it: the task can be answered "
+                "(`peabench run`, `peabench submit`), but neither graded nor certified without it."
+            )
 
     def _weights(self, file: str) -> Network:
         path = self.folder / file
@@ -185,8 +223,13 @@ def save_task(
 ) -> None:
     """Write a task's record, weights, mechanism and stored twins (by file name); the certificate is written apart."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "task.json").write_text(record.model_dump_json(indent=1) + "\n")
-    save_file({k: v.contiguous() for k, v in network.state_dict().items()}, folder / "model.safetensors")
+    (folder / RECORD).write_text(record.model_dump_json(indent=1) + "\n")
+    save_file({k: v.contiguous() for k, v in network.state_dict().items()}, folder / WEIGHTS_FILE)
     for file, twin in twins.items():
         save_file({k: v.contiguous() for k, v in twin.state_dict().items()}, folder / file)
     mechanism.save(folder)
+
+
+def save_certificate(folder: Path, checks: Sequence[Check]) -> None:
+    """Write a task's certificate into its folder."""
+    (folder / CERTIFICATE_FILE).write_bytes(TypeAdapter(list[Check]).dump_json(list(checks), indent=1) + b"\n")

@@ -13,7 +13,7 @@ from peabench.collected import Collected, altered, documents, read_collected
 from peabench.discovery import ScorerEntry, known_scorers
 from peabench.environment import environment, same_platform
 from peabench.errors import PeabenchError
-from peabench.grading import regrade
+from peabench.grading import grade_cell
 from peabench.results import SCORE, CellKey, CellResult
 from peabench.runner import plan
 from peabench.suites import Suite, get_suite
@@ -38,6 +38,7 @@ class CollectedResult:
         cost = self.result.cost
         return (
             self.cell is not None
+            and self.result.status == "ok"
             and self.cell.scorer.deterministic
             and self.result.key.device == "cpu"
             and cost is not None
@@ -155,9 +156,11 @@ def _stale(result: CellResult, cell: Cell) -> str:
 
 
 def _regraded(folder: Path, result: CellResult, cell: Cell) -> Iterable[str]:
+    from peabench.tasks import load_task
+
     label = f"{result.key.track} {result.key.scorer} {result.key.task}"
     try:
-        graded = regrade(result.key, cell.folder, read_answers(folder, result.key) or [])
+        graded = grade_cell(result.key, load_task(cell.folder), read_answers(folder, result.key) or {})
     except PeabenchError as error:
         return [f"{label}: {error}"]
     return [

@@ -68,6 +68,7 @@ class ToyNetwork(nn.Module):
 class ToyTask:
     folder: Path
     record: dict[str, Any]
+    has_truth = True
 
     def network(self) -> ToyNetwork:
         return ToyNetwork(self.record["truth"])

@@ -116,9 +116,9 @@ def test_answers_forged_with_their_scores_and_hashes_are_found_by_running_the_sc
 
 def test_answers_that_are_not_those_of_the_result_are_found(board: Path) -> None:
     file = board / "guess" / "noise.all-0.safetensors"
-    stored = AnswerFile(file)
+    stored = AnswerFile.read(file)
     answers = {name: stored.answers(name) for name in stored.cells()}
-    answers["toy/a-0.seed-0.cpu"][0]["answer"] = torch.zeros(3)
+    answers["toy/a-0.seed-0.cpu"]["0"]["answer"] = torch.zeros(3)
     file.write_bytes(encode(answers))
     resign(board)
     found = collected_cells(board)[1]

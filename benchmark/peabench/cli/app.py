@@ -7,11 +7,14 @@ import typer
 from typer.core import TyperGroup
 
 from peabench.cli.certify import certify
+from peabench.cli.check import check
 from peabench.cli.download import download
 from peabench.cli.output import note
 from peabench.cli.publish import publish
+from peabench.cli.reveal import reveal
 from peabench.cli.run import run
 from peabench.cli.scorers import scorers
+from peabench.cli.seal import seal
 from peabench.cli.show import show
 from peabench.cli.tasks import tasks
 from peabench.cli.train import train
@@ -40,7 +43,7 @@ def build_app() -> typer.Typer:
         cls=ErrorsInOneSentence, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False
     )
     app.callback()(peabench)
-    for command in (tasks, show, scorers, run, certify, train, download, publish):
+    for command in (tasks, show, scorers, check, run, certify, train, download, publish, seal, reveal):
         app.command()(command)
     for point in registered(COMMANDS):
         try:

@@ -1,6 +1,8 @@
-"""What commands tell on standard error while users wait: of a run, also the time that each track took."""
+"""What long commands tell on standard error: bars while they work, and at the end of a run the time of each track."""
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -106,6 +108,24 @@ class DownloadBar:
         from rich.filesize import decimal
 
         self._progress.update(self._bar, completed=done, total=files or None, size=decimal(received))
+
+
+@contextmanager
+def named_bars(console: "Console | None" = None) -> Iterator[Callable[[str, float], None]]:
+    """Bars that appear when they are first spoken of: what the block calls with a name and the share of it done."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console or Console(stderr=True)) as progress:
+        bars = {}
+
+        def report(name: str, fraction: float) -> None:
+            if name not in bars:
+                bars[name] = progress.add_task(name, total=1.0)
+            progress.update(bars[name], completed=fraction)
+
+        yield report
 
 
 def _progress(console: "Console | None", count: "ProgressColumn") -> "Progress":

@@ -1,11 +1,12 @@
 """`peabench show`: the card of one task, with its formula, its causal model and its circuit drawn in the terminal."""
 
 from collections import defaultdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from peabench.catalogue import TaskSummary, content_hash, installed_tasks, select
+from peabench.catalogue import RECORD, TaskSummary, content_hash, installed_tasks, is_sealed, select, summarise
 from peabench.cli.output import JsonOption, display, print_json, table
 from peabench.errors import PeabenchError
 
@@ -15,10 +16,13 @@ if TYPE_CHECKING:
 
     from peabench.certification.checks import Check
     from peabench.mechanism import CausalModel, Circuit, Mechanism
+    from peabench.tasks import Task
 
 
 def show(
-    name: Annotated[str, typer.Argument(metavar="TASK", help="Id of the task, or a glob that only it matches.")],
+    name: Annotated[
+        str, typer.Argument(metavar="TASK", help="Id of the task, a glob that only it matches, or its folder.")
+    ],
     json: JsonOption = False,
 ) -> None:
     """Show a task: what it computes, where in the network, and how that was checked."""
@@ -26,6 +30,9 @@ def show(
     from peabench.tasks import load_task
 
     loaded = load_task(task.folder)
+    if is_sealed(task.folder):
+        _show_sealed(task, loaded, json)
+        return
     mechanism, certificate = loaded.mechanism, loaded.certificate
     if json:
         formula = mechanism.causal_model.expanded_text(mechanism.causal_model.output)
@@ -39,7 +46,32 @@ def show(
     _print_card(task, mechanism, certificate)
 
 
+def _show_sealed(task: TaskSummary, loaded: "Task", json: bool) -> None:
+    """What is published of a task whose truth is withheld."""
+    from peabench import tracks
+    from peabench.question_files import list_questions
+
+    questions = {track: list_questions(loaded, tracks.get(track)) for track in task.tracks}
+    facts = {"content_hash": content_hash(task.folder), "sealed": True, "questions": questions}
+    if json:
+        print_json(task.listing() | facts | {"network": loaded.record.network.model_dump(mode="json")})
+        return
+    from rich.text import Text
+
+    lines = [
+        "Its truth is sealed until its maintainer reveals it.",
+        f"Tracks: {', '.join(task.tracks)}",
+        f"Inputs: {task.domain_size:,}, of which scorers get {loaded.record.examples:,} pairs",
+        f"Network: {', '.join(f'{name} {value}' for name, value in loaded.record.network.model_dump().items())}",
+        *(f"Questions of {track}: {', '.join(names)}" for track, names in questions.items()),
+        f"Content: {content_hash(task.folder)[:16]}",
+    ]
+    display(Text(task.id, style="bold"), Text("\n".join(lines)))
+
+
 def _only_match(name: str) -> TaskSummary:
+    if (Path(name) / RECORD).is_file():
+        return summarise(Path(name))
     found = select(installed_tasks(), [name])
     if len(found) > 1:
         some = ", ".join(task.id for task in found[:3])

@@ -1,13 +1,13 @@
 """`peabench train`: make a family's tasks again."""
 
-import importlib
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from peabench.cli.progress import named_bars
 from peabench.errors import PeabenchError
-from peabench.registry import families, suggestion
+from peabench.registry import families, function_at, suggestion
 
 
 def train(
@@ -24,19 +24,7 @@ def train(
     if family not in known:
         raise PeabenchError(f"There is no family {family!r}; {suggestion(family, known)}")
     found = known[family]
-    module, _, function = found.train.partition(":")
-    recipe = getattr(importlib.import_module(module), function)
+    recipe = function_at(found.train)
 
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), TaskProgressColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        bars = {}
-
-        def report(name: str, fraction: float) -> None:
-            if name not in bars:
-                bars[name] = progress.add_task(name, total=1.0)
-            progress.update(bars[name], completed=fraction)
-
+    with named_bars() as report:
         recipe(out or found.checkpoints, only, seed, report, resume)

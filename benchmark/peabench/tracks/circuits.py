@@ -87,6 +87,7 @@ class CircuitsTrack(Track[CircuitQuestion, CircuitAnswer]):
     name = "circuits"
     version = 1
     headline = "average precision above chance"
+    question_type = CircuitQuestion
     answer_type = CircuitAnswer
     bounds = (-1.0, 1.0)
     references = (Oracle(), StructuralNull())

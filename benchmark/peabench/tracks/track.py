@@ -34,6 +34,8 @@ class Track(ABC, Generic[QuestionT, AnswerT]):
     """Raised whenever questions or grades change."""
     headline: ClassVar[str]
     """What `score` measures. Chance is 0 and the truth itself is 1."""
+    question_type: ClassVar[type[Any]]
+    """The question's dataclass."""
     answer_type: ClassVar[Callable[..., Any]]
     """Makes an answer of its fields, given by name: the answer's dataclass."""
     higher_is_better: ClassVar[bool] = True

@@ -111,6 +111,7 @@ class VariablesTrack(Track[VariableQuestion, VariableAnswer]):
     name = "variables"
     version = 2
     headline = "balanced interchange accuracy, whatever the rest of the site holds"
+    question_type = VariableQuestion
     answer_type = VariableAnswer
     bounds = (-1.0, 1.0)
     references = (Oracle(), SitePrior())
@@ -286,7 +287,7 @@ def checked(question: VariableQuestion, answer: VariableAnswer) -> tuple[str, Fl
         raise InvalidAnswer("Expected a finite basis, got NaN or infinity; answer finite numbers only.")
     columns = basis.double()
     gap = float((columns.T @ columns - torch.eye(columns.shape[1], dtype=torch.float64)).abs().max())
-    if gap > ORTHONORMAL_TOLERANCE:
+    if not gap <= ORTHONORMAL_TOLERANCE:  # nor is a gap that overflowed to NaN
         raise InvalidAnswer(
             f"Expected orthonormal columns (to {ORTHONORMAL_TOLERANCE:g}), got a deviation of {gap:.2g}; "
             "orthonormalise the basis, for instance with torch.linalg.qr."

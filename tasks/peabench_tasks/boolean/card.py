@@ -3,15 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import TypeAdapter
-
 from peabench.certification import Check
-from peabench.tasks import CERTIFICATE_FILE, Task, load_task
+from peabench.tasks import Task, load_task, save_certificate
 
 
 def write_certificate(folder: Path, checks: Sequence[Check]) -> None:
     """Write a task's certificate and card into its folder."""
-    (folder / CERTIFICATE_FILE).write_bytes(TypeAdapter(list[Check]).dump_json(list(checks), indent=1) + b"\n")
+    save_certificate(folder, checks)
     (folder / "README.md").write_text(card(load_task(folder), checks))
 
 

@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, pad
 
+from peabench.generators import generator_of
 from peabench.networks import ResidualMLP
 from peabench.training.stacked import StackedResidualMLP
 from peabench_tasks.boolean.plan import Plan
@@ -38,7 +39,7 @@ def initial_network(plan: Plan, basis: Float[Tensor, "d_model d_model"], seed: i
 
     Inputs that interfere with decoyed variables are embedded weakly.
     """
-    generator = torch.Generator().manual_seed(seed)
+    generator = generator_of(seed)
     network = ResidualMLP(plan.config, generator)
     number = variable_numbers(plan)
     with torch.no_grad():

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from peabench.networks.config import ResidualMLPConfig
-from peabench_tasks.boolean.formulas import Shape, draw_formula
+from peabench_tasks.boolean.formulas import Formula, Shape, draw_formula
 from peabench_tasks.boolean.plan import Plan, draw_plan
 
 SEEDS = 3
@@ -96,7 +96,10 @@ class Specification:
     def plan(self, seed: int) -> Plan:
         """Formula and placement; another training seed draws other ones."""
         drawn = self.seed + SEEDS * seed
-        formula = draw_formula(self.variant, self.shape.formula, drawn)
+        return self.placed(draw_formula(self.variant, self.shape.formula, drawn), drawn)
+
+    def placed(self, formula: Formula, drawn: int) -> Plan:
+        """A formula of this variant and size, placed in its network."""
         decoys = self.shape.decoys if self.variant == "decoy" else 0
         return draw_plan(formula, self.shape.network, drawn, decoys, SWAYERS if self.variant in SWAYED else 0)
 

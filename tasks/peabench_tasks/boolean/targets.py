@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from peabench.generators import generator_of
 from peabench.networks import build_network
 from peabench.training.stacked import orthonormal
 from peabench_tasks.boolean.plan import Plan, decoy_column
@@ -91,7 +92,7 @@ class Targets:
                 swayers[k].append((node, number[one], number[other]))
             if n_variables + len(plan.decoys) > d_model:
                 raise RuntimeError(f"{n_variables + len(plan.decoys)} directions do not fit d_model {d_model}")
-            bases.append(orthonormal((d_model, d_model), torch.Generator().manual_seed(seeds[k])))
+            bases.append(orthonormal((d_model, d_model), generator_of(seeds[k])))
         demands = (circuit, _padded(edges), _padded(gates), parts, spare_part, part_sites, decoys, swayers)
         return cls(torch.stack(bases), planted, sites, live, *demands)
 

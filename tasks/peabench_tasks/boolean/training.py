@@ -1,7 +1,8 @@
 """`peabench train boolean`: plant, verify, mend what fails, certify, write the task folders."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import groupby
 from pathlib import Path
@@ -15,11 +16,13 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from peabench.certification import certify
 from peabench.domain import ProductDomain
 from peabench.errors import PeabenchError
-from peabench.networks import ResidualMLP, build_network
+from peabench.generators import generator_of
+from peabench.networks import Network, ResidualMLP, build_network
 from peabench.tasks import CERTIFICATE_FILE, TaskRecord, Twin, load_task, save_task
 from peabench.training.stacked import StackedResidualMLP
 from peabench_tasks.boolean.card import write_certificate
 from peabench_tasks.boolean.mechanism import build_mechanism
+from peabench_tasks.boolean.plan import Plan
 from peabench_tasks.boolean.planting import (
     TUTORING,
     Batch,
@@ -46,6 +49,7 @@ HARDEST = 32
 TOGETHER = 4
 """Networks of one shape trained in one process: enough to batch, few enough to stay in the cache."""
 FREE_STEPS = 1500
+FREE_TWIN = "twin-free.safetensors"
 
 log = logging.getLogger(__name__)
 
@@ -68,12 +72,50 @@ def train(out: Path, only: str | None, seed: int, progress: Callable[[str, float
         raise PeabenchError(f"No task of the boolean family matches {only!r}; try 'tree-s-*'.")
     if resume:
         wanted = [s for s in wanted if not certified_already(s, out / s.name, seed)]
-    jobs = list(_jobs(wanted))
-    runs = Parallel(n_jobs=2, return_as="generator_unordered")(delayed(make_tasks)(job, out, seed) for job in jobs)
+    plant_all([commission(specification, out / specification.name, seed) for specification in wanted], progress)
+
+
+@dataclass(frozen=True)
+class Commission:
+    """A task that is to be planted in a folder."""
+
+    folder: Path
+    record: TaskRecord
+    plan: Plan
+    steps: int
+    """Of the recipe's main run."""
+    weight_seed: int
+    """Of the initial weights and the planted basis, of any width (`peabench.generators`)."""
+
+    @property
+    def has_free_twin(self) -> bool:
+        """Whether a twin is to be trained beside it."""
+        return any(twin.provenance == "free" for twin in self.record.twins)
+
+
+def commission(specification: Specification, folder: Path, seed: int) -> Commission:
+    """What `peabench train` asks for."""
+    return Commission(
+        folder=folder,
+        record=task_record(specification, seed),
+        plan=specification.plan(seed),
+        steps=specification.shape.steps,
+        weight_seed=specification.weight_seed(seed),
+    )
+
+
+def plant_all(wanted: Sequence[Commission], progress: Callable[[str, float], None]) -> None:
+    """Plant, certify and write tasks, groups of one shape at once, two processes of one thread each.
+
+    Raises:
+        PeabenchError: some did not pass; those that passed are written.
+    """
+    groups = list(_groups(wanted))
+    runs = Parallel(n_jobs=2, return_as="generator_unordered")(delayed(make_tasks)(group) for group in groups)
     progress("boolean", 0.0)
     done, failed = 0, list[str]()
-    for job_size, problems in runs:
-        done += job_size
+    for group_size, problems in runs:
+        done += group_size
         failed += problems
         progress("boolean", done / len(wanted))
     if failed:
@@ -90,47 +132,45 @@ def certified_already(specification: Specification, folder: Path, seed: int) -> 
     return task.record == task_record(specification, seed) and all(check.passed for check in task.certificate)
 
 
-def _jobs(wanted: list[Specification]) -> Iterator[list[Specification]]:
+def _groups(wanted: Sequence[Commission]) -> Iterator[list[Commission]]:
     """Groups of one network shape and length of training, the longest first."""
-    by_shape = sorted(wanted, key=lambda s: (-s.shape.network.d_model, -s.shape.network.n_inputs, s.shape.steps))
-    for _, group in groupby(by_shape, key=lambda s: (s.shape.network, s.shape.steps)):
+    by_shape = sorted(wanted, key=lambda c: (-c.plan.config.d_model, -c.plan.config.n_inputs, c.steps))
+    for _, group in groupby(by_shape, key=lambda c: (c.plan.config, c.steps, c.has_free_twin)):
         same = list(group)
         for start in range(0, len(same), TOGETHER):
             yield same[start : start + TOGETHER]
 
 
-def make_tasks(group: list[Specification], out: Path, seed: int) -> tuple[int, list[str]]:
+def make_tasks(group: list[Commission]) -> tuple[int, list[str]]:
     """Plant, certify and write the tasks of one shape; returns how many, and what is wrong with those that fail."""
     torch.set_num_threads(1)
-    failed: dict[Specification, str] = dict.fromkeys(group, "")
+    remaining, problems = group, list[str]()
     for start in range(STARTS):
-        failed = make_from_one_start(list(failed), out, seed, start)
+        failed = make_from_one_start(remaining, start)
+        remaining = [one for one, _ in failed]
+        problems = [f"{one.folder.name}: {problem}" for one, problem in failed]
         if not failed:
             break
-    return len(group), [f"{specification.name}: {problem}" for specification, problem in failed.items()]
+    return len(group), problems
 
 
-def make_from_one_start(group: list[Specification], out: Path, seed: int, start: int) -> dict[Specification, str]:
+def make_from_one_start(group: list[Commission], start: int) -> list[tuple[Commission, str]]:
     """The tasks that this start did not bring to their certificate, with what fails."""
-    plans = [s.plan(seed) for s in group]
-    seeds = [s.weight_seed(seed) + 100_000 * start for s in group]
+    plans = [one.plan for one in group]
+    seeds = [one.weight_seed + 100_000 * start for one in group]
     targets = Targets.from_plans(plans, seeds)
     networks = [initial_network(p, targets.basis[i], seeds[i]) for i, p in enumerate(plans)]
     tables = Tables.from_plans(plans)
     planter = Planter(
-        StackedResidualMLP.from_networks(networks),
-        tables,
-        targets,
-        torch.Generator().manual_seed(seeds[0]),
-        pivotal_weights(tables),
+        StackedResidualMLP.from_networks(networks), tables, targets, generator_of(seeds[0]), pivotal_weights(tables)
     )
-    plant(planter, group[0].shape.steps)
-    free = train_freely(planter, seeds)
-    return {
-        specification: problem
-        for i, specification in enumerate(group)
-        if (problem := finish_task(specification, i, planter, free[i], out, seed))
-    }
+    plant(planter, group[0].steps)
+    free = train_freely(planter, seeds) if group[0].has_free_twin else [None] * len(group)
+    return [
+        (one, problem)
+        for i, one in enumerate(group)
+        if (problem := finish_task(one, planter.subset([i]), free[i])) is not None
+    ]
 
 
 def plant(planter: Planter, steps: int) -> None:
@@ -177,30 +217,25 @@ def sampled_errors(planter: Planter, pools: int = 20) -> Tensor:
     return torch.stack([planter.errors(planter.losses(planter.pool(4 * POOL))[0]) for _ in range(pools)]).sum(0)
 
 
-def finish_task(
-    specification: Specification, index: int, planter: Planter, free: ResidualMLP, out: Path, seed: int
-) -> str | None:
+def finish_task(one: Commission, alone: Planter, free: ResidualMLP | None) -> str | None:
     """Mend and certify one network until every check passes, then write its certificate and card.
 
     Returns:
         None, or what still fails after the last round; the folder then has no certificate.
     """
-    folder = out / specification.name
-    (folder / CERTIFICATE_FILE).unlink(missing_ok=True)
-    alone = planter.subset([index])
-    plan = specification.plan(seed)
-    mechanism = build_mechanism(plan, planter.targets.basis[index])
-    record = task_record(specification, seed)
+    (one.folder / CERTIFICATE_FILE).unlink(missing_ok=True)
+    mechanism = build_mechanism(one.plan, alone.targets.basis[0])
+    twins: dict[str, Network] = {} if free is None else {FREE_TWIN: free}
     failed = "not certified"
     for attempt in range(MENDING_ROUNDS):
         if int(sampled_errors(alone)) == 0 or attempt % 3 == 2:
-            save_task(folder, record, alone.stack.network(0), mechanism, {"twin-free.safetensors": free})
-            checks = certify(load_task(folder))
+            save_task(one.folder, one.record, alone.stack.network(0), mechanism, twins)
+            checks = certify(load_task(one.folder))
             if all(check.passed for check in checks):
-                write_certificate(folder, checks)
+                write_certificate(one.folder, checks)
                 return None
             failed = "; ".join(f"{c.name}: {c.errors} of {c.cases}" for c in checks if not c.passed)
-            log.warning("%s after %d rounds of mending: %s", specification.name, attempt, failed)
+            log.warning("%s after %d rounds of mending: %s", one.folder.name, attempt, failed)
             single = [check for check in checks if check.name in ("alignment", "edges alone")]
             if attempt and any(check.errors > HOPELESS * check.cases for check in single):
                 break  # a gate that was not learnt by now never is
@@ -210,7 +245,15 @@ def finish_task(
 
 def task_record(specification: Specification, seed: int) -> TaskRecord:
     """What `task.json` says of a task."""
-    plan = specification.plan(seed)
+    twins = (
+        Twin(name="free", provenance="free", file=FREE_TWIN),
+        Twin(name="random", provenance="random_init", seed=10_000 + specification.weight_seed(seed)),
+    )
+    return task_record_of(specification, specification.plan(seed), twins)
+
+
+def task_record_of(specification: Specification, plan: Plan, twins: tuple[Twin, ...] = ()) -> TaskRecord:
+    """What `task.json` says of a task with this plan."""
     config = plan.config
     domain = ProductDomain(sizes=(2,) * config.n_inputs)
     return TaskRecord(
@@ -228,17 +271,14 @@ def task_record(specification: Specification, seed: int) -> TaskRecord:
         focus=plan.formula.focus or tuple(decoy.variable for decoy in plan.decoys),
         difficulty=DIFFICULTY[specification.variant],
         description=f"A Boolean formula of {len(plan.formula.gates)} gates on {config.n_inputs} inputs.",
-        twins=(
-            Twin(name="free", provenance="free", file="twin-free.safetensors"),
-            Twin(name="random", provenance="random_init", seed=10_000 + specification.weight_seed(seed)),
-        ),
+        twins=twins,
     )
 
 
 def train_freely(planter: Planter, seeds: list[int]) -> list[ResidualMLP]:
     """Twins of the same shape trained on the same outputs and nothing else, until they are right on fresh pools."""
     config = planter.stack.config
-    networks = [build_network(config, torch.Generator().manual_seed(20_000 + s)) for s in seeds]
+    networks = [build_network(config, generator_of(20_000 + s)) for s in seeds]
     stack = StackedResidualMLP.from_networks([n for n in networks if isinstance(n, ResidualMLP)])
     optimiser = torch.optim.AdamW(stack.trainable(), lr=3e-3, weight_decay=1e-3, fused=True)
     for step in range(4 * FREE_STEPS):

@@ -1,0 +1,1 @@
+"""Submissions: answers and metadata in one archive, without code; strictly read, then graded."""
