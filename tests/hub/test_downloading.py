@@ -186,6 +186,17 @@ def test_a_manifest_whose_names_lead_elsewhere_is_refused(repository: Repository
         download()
 
 
+@pytest.mark.parametrize("body", [b"<html>Too many requests</html>", b"{}", b'{"schema_version": 2}'])
+def test_a_manifest_that_came_as_something_else_is_fetched_again(
+    hub: LoopbackHub, published: Published, body: bytes
+) -> None:
+    hub.meddle = lambda method, path: Fault(body=body) if path.endswith("manifest.json") else None
+    with pytest.raises(PeabenchError, match=r"The manifest .*manifest\.json is malformed"):
+        download([FIRST])
+    hub.meddle = lambda method, path: None
+    assert download([FIRST]).fetched == (FIRST,)
+
+
 def test_a_manifest_other_than_the_recorded_one_is_refused(
     published: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -108,13 +108,16 @@ def _located(wanted: Source, token: str | None) -> Snapshot:
 def _manifest(snapshot: Snapshot, wanted: Source, token: str | None) -> SuiteManifest:
     if not snapshot.manifest.exists():
         came = _manifest_from_the_hub(snapshot, token)
-        if came.stat().st_size > LARGEST_MANIFEST_BYTES:
-            raise PeabenchError(f"The manifest of {snapshot.repo} is too large to be one: {came.stat().st_size} bytes.")
-        _refuse_other_manifest(came, wanted)
-        read_document(came, SuiteManifest, "manifest")
-        came.replace(snapshot.manifest)
-        # The client takes a folder that is not empty for all there is when the Hub then cannot list its files.
-        shutil.rmtree(_incoming(snapshot))
+        try:
+            if (size := came.stat().st_size) > LARGEST_MANIFEST_BYTES:
+                raise PeabenchError(f"The manifest of {snapshot.repo} is too large to be one: {size} bytes.")
+            _refuse_other_manifest(came, wanted)
+            read_document(came, SuiteManifest, "manifest")
+            came.replace(snapshot.manifest)
+        finally:
+            # The client would not fetch a file again that was wrong, and takes a folder that is not empty for all
+            # there is when the Hub then cannot list its files.
+            shutil.rmtree(_incoming(snapshot))
     _refuse_other_manifest(snapshot.manifest, wanted)
     return read_document(snapshot.manifest, SuiteManifest, "manifest")
 
