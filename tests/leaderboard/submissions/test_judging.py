@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 import torch
+from tests.leaderboard.submissions.conftest import TASK, Small
+from tests.leaderboard.submissions.test_archive import changed
 
 from peabench.collected import altered, read_collected
 from peabench.errors import PeabenchError
@@ -20,8 +22,6 @@ from peabench_leaderboard.submissions.board import put_on_board
 from peabench_leaderboard.submissions.judging import Judged, judge
 from peabench_leaderboard.submissions.standing import in_one_sentence, standing_among
 from peabench_leaderboard.submissions.submission import Submission, suite_hash
-from tests.leaderboard.submissions.conftest import TASK, Small
-from tests.leaderboard.submissions.test_archive import changed
 
 
 def judged(small: Small, folder: Path, content: bytes | None = None, how: Verification = "verified") -> Judged:
@@ -58,7 +58,8 @@ def test_the_truth_itself_earns_1_and_nonsense_fails_its_cell(small: Small, tmp_
     truth: Answer = {"scores": torch.tensor([float(edge in circuit.required) for edge in edges])}
     (result,) = judged(small, tmp_path, answering(small, {"0": truth})).results
     assert result.metrics[SCORE] == 1
-    for bad in ({"scores": torch.zeros(3)}, {"scores": "all"}, {"basis": 1}, {}):
+    nonsense: list[Answer] = [{"scores": torch.zeros(3)}, {"scores": "all"}, {"basis": 1}, {}]
+    for bad in nonsense:
         (result,) = judged(small, tmp_path, answering(small, {"0": bad})).results
         assert (result.status, result.metrics) == ("failed", {})
         assert result.reason.startswith("Expected")
@@ -225,10 +226,10 @@ def test_another_version_replaces_its_authors_own_alone(small: Small, tmp_path: 
     put_on_board(judged(small, tmp_path), board)
     scores: Answer = {"scores": small.answers[TASK]["0"]["scores"] * 2 + 1}  # type: ignore[operator]
     newer = answering(small, {"0": scores})
-    with pytest.raises(PeabenchError, match="a verified result of small stands|A verified result of small stands"):
+    with pytest.raises(PeabenchError, match="A verified result of small stands"):
         put_on_board(judged(small, tmp_path, newer, "self-reported"), board)
     stranger = answering(small, {"0": scores}, authors=["Somebody Else"])
-    with pytest.raises(PeabenchError, match="stands on the board already, for A. Nyone"):
+    with pytest.raises(PeabenchError, match=r"stands on the board already, for A\. Nyone"):
         put_on_board(judged(small, tmp_path, stranger), board)
     assert put_on_board(judged(small, tmp_path, newer), board) == "replaced"
     assert len(read_all(board)[0]) == 1
@@ -245,9 +246,7 @@ def test_nobody_calls_a_method_as_a_reference(small: Small, tmp_path: Path, name
 def test_where_it_would_stand_is_told_in_one_sentence(small: Small, tmp_path: Path) -> None:
     own = judged(small, tmp_path)
     best = [
-        result.model_copy(
-            update={"key": result.key.model_copy(update={"scorer": "best"}), "metrics": {SCORE: 0.9}}
-        )
+        result.model_copy(update={"key": result.key.model_copy(update={"scorer": "best"}), "metrics": {SCORE: 0.9}})
         for result in own.results
     ]
     rows, row = standing_among(own, [*best, *own.results])
