@@ -1,7 +1,7 @@
 """`peabench submit` and `peabench grade`: from a scorer to a place on a board."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,7 +21,6 @@ from peabench.cli.running import (
 from peabench.errors import PeabenchError
 
 if TYPE_CHECKING:
-    from peabench.results import Verification
     from peabench_leaderboard.submissions.archive import Submitted
     from peabench_leaderboard.submissions.judging import Judged
 
@@ -43,7 +42,9 @@ def submit(
     name: Annotated[str | None, typer.Option(help="For the board; by default the scorer's own.")] = None,
     authors: Annotated[list[str] | None, typer.Option("--authors", help="An author; give it once for each.")] = None,
     url: Annotated[str, typer.Option(help="Where the method is described.")] = "",
-    suite: Annotated[str, typer.Option(help="The suite to answer, by its name or folder.")] = "core",
+    suite: Annotated[
+        str | None, typer.Option(help="The suite to answer, by name or, if it is sealed, by folder; core if not given.")
+    ] = None,
     track: Annotated[str | None, typer.Option(help="Where the file has scorers of several tracks.")] = None,
     to: ToOption = None,
     file: Annotated[Path | None, typer.Option(help="To write; else NAME.SUITE.peabench.zip.")] = None,
@@ -65,10 +66,10 @@ def submit(
         path = Path(what)
     else:
         refuse_missing_device(device)
-        options = {"jobs": jobs, "timeout": timeout, "memory": memory}
-        path = _made(what, name, authors or [], url, suite, track, file, out, device.value, options)
+        options: dict[str, Any] = {"jobs": jobs, "timeout": timeout, "memory": memory}
+        path = _made(what, name, authors or [], url, suite or "core", track, file, out, device.value, options)
     submitted = read_archive(path)
-    judged = _judged(submitted, None, "self-reported") if _truth_is_public(submitted, suite) else None
+    judged = _judged_here(submitted, suite)
     if judged is None:
         note("The truth of its tasks is withheld: it is graded by who keeps it, with `peabench grade`.")
     else:
@@ -96,9 +97,12 @@ def grade(
     The same file gives the same results, and grading it twice puts it on the board once.
     """
     from peabench_leaderboard.submissions.archive import read_archive
+    from peabench_leaderboard.submissions.judging import judge
     from peabench_leaderboard.submissions.standing import describe_standing
+    from peabench_leaderboard.submissions.truth import suite_with_truth
 
-    judged = _judged(read_archive(file), truth, "verified")
+    submitted = read_archive(file)
+    judged = judge(submitted, *suite_with_truth(submitted.submission, truth), "verified")
     if json:
         print_json([result.model_dump(mode="json") for result in judged.results])
     else:
@@ -117,7 +121,7 @@ def _made(
     file: Path | None,
     out: Path,
     device: str,
-    options: dict[str, object],
+    options: dict[str, Any],
 ) -> Path:
     """The submission's file, after a run of the scorer."""
     from peabench.discovery import find_scorers
@@ -137,30 +141,28 @@ def _made(
     name = name or entry.name
     refuse_bad_fields(name, authors, url)
     suite = get_suite(suite_name)
-    results = run_with_bar(plan([entry], suite, seed=SEED, device=device), out, **options)  # type: ignore[arg-type]
-    report_unanswered(results, out)
-    submission, answers = submission_of(results, out, entry, suite, name, authors, url)
     path = file or Path(f"{name}.{suite.name}-{suite.version}{SUFFIX}")
     if not path.name.endswith(SUFFIX):
         raise PeabenchError(f"The file of a submission ends in {SUFFIX}, not as {path.name} does; name it so.")
+    results = run_with_bar(plan([entry], suite, seed=SEED, device=device), out, **options)
+    report_unanswered(results, out)
+    submission, answers = submission_of(results, out, entry, suite, name, authors, url)
     write_archive(path, archive_of(submission, answers))
     cells = f"{len(submission.answered)} of {len(submission.cells)} cells answered"
     note(f"Wrote {path}: {cells}, id {submission.id[:12]}.")
     return path
 
 
-def _judged(submitted: "Submitted", truth: Path | None, verification: "Verification") -> "Judged":
-    from peabench_leaderboard.submissions.judging import judge
-    from peabench_leaderboard.submissions.truth import suite_with_truth
+def _judged_here(submitted: "Submitted", suite_name: str | None) -> "Judged | None":
+    """The submission graded by its author, or looked through where the truth is withheld."""
+    from peabench_leaderboard.submissions.judging import judge, refuse_other_answers
+    from peabench_leaderboard.submissions.truth import suite_to_answer
 
-    suite, tasks = suite_with_truth(submitted.submission, truth)
-    return judge(submitted, suite, tasks, verification)
-
-
-def _truth_is_public(submitted: "Submitted", suite: str) -> bool:
-    from peabench_leaderboard.submissions.truth import truth_is_public
-
-    return truth_is_public(submitted.submission, suite)
+    suite, tasks = suite_to_answer(suite_name or submitted.submission.suite.name)
+    if suite.sealed:
+        refuse_other_answers(submitted, suite, tasks)
+        return None
+    return judge(submitted, suite, tasks, "self-reported")
 
 
 def _board(to: str | None) -> Path:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from peabench.answers import encode
 from peabench.collected import Collected, Submitter
@@ -66,6 +66,17 @@ def judge(
     return Judged(document, encode({names[cell.task]: submitted.answers(cell) for cell in submission.answered}))
 
 
+def refuse_other_answers(submitted: Submitted, suite: Suite, tasks: Mapping[str, "Task"]) -> None:
+    """Refuse what could not be graded, without grading it: tasks need not have their truth.
+
+    Raises:
+        PeabenchError: as `judge` does.
+    """
+    refuse_other_suite(submitted.submission, suite, tasks)
+    for cell in submitted.submission.answered:
+        _asked(submitted, cell, tasks[cell.task])
+
+
 def refuse_other_suite(submission: Submission, suite: Suite, tasks: Mapping[str, "Task"]) -> None:
     """Refuse a submission that does not answer a suite as it is here.
 
@@ -117,18 +128,25 @@ def _refuse_other_tasks(submission: Submission, suite: Suite, asked: Iterable[st
             )
 
 
+def _asked(submitted: Submitted, cell: SubmittedCell, task: "Task") -> dict[str, Any]:
+    """The questions of a cell, which must be those that are answered."""
+    key = submitted.submission.key(cell)
+    with one_thread():
+        asked = questions_of(key, task)
+    try:
+        refuse_other_questions(key, list(asked), list(cell.questions))
+    except InvalidAnswer as error:
+        raise refused(submitted.submission, str(error)) from None
+    return asked
+
+
 def _graded(submitted: Submitted, cell: SubmittedCell, suite: Suite, task: "Task") -> CellResult:
     submission = submitted.submission
     told: dict[str, object] = {"status": cell.status, "reason": cell.reason}
     if cell.status == "answered":
         told = {"cost": cell.cost, "answer_hash": cell.answer_hash}
         answers = submitted.answers(cell)
-        with one_thread():
-            asked = questions_of(submission.key(cell), task)
-        try:
-            refuse_other_questions(submission.key(cell), list(asked), list(answers))
-        except InvalidAnswer as error:
-            raise refused(submission, str(error)) from None
+        asked = _asked(submitted, cell, task)
         try:
             questions = grade_cell(submission.key(cell), task, answers, asked)
             told |= {"status": "ok", "questions": questions, "metrics": mean_metrics(questions)}

@@ -10,6 +10,7 @@ from peabench.answers import read_answers
 from peabench.cli.output import printable
 from peabench.discovery import ScorerEntry
 from peabench.documents import first_complaint
+from peabench.errors import PeabenchError
 from peabench.plain import Answer
 from peabench.questions import question_hash
 from peabench.results import CellResult

@@ -12,44 +12,39 @@ if TYPE_CHECKING:
 
 
 def suite_with_truth(submission: Submission, kept: Path | None) -> tuple[Suite, dict[str, "Task"]]:
-    """The suite that a submission answers, and its tasks by id.
+    """The suite that a submission answers, and its tasks by id, with their truth.
 
     Args:
         submission: which says what suite.
         kept: the private half of a sealed suite; None for installed tasks.
 
     Raises:
-        PeabenchError: the suite is not installed, or a task of it is not the one that it froze or committed to, or has
-            no truth.
+        PeabenchError: the suite is not here, a task of it is not the one that it froze or committed to, or has no
+            truth.
     """
     if kept is not None:
         from peabench.sealing import open_truth, sealed_suite
 
         return sealed_suite(kept), open_truth(kept)
-    suite = get_suite(submission.suite.name)
-    tasks = _installed(suite)
-    withheld = [name for name, task in tasks.items() if not task.has_truth]
-    if withheld:
+    suite, tasks = suite_to_answer(submission.suite.name)
+    if suite.sealed:
         raise PeabenchError(
-            f"The truth of {withheld[0]} is withheld; who keeps it grades with `peabench grade --truth DIR`."
+            f"The truth of {suite.name} is withheld; who keeps it grades with `peabench grade --truth DIR`."
         )
     return suite, tasks
 
 
-def truth_is_public(submission: Submission, given: str) -> bool:
-    """Whether the truth of a submission's tasks is here for everyone.
+def suite_to_answer(name: str) -> tuple[Suite, dict[str, "Task"]]:
+    """A suite by its name, or the folder of its published half, and its tasks by id.
 
-    Args:
-        submission: which says what suite.
-        given: name or folder of a suite, which is that one where their names agree; else an installed one is meant.
+    Raises:
+        PeabenchError: there is none, or a task of it is not the one that it froze.
     """
-    suite = get_suite(given)
-    if suite.name != submission.suite.name:
-        suite = get_suite(submission.suite.name)
-    return all(task.has_truth for task in _installed(suite).values())
+    suite = get_suite(name)
+    return suite, _frozen_tasks(suite)
 
 
-def _installed(suite: Suite) -> dict[str, "Task"]:
+def _frozen_tasks(suite: Suite) -> dict[str, "Task"]:
     from peabench.tasks import load_task
 
     summaries = tasks_of(suite)

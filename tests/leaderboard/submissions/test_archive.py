@@ -128,7 +128,7 @@ def streamed(content: bytes) -> bytes:
             return len(data)
 
     out = Pipe()
-    with zipfile.ZipFile(out, "w") as archive:  # type: ignore[call-overload]
+    with zipfile.ZipFile(out, "w") as archive:
         for name, member in members_of(content).items():
             archive.writestr(name, member)
     return bytes(out.content)

@@ -58,7 +58,8 @@ def test_the_truth_itself_earns_1_and_nonsense_fails_its_cell(small: Small, tmp_
     truth: Answer = {"scores": torch.tensor([float(edge in circuit.required) for edge in edges])}
     (result,) = judged(small, tmp_path, answering(small, {"0": truth})).results
     assert result.metrics[SCORE] == 1
-    for bad in ({"scores": torch.zeros(3)}, {"scores": "all"}, {"basis": 1}, {}):
+    nonsense: list[Answer] = [{"scores": torch.zeros(3)}, {"scores": "all"}, {"basis": 1}, {}]
+    for bad in nonsense:
         (result,) = judged(small, tmp_path, answering(small, {"0": bad})).results
         assert (result.status, result.metrics) == ("failed", {})
         assert result.reason.startswith("Expected")
@@ -225,10 +226,10 @@ def test_another_version_replaces_its_authors_own_alone(small: Small, tmp_path: 
     put_on_board(judged(small, tmp_path), board)
     scores: Answer = {"scores": small.answers[TASK]["0"]["scores"] * 2 + 1}  # type: ignore[operator]
     newer = answering(small, {"0": scores})
-    with pytest.raises(PeabenchError, match="a verified result of small stands|A verified result of small stands"):
+    with pytest.raises(PeabenchError, match="A verified result of small stands"):
         put_on_board(judged(small, tmp_path, newer, "self-reported"), board)
     stranger = answering(small, {"0": scores}, authors=["Somebody Else"])
-    with pytest.raises(PeabenchError, match="stands on the board already, for A. Nyone"):
+    with pytest.raises(PeabenchError, match=r"stands on the board already, for A\. Nyone"):
         put_on_board(judged(small, tmp_path, stranger), board)
     assert put_on_board(judged(small, tmp_path, newer), board) == "replaced"
     assert len(read_all(board)[0]) == 1
