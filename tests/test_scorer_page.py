@@ -4,12 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
+from cells import cell_on
 from tests.tracks import gates
 
-from peabench.catalogue import content_hash
-from peabench.cells import Cell, run_cell
+from peabench.cells import run_cell
 from peabench.discovery import scorers_in_file
-from peabench.results import CellKey
 
 PAGE = Path(__file__).parents[1] / "docs" / "scorers.md"
 SCORERS = [block for block in re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL) if "(Scorer)" in block]
@@ -25,18 +24,6 @@ def test_a_scorer_of_the_page_runs(tmp_path: Path, block: str) -> None:
     file = tmp_path / "my_scorer.py"
     file.write_text(block)
     (entry,) = scorers_in_file(file)
-    key = CellKey(
-        track=entry.track,
-        track_version=1,
-        scorer=entry.name,
-        scorer_version=entry.version,
-        source_hash=entry.source_hash,
-        task=task.record.id,
-        content_hash=content_hash(task.folder),
-        others_hash="",
-        seed=0,
-        device="cpu",
-    )
-    result = run_cell(Cell(key, entry, "test", task.folder, ())).result
+    result = run_cell(cell_on(task, entry)).result
     assert result.status == "ok", result.traceback
     assert result.metrics.get("on_domain", result.metrics["score"]) > 0.2  # a covariance leans on bystanders

@@ -7,6 +7,7 @@ named after its cell, its question and its field (`0.scores`, `0.twin.scores`; i
 
 import json
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -204,13 +205,27 @@ def read_answers(folder: Path, key: CellKey) -> dict[str, Answer] | None:
     found = stored(folder, key)
     if found is None or not found.result.answered:
         return None
-    answers = AnswerFile.read(found.answers).answers(found.cell)
+    answers = _opened(found.answers).answers(found.cell)
     if answer_hash(answers) != found.result.answer_hash:
         raise PeabenchError(
             f"The answers of {key.scorer} to {key.task} in {found.answers} are not those that its result was graded "
             "from; restore both files or run the cell again."
         )
     return answers
+
+
+def _opened(path: Path) -> AnswerFile:
+    """A file of answers, which is read once for all its cells."""
+    try:
+        status = path.stat()
+    except OSError:
+        return AnswerFile.read(path)  # which says what is wrong
+    return _kept(path, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=64)
+def _kept(path: Path, _changed: int, _size: int) -> AnswerFile:
+    return AnswerFile.read(path)
 
 
 def _tensor_name(cell: str, question: str, field: str) -> str:

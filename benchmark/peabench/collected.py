@@ -178,10 +178,10 @@ def stored(folder: Path, key: CellKey) -> Stored | None:
         return Stored(result, folder / key.answers_file, "") if result.key == key else None
     for file in sorted((folder / key.track).glob(f"{key.scorer}.*.json")):
         status = file.stat()
-        document, results = _kept(file, status.st_mtime_ns, status.st_size)
-        for cell, result in zip(document.cells, results, strict=True):
-            if result.key == key:
-                return Stored(result, folder / document.answers_file, cell.name)
+        found = _kept(file, status.st_mtime_ns, status.st_size).get(key)
+        if found is not None:
+            answers, cell, result = found
+            return Stored(result, folder / answers, cell)
     return None
 
 
@@ -289,6 +289,8 @@ def _all_files(folder: Path) -> Iterator[Path]:
 
 
 @lru_cache(maxsize=64)
-def _kept(file: Path, _changed: int, _size: int) -> tuple[Collected, list[CellResult]]:
+def _kept(file: Path, _changed: int, _size: int) -> dict[CellKey, tuple[Path, str, CellResult]]:
+    """The results of a file, each with its answers' file and name there."""
     document = read_collected(file)
-    return document, document.results()
+    named = zip(document.cells, document.results(), strict=True)
+    return {result.key: (document.answers_file, cell.name, result) for cell, result in named}

@@ -110,7 +110,9 @@ def collect(
 
     folder = to or _committed()
     chosen = get_suite(suite)
-    written = collect_results(run, folder, chosen, "verified" if folder == PACKAGED else "self-reported")
+    written = collect_results(
+        run, folder, chosen, "verified" if folder.resolve() == PACKAGED.resolve() else "self-reported"
+    )
     for gap in gaps(written, chosen):
         note(f"Warning: {gap}")
     note(f"The results of {len(written)} scorers on {suite} stand in {folder}.")

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
+from cells import cell_on
 
-from peabench.catalogue import content_hash
-from peabench.cells import Cell, run_cell
+from peabench.cells import run_cell
 from peabench.discovery import ScorerEntry, references, scorer_at
-from peabench.results import CellKey, CellResult
+from peabench.results import CellResult
 from peabench.tasks import Task
 from peabench.tracks.circuits import TRACK as CIRCUITS
 from peabench.tracks.variables import VariableAnswer, VariableQuestion
@@ -40,20 +40,7 @@ def entry(track: str, name: str) -> ScorerEntry:
 
 
 def result_of(task: Task, track: str, name: str, found: ScorerEntry | None = None) -> CellResult:
-    found = found or entry(track, name)
-    key = CellKey(
-        track=track,
-        track_version=1,
-        scorer=name,
-        scorer_version=found.version,
-        source_hash=found.source_hash,
-        task=task.record.id,
-        content_hash=content_hash(task.folder),
-        others_hash="",
-        seed=0,
-        device="cpu",
-    )
-    result = run_cell(Cell(key, found, "test", task.folder, ())).result
+    result = run_cell(cell_on(task, found or entry(track, name))).result
     assert result.status == "ok", result.traceback
     return result
 

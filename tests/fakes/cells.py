@@ -1,6 +1,10 @@
-"""Results made up for the tests of what is computed from results."""
+"""Cells of a task in a folder, and results made up for the tests of what is computed from results."""
 
+from peabench.catalogue import content_hash
+from peabench.cells import Cell
+from peabench.discovery import ScorerEntry
 from peabench.results import CellKey, CellResult, Cost
+from peabench.tasks import Task
 
 
 def cell(scorer: str, task: str, score: float | None, role: str = "method", **fields: object) -> CellResult:
@@ -21,3 +25,20 @@ def cell(scorer: str, task: str, score: float | None, role: str = "method", **fi
         }
         | own
     )
+
+
+def cell_on(task: Task, entry: ScorerEntry) -> Cell:
+    """The cell of a scorer and a task, of which no suite and no other task is known."""
+    key = CellKey(
+        track=entry.track,
+        track_version=1,
+        scorer=entry.name,
+        scorer_version=entry.version,
+        source_hash=entry.source_hash,
+        task=task.record.id,
+        content_hash=content_hash(task.folder),
+        others_hash="",
+        seed=0,
+        device="cpu",
+    )
+    return Cell(key, entry, "test", task.folder, ())

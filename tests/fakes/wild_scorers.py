@@ -134,11 +134,12 @@ class Chattering(Steady):
     """Writes to every file that is open, the connection to the harness among them."""
 
     name = "chattering"
+    told = b"\0\0\0\3one"
 
     def score(self, question: Any) -> CircuitAnswer:
         for descriptor in range(3, 256):
             with suppress(OSError):
-                os.write(descriptor, b"\0\0\0\3one")
+                os.write(descriptor, self.told)
         return super().score(question)
 
 
@@ -152,14 +153,13 @@ class Closing(Steady):
         return super().score(question)
 
 
-class Halting(Steady):
+class Halting(Chattering):
     """Begins to answer, and stops in the middle."""
 
     name = "halting"
+    told = b"\0\0\1\0one"
 
     def score(self, question: Any) -> CircuitAnswer:
-        for descriptor in range(3, 256):
-            with suppress(OSError):
-                os.write(descriptor, b"\0\0\1\0one")
+        super().score(question)
         time.sleep(600)
         return super().score(question)

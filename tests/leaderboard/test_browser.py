@@ -84,15 +84,25 @@ def test_no_page_complains_in_either_theme(visit: Callable[..., Any], site: Site
         assert tab.locator("html").get_attribute("data-ready") == ""
 
 
-@pytest.mark.parametrize("page", ["index.html", "plots.html", "method.html", "scorer/eap.html"])
-def test_pages_fit_a_narrow_screen(visit: Callable[..., Any], page: str) -> None:
-    tab = visit(page, viewport={"width": 390, "height": 844})
-    assert tab.evaluate("document.documentElement.scrollWidth") <= 390
-
-
-def test_a_task_page_fits_a_narrow_screen(visit: Callable[..., Any]) -> None:
-    tab = visit("task/boolean--redundant-s-0.html", "#circuit=eap", viewport={"width": 390, "height": 844})
-    assert tab.evaluate("document.documentElement.scrollWidth") <= 390
+@pytest.mark.parametrize(
+    ("page", "state"),
+    [
+        ("index.html", ""),
+        ("plots.html", ""),
+        ("method.html", ""),
+        ("scorer/eap.html", ""),
+        ("task/boolean--redundant-s-0.html", "#circuit=eap"),
+    ],
+)
+def test_pages_fit_a_narrow_screen_and_scroll_by_keyboard(visit: Callable[..., Any], page: str, state: str) -> None:
+    tab = visit(page, state, viewport={"width": 320, "height": 640})
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 320
+    out_of_reach = tab.evaluate(
+        """[...document.querySelectorAll("*")].filter(element => element.scrollWidth > element.clientWidth + 1
+        && /auto|scroll/.test(getComputedStyle(element).overflowX) && element.tabIndex < 0)
+        .map(element => element.outerHTML)"""
+    )
+    assert out_of_reach == []
 
 
 def test_boards_sort_by_mouse_and_keyboard_and_say_how(visit: Callable[..., Any]) -> None:

@@ -159,7 +159,7 @@ def test_a_task_page_has_its_certificate_with_nulls_and_how_to_load_it(pages: di
         assert check["null"]["description"] in text
     digest = hashlib.sha256((folder / "model.safetensors").read_bytes())
     assert digest.hexdigest()[:16] in text
-    assert "peabench_tasks/boolean/checkpoints/tree-s-0/model.safetensors" in text
+    assert "peabench_tasks/boolean/checkpoints/tree-s-0" in text
 
 
 def test_a_task_s_files_stand_beside_its_page(site: Site, pages: dict[Path, Page], tmp_path: Path) -> None:

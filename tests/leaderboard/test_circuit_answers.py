@@ -3,7 +3,7 @@
 import torch
 
 from peabench.mechanism import Circuit
-from peabench_leaderboard.site.circuit_answers import circuit_overlay
+from peabench_leaderboard.site.circuit_answers import circuit_overlay, circuit_targets
 
 EDGES = tuple(f"output <- input{i}" for i in range(6))
 
@@ -19,7 +19,7 @@ def numbers(edges: tuple[str, ...]) -> list[int]:
 
 
 def overlay(truth: Circuit, scores: list[float]) -> tuple[list[int], list[int], list[int]]:
-    found = circuit_overlay("key", "label", EDGES, truth, torch.tensor(scores))
+    found = circuit_overlay("key", "label", EDGES, circuit_targets(EDGES, truth), torch.tensor(scores), None)
     return numbers(found.found), numbers(found.missed), numbers(found.false)
 
 

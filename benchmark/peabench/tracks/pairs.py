@@ -56,11 +56,17 @@ def label_pairs(
     source: Int[Tensor, "pair column"],
 ) -> Pairs:
     """Pairs with the labels that the causal model gives them."""
-    base_run = causal_model.run(causal_model.read_inputs(base))
+    base_inputs = causal_model.read_inputs(base)
+    base_run = causal_model.run(base_inputs)
     source_value = causal_model.run(causal_model.read_inputs(source))[variable]
-    set_run = causal_model.run(causal_model.read_inputs(base), {variable: source_value})
+    set_run = causal_model.run(base_inputs, {variable: source_value})
     output = causal_model.output
     return Pairs(base, source, base_run[variable], source_value, _classes(base_run[output]), _classes(set_run[output]))
+
+
+def outputs(causal_model: CausalModel, inputs: Int[Tensor, "batch column"]) -> Int[Tensor, " batch"]:
+    """What the causal model says that the network predicts."""
+    return _classes(causal_model.run(causal_model.read_inputs(inputs))[causal_model.output])
 
 
 def draw_pairs(

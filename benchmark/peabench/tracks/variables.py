@@ -10,8 +10,8 @@ from torch import Tensor
 from peabench.errors import InvalidAnswer, PeabenchError
 from peabench.interventions import Activations, SubspacePatch, interchange, run_patched, run_with_cache
 from peabench.live import live_subspaces
-from peabench.mechanism import CausalModel, MechanismError, SiteAddress
-from peabench.networks import Network
+from peabench.mechanism import CausalModel, Mechanism, MechanismError, SiteAddress
+from peabench.networks import Graph, Network
 from peabench.tasks import Task
 from peabench.tracks.locations import candidates, layer_of, overlap, residual_locations
 from peabench.tracks.pairs import (
@@ -20,7 +20,7 @@ from peabench.tracks.pairs import (
     draw_pairs,
     generator_from,
     held_out_pairs,
-    label_pairs,
+    outputs,
     predicted_class,
 )
 from peabench.tracks.track import Reference, Track
@@ -128,18 +128,13 @@ class VariablesTrack(Track[VariableQuestion, VariableAnswer]):
             validation = max(1, round(VALIDATION_SHARE * len(pairs)))
             network = task.network()
             certified = residual_locations(mechanism, variable)
-            written = min(layer_of(site) for site, _ in certified)
             found.append(
                 VariableQuestion(
                     network=network,
                     causal_model=model,
                     variable=variable,
                     dimension=certified[0][1].shape[1],
-                    sites=tuple(
-                        f"resid.{layer}@{position}"
-                        for layer in range(written, network.graph.n_blocks + 1)
-                        for position in range(network.graph.n_positions)
-                    ),
+                    sites=candidate_sites(mechanism, variable, network.graph),
                     training=pairs.select(torch.arange(validation, len(pairs))),
                     validation=pairs.select(torch.arange(validation)),
                     generator=generator,
@@ -186,6 +181,16 @@ class VariablesTrack(Track[VariableQuestion, VariableAnswer]):
         return replace(question, network=twin)
 
 
+def candidate_sites(mechanism: Mechanism, variable: str, graph: Graph) -> tuple[str, ...]:
+    """The sites that a question about a variable offers: the residual stream from where the variable is written on."""
+    written = min(layer_of(site) for site, _ in residual_locations(mechanism, variable))
+    return tuple(
+        f"resid.{layer}@{position}"
+        for layer in range(written, graph.n_blocks + 1)
+        for position in range(graph.n_positions)
+    )
+
+
 def asked_variables(task: Task) -> list[str]:
     """What the record's focus names; without one, variables in an order drawn from its content; at most three.
 
@@ -204,8 +209,7 @@ def asked_variables(task: Task) -> list[str]:
     for name in [name for name in record.focus if name in others] or others:
         generator = generator_from(content, name, "look")
         pairs = draw_pairs(mechanism.causal_model, name, record.domain, DRAWS_TO_LOOK, generator)
-        source_output = label_pairs(mechanism.causal_model, mechanism.causal_model.output, pairs.base, pairs.source)
-        beside = pairs.counterfactual != source_output.counterfactual
+        beside = pairs.counterfactual != outputs(mechanism.causal_model, pairs.source)
         counts = [int(kind.sum()) for kind in (pairs.should_change, ~pairs.should_change, beside)]
         if min(counts) >= FEWEST_OF_A_KIND:
             found.append(name)

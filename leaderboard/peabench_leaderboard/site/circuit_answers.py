@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from peabench.mechanism import Circuit
-from peabench.tracks.ranking import best_match, targets
+from peabench.tracks.ranking import Target, best_match, targets
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,22 @@ class CircuitOverlay:
     """Of the circuit, and not among them."""
     false: tuple[str, ...]
     """Absent from the circuit, and among them."""
-    average_precision: float
+    average_precision: float | None
+    """What the answer was graded with; None where that is not known."""
+
+
+def circuit_targets(edges: Sequence[str], circuit: Circuit) -> list[Target]:
+    """What answers are held against: a target for each minimal circuit, as in the track's ranking."""
+    return targets(edges, circuit.sufficient, frozenset(item.edge for item in circuit.edges))
 
 
 def circuit_overlay(
-    key: str, label: str, edges: Sequence[str], circuit: Circuit, scores: Float[Tensor, " edge"]
+    key: str,
+    label: str,
+    edges: Sequence[str],
+    candidates: Sequence[Target],
+    scores: Float[Tensor, " edge"],
+    average_precision: float | None,
 ) -> CircuitOverlay:
     """What a scorer would call the circuit, were it told how many edges it has.
 
@@ -39,12 +50,11 @@ def circuit_overlay(
         key: tells the answer from the others of its page.
         label: the scorer.
         edges: the question's edges.
-        circuit: the truth.
+        candidates: the truth, from `circuit_targets`.
         scores: one per edge.
+        average_precision: what the answer was graded with; None where that is not known.
     """
-    candidates = targets(edges, circuit.sufficient, frozenset(item.edge for item in circuit.edges))
-    precision, best = best_match(scores, candidates)
-    target = candidates[best]
+    target = candidates[best_match(scores, candidates)[1] if len(candidates) > 1 else 0]
     chosen = _highest(scores.double(), target.ranked, int(target.circuit.sum()))
 
     def named(mask: Tensor) -> tuple[str, ...]:
@@ -56,7 +66,7 @@ def circuit_overlay(
         found=named(chosen & target.circuit),
         missed=named(~chosen & target.circuit),
         false=named(chosen & ~target.circuit),
-        average_precision=precision,
+        average_precision=average_precision,
     )
 
 

@@ -57,6 +57,11 @@ class Grid:
         return 2 * LEFT + COLUMN * (len(self.layers) - 1) + NODE_WIDTH, TOP + self.height + BOTTOM
 
     @cached_property
+    def _paths(self) -> dict[str, str]:
+        """Of the edges drawn so far: every answer draws much the same ones."""
+        return {}
+
+    @cached_property
     def places(self) -> dict[str, tuple[int, int]]:
         """Column and row of each node."""
         return {node: (column, row) for column, (_, nodes) in enumerate(self.layers) for row, node in enumerate(nodes)}
@@ -76,6 +81,11 @@ class Grid:
 
     def path(self, edge: str) -> str:
         """Path data of an edge, which passes the columns in between through the gaps between their nodes."""
+        if edge not in self._paths:
+            self._paths[edge] = self._path(edge)
+        return self._paths[edge]
+
+    def _path(self, edge: str) -> str:
         address = EdgeAddress.parse(edge)
         start, end = self.ends(edge)
         (first, source_row), (last, reader_row) = (

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from typing import TypeGuard
 
 from markupsafe import Markup, escape
 
@@ -88,13 +89,13 @@ def flow(points: Sequence[Point]) -> str:
     return "".join(parts)
 
 
-def number(value: object) -> str:
+def number(value: float) -> str:
     """A coordinate to a tenth of a unit.
 
     >>> number(3.0), number(0.25), number(-0.01)
     ('3', '0.2', '0')
     """
-    rounded = f"{float(str(value)):.1f}".rstrip("0").rstrip(".")
+    rounded = f"{value:.1f}".rstrip("0").rstrip(".")
     return "0" if rounded == "-0" else rounded
 
 
@@ -107,5 +108,5 @@ def shortened(content: str, longest: int) -> str:
     return content if len(content) <= longest else content[: longest - 1] + "…"
 
 
-def _is_real(value: object) -> bool:
+def _is_real(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)

@@ -25,9 +25,14 @@ class TaskFile:
     """Its copy, from the site's root; None where the site has none."""
 
     @property
-    def path(self) -> str:
-        """From the import package on: what stands before it differs from machine to machine."""
-        parts = self.source.parts
+    def name(self) -> str:
+        """Its name in the task's folder."""
+        return self.source.name
+
+    @property
+    def folder(self) -> str:
+        """The task's, from the import package on: what stands before it differs from machine to machine."""
+        parts = self.source.parent.parts
         packages = [i for i in range(1, len(parts)) if (Path(*parts[: i + 1]) / "__init__.py").is_file()]
         return "/".join(parts[packages[0] :] if packages else parts[-2:])
 

@@ -6,13 +6,14 @@ from typing import Any
 
 from torch import Tensor
 
-from peabench import tracks
 from peabench.errors import PeabenchError
 from peabench.mechanism import Mechanism
+from peabench.networks import Graph
 from peabench.results import SCORE, CellResult
 from peabench.tasks import Task, load_task
+from peabench.tracks.variables import asked_variables, candidate_sites
 from peabench_leaderboard.site.causal_graph import causal_graph, unused
-from peabench_leaderboard.site.circuit_answers import CircuitOverlay, circuit_overlay
+from peabench_leaderboard.site.circuit_answers import CircuitOverlay, circuit_overlay, circuit_targets
 from peabench_leaderboard.site.circuit_grid import circuit_picture
 from peabench_leaderboard.site.contents import AnswersReader, Contents, Row, TaskPlace
 from peabench_leaderboard.site.task_files import task_files
@@ -40,6 +41,7 @@ def task_context(contents: Contents, place: TaskPlace, read_answers: AnswersRead
     assert place.summary is not None
     task = load_task(place.summary.folder)
     mechanism, model = task.mechanism, task.mechanism.causal_model
+    graph = task.network().graph
     answered = {board.track: _answered(board.rows, place, read_answers) for board in contents.boards}
     order = [other for other in contents.tasks if other.page]
     at = order.index(place)
@@ -52,8 +54,8 @@ def task_context(contents: Contents, place: TaskPlace, read_answers: AnswersRead
         "unused": unused(model),
         "graph": causal_graph(model),
         "model": model,
-        "circuit": _circuit(task, mechanism, answered.get("circuits", [])),
-        "variables": _variables(task, mechanism, answered.get("variables", [])),
+        "circuit": _circuit(mechanism, graph, answered.get("circuits", [])),
+        "variables": _variables(task, mechanism, graph, answered.get("variables", [])),
         "certificate": task.certificate,
         "boards": [(board, answered[board.track]) for board in contents.boards if answered[board.track]],
         "files": task_files(place.summary),
@@ -72,16 +74,17 @@ def _answered(rows: Sequence[Row], place: TaskPlace, read_answers: AnswersReader
     return found
 
 
-def _circuit(task: Task, mechanism: Mechanism, answered: Sequence[Answered]) -> dict[str, Any] | None:
+def _circuit(mechanism: Mechanism, graph: Graph, answered: Sequence[Answered]) -> dict[str, Any] | None:
     """The circuit's picture and the answers over it; None where no circuit is claimed."""
     if mechanism.circuit is None:
         return None
-    graph = task.network().graph
+    candidates = circuit_targets(graph.edges, mechanism.circuit)
     overlays: list[CircuitOverlay] = []
     for one in answered:
         scores = one.answers[0].get("scores") if one.answers else None
         if isinstance(scores, Tensor) and scores.shape == (len(graph.edges),):
-            overlays.append(circuit_overlay(one.key, one.row.label, graph.edges, mechanism.circuit, scores))
+            graded = one.cell.metrics.get("average_precision")
+            overlays.append(circuit_overlay(one.key, one.row.label, graph.edges, candidates, scores, graded))
     return {
         "picture": circuit_picture(graph, mechanism, overlays),
         "overlays": overlays,
@@ -92,12 +95,12 @@ def _circuit(task: Task, mechanism: Mechanism, answered: Sequence[Answered]) -> 
     }
 
 
-def _variables(task: Task, mechanism: Mechanism, answered: Sequence[Answered]) -> dict[str, Any] | None:
+def _variables(task: Task, mechanism: Mechanism, graph: Graph, answered: Sequence[Answered]) -> dict[str, Any] | None:
     """The picture of where variables live and the answers over it; None where no inner variable is aligned."""
     places = certified_places(mechanism)
     if not places:
         return None
-    asked, sites = _asked(task)
+    asked, sites = _asked(task, graph)
     overlays: list[VariableOverlay] = []
     for one in answered:
         if one.answers and len(one.answers) == len(asked):
@@ -115,13 +118,13 @@ def _variables(task: Task, mechanism: Mechanism, answered: Sequence[Answered]) -
     }
 
 
-def _asked(task: Task) -> tuple[list[str], list[str]]:
+def _asked(task: Task, graph: Graph) -> tuple[list[str], list[str]]:
     """The variables that the track asks about, and all sites that it offers."""
     if "variables" not in task.record.tracks:
         return [], []
-    questions = tracks.get("variables").questions(task, 0)
-    sites = list(dict.fromkeys(site for question in questions for site in question.sites))
-    return [question.variable for question in questions], sites
+    asked = asked_variables(task)
+    sites = (site for variable in asked for site in candidate_sites(task.mechanism, variable, graph))
+    return asked, list(dict.fromkeys(sites))
 
 
 def _scores(questions: Sequence[Mapping[str, float]]) -> list[float | None]:
