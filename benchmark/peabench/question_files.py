@@ -209,7 +209,6 @@ class _Reader:
         return self.networks[value]
 
     def _tensor(self, kind: Any, value: Any, place: str) -> Tensor:
-        tensor: Tensor
         name = value.get("tensor") if isinstance(value, dict) and len(value) == 1 else None
         if not isinstance(name, str) or name not in self.tensors:
             raise self._malformed("json", f"{place}: expected {{'tensor': a name of the file}}, got {value!r:.80}")
@@ -218,7 +217,8 @@ class _Reader:
         # Any byte may stand in the file; a torch boolean other than 0 and 1 is undefined behaviour.
         if tensor.dtype == torch.bool and bool((tensor.view(torch.uint8) > 1).any()):
             raise self._malformed("safetensors", f"{name}: expected booleans, got other bytes")
-        if not isinstance(tensor, kind):
+        fits: bool = isinstance(tensor, kind)
+        if not fits:
             came = f"{tensor.dtype} {list(tensor.shape)}"
             raise self._malformed("safetensors", f"{name}: expected {kind.__name__} as {place} is, got {came}")
         if not bool(tensor.isfinite().all()):

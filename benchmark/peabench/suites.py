@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr, StringConstraints, model_validator
 
-from peabench.catalogue import TaskSummary, content_hash, installed_tasks, summarise
+from peabench.catalogue import TaskSummary, content_hash, installed_tasks, is_sealed, summarise
 from peabench.documents import read_document
 from peabench.errors import PeabenchError
 from peabench.registry import SUITES, registered, suggestion
@@ -128,7 +128,14 @@ def _task_in(folder: Path, task_id: str) -> TaskSummary:
 
 
 def difference(suite: Suite, task: TaskSummary) -> str | None:
-    """Why a task is not the one that its suite froze, or None if it is."""
+    """Why a task is not the one that its suite froze, or None if it is.
+
+    A revealed task of a sealed suite, whose folder differs from the published one, is held against its commitment.
+    """
+    if suite.sealed and not is_sealed(task.folder):
+        from peabench.sealing import broken_commitment
+
+        return broken_commitment(suite, task.id, task.folder)
     found, pinned = content_hash(task.folder), suite.tasks[task.id]
     if found == pinned:
         return None

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -93,6 +94,33 @@ def print_stability(results: ResultsOption = None, metric: MetricOption = "score
         for board in found
     ]
     display(table("How firm the boards are", [*columns, ("Pairs resolved", "right")], rows))
+
+
+@leaderboard.command("gap")
+def print_gap(
+    sealed: Annotated[Path, typer.Argument(metavar="SEALED_DIR", help="Results on a sealed suite, graded.")],
+    results: ResultsOption = None,
+    task: Annotated[
+        list[str] | None, typer.Option(metavar="GLOB", help="Only public tasks that match, to compare like with like.")
+    ] = None,
+    metric: MetricOption = "score",
+    json: JsonOption = False,
+) -> None:
+    """Print how far each scorer stands above its score on sealed tasks, with intervals."""
+    from peabench.gaps import gaps
+    from peabench_leaderboard.gap import print_gaps
+
+    wanted = [r for r in _stored(results, metric) if any(fnmatchcase(r.key.task, pattern) for pattern in task or ["*"])]
+    found = gaps(wanted, _stored(sealed, metric))
+    if not found:
+        raise PeabenchError(
+            f"No scorer has answered all tasks both in {sealed} and in {results or PACKAGED}; run it on both with one "
+            "version of Peabench."
+        )
+    if json:
+        print_json([gap.listing() for gap in found])
+    else:
+        print_gaps(found)
 
 
 @leaderboard.command()

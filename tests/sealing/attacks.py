@@ -56,7 +56,8 @@ def writing_directions(network: ResidualMLP) -> Tensor:
     rows = [network.w_embed, *(network.block(b).w_out.flatten(0, 1) for b in range(network.config.n_blocks))]
     vectors = torch.cat(rows).detach()
     vectors = vectors[vectors.norm(dim=1) > 1e-6]
-    return vectors / vectors.norm(dim=1, keepdim=True)
+    unit: Tensor = vectors / vectors.norm(dim=1, keepdim=True)
+    return unit
 
 
 def axis_alignment(network: ResidualMLP) -> float:

@@ -22,6 +22,7 @@ from peabench.sealing.commitments import read_nonce
 from peabench.sealing.halves import EPOCH, public_record
 from peabench.tasks import Task, load_task
 from peabench.tracks.variables import asked_variables, held_out
+from peabench.training.stacked import orthonormal
 from peabench_tasks.boolean.specifications import specifications
 
 ALLOWED = {
@@ -124,11 +125,14 @@ def test_questions_differ_in_size_by_the_causal_model_alone_which_they_show(seal
     assert len(rest) == 1
 
 
-def test_all_files_have_one_time_stamp(sealed: Sealed) -> None:
+def test_all_files_have_one_time_stamp(sealed: Sealed, tmp_path: Path) -> None:
     for half in (sealed.public, sealed.private):
         assert {path.stat().st_mtime for path in [half, *half.rglob("*")]} == {EPOCH}
-    drawn = select(installed_tasks(), ["boolean/tree-s-0", "boolean/decoy-m-0"])
-    assert EPOCH not in {(task.folder / "model.safetensors").stat().st_mtime for task in drawn}
+    for folder in folders(sealed):  # one after another, as they would be written otherwise
+        (tmp_path / folder.name).write_bytes((folder / "model.safetensors").read_bytes())
+    stamps = [(tmp_path / folder.name).stat().st_mtime_ns for folder in folders(sealed)]
+    assert len(set(stamps)) > 1
+    assert stamps == sorted(stamps)
 
 
 def test_every_task_has_as_many_questions_as_any_other(sealed: Sealed) -> None:
@@ -167,6 +171,8 @@ def test_the_pairs_of_the_circuits_question_are_those_of_any_network_of_this_sha
         drawn = made_questions(tracks.get("circuits"), other, public.record.id, 0)["0"]
         assert torch.equal(question.base, drawn.base)
         assert torch.equal(question.source, drawn.source)
+        elsewhere = made_questions(tracks.get("circuits"), other, public.record.id, 1)["0"]
+        assert not torch.equal(question.base, elsewhere.base)
 
 
 def test_graded_pairs_cannot_be_drawn_from_the_public_record_though_without_a_salt_they_could(sealed: Sealed) -> None:
@@ -192,7 +198,7 @@ def test_weights_are_not_aligned_with_the_axes_though_a_neuron_aligned_plant_wou
     assert min(found) > 0.01
     assert 0.2 < np.mean(found) < 0.8
     for task, seed in public_tasks("tree-s-0", "tree-s-1"):
-        basis = attacks.orthonormal((24, 24), torch.Generator().manual_seed(seed))
+        basis = orthonormal((24, 24), torch.Generator().manual_seed(seed))
         planted_on_axes = attacks.turned(network_of(task), basis)
         assert attacks.axis_alignment_rank(planted_on_axes) == 0.01
         regauged = random_gauge(planted_on_axes, torch.Generator().manual_seed(11))[0]

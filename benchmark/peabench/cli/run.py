@@ -26,7 +26,9 @@ def run(
         typer.Argument(metavar="[SCORER]...", help="Names or globs, package.module:Class, or .py files; all if none."),
     ] = None,
     track: Annotated[str | None, typer.Option(help="Only scorers of one track.")] = None,
-    suite: Annotated[str, typer.Option(help="The suite, or `all` for every installed task.")] = "core",
+    suite: Annotated[
+        str, typer.Option(help="The suite by its name or folder, or `all` for every installed task.")
+    ] = "core",
     task: Annotated[str, typer.Option(metavar="GLOB", help="Only tasks of the suite that match.")] = "*",
     out: OutOption = DEFAULT_OUT,
     seed: Annotated[int, typer.Option(help="Of the questions and the scorers.")] = 0,

@@ -15,6 +15,7 @@ from peabench.catalogue import RECORD, TRUTH
 from peabench.errors import PeabenchError
 from peabench.mechanism.files import read_file, write_files
 from peabench.mechanism.tensors import TENSORS_FILE
+from peabench.suites import Suite
 from peabench.tasks import CERTIFICATE_FILE, LARGEST_CHECKPOINT_BYTES, WEIGHTS_FILE
 
 NONCE_FILE = "nonce"
@@ -35,6 +36,17 @@ def commitment(folder: Path) -> str:
         digest.update(f"{name}\0{len(content)}\0".encode())
         digest.update(content)
     return digest.hexdigest()
+
+
+def broken_commitment(suite: Suite, task_id: str, folder: Path) -> str | None:
+    """Why a private task folder is not the one that a suite committed to, or None if it is."""
+    try:
+        found = commitment(folder)
+    except PeabenchError as error:
+        return str(error)
+    if found == suite.commitments[task_id]:
+        return None
+    return f"The truth of {task_id} in {folder} is not what {suite.name} committed to; restore it as it was sealed."
 
 
 def write_nonce(folder: Path) -> None:

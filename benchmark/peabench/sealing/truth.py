@@ -7,7 +7,7 @@ from peabench.catalogue import QUESTIONS, content_hash
 from peabench.certification import certify, contradiction
 from peabench.errors import PeabenchError
 from peabench.mechanism.files import read_file
-from peabench.sealing.commitments import commitment
+from peabench.sealing.commitments import broken_commitment
 from peabench.sealing.halves import question_contents
 from peabench.suites import Suite, suite_in
 from peabench.tasks import LARGEST_CHECKPOINT_BYTES, WEIGHTS_FILE, Task, load_task
@@ -74,11 +74,9 @@ def task_folder(half: Path, task_id: str) -> Path:
 
 def _committed(suite: Suite, task_id: str, private: Path) -> Task:
     folder = task_folder(private, task_id)
-    if commitment(folder) != suite.commitments[task_id]:
-        raise PeabenchError(
-            f"The truth of {task_id} in {folder} is not what {suite.name} committed to; restore the folder as it was "
-            "sealed."
-        )
+    problem = broken_commitment(suite, task_id, folder)
+    if problem is not None:
+        raise PeabenchError(problem)
     task = load_task(folder)
     if task.record.id != task_id:
         raise PeabenchError(f"{folder} holds {task.record.id}, not {task_id}; restore the folder as it was sealed.")
