@@ -43,7 +43,7 @@ def submit(
     authors: Annotated[list[str] | None, typer.Option("--authors", help="An author; give it once for each.")] = None,
     url: Annotated[str, typer.Option(help="Where the method is described.")] = "",
     suite: Annotated[
-        str | None, typer.Option(help="The suite to answer, by name or, if it is sealed, by folder; core if not given.")
+        str | None, typer.Option(help="The suite to answer, by its name or folder; core if not given.")
     ] = None,
     track: Annotated[str | None, typer.Option(help="Where the file has scorers of several tracks.")] = None,
     to: ToOption = None,
@@ -159,7 +159,7 @@ def _judged_here(submitted: "Submitted", suite_name: str | None) -> "Judged | No
     from peabench_leaderboard.submissions.truth import suite_to_answer
 
     suite, tasks = suite_to_answer(suite_name or submitted.submission.suite.name)
-    if suite.sealed:
+    if not all(task.has_truth for task in tasks.values()):
         refuse_other_answers(submitted, suite, tasks)
         return None
     return judge(submitted, suite, tasks, "self-reported")

@@ -48,7 +48,7 @@ def in_one_sentence(rows: list[Standing], own: Standing) -> str:
         return f"{own.scorer} answered {own.answered} of {own.asked} tasks, and is ranked once it answers all of them."
     methods = sum(row.rank is not None for row in rows)
     place = f"{own.scorer} would stand at rank {own.rank} of {methods} methods"
-    if own.rank_interval is not None:
+    if own.rank_interval is not None and own.rank_interval[0] < own.rank_interval[1]:
         place += f" (95% interval {own.rank_interval[0]} to {own.rank_interval[1]})"
     if own.interval is not None:
         return f"{place}, with a score of {own.score:.3f} ({own.interval[0]:.2f} to {own.interval[1]:.2f})."

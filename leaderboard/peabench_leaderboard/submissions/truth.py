@@ -27,7 +27,7 @@ def suite_with_truth(submission: Submission, kept: Path | None) -> tuple[Suite, 
 
         return sealed_suite(kept), open_truth(kept)
     suite, tasks = suite_to_answer(submission.suite.name)
-    if suite.sealed:
+    if not all(task.has_truth for task in tasks.values()):
         raise PeabenchError(
             f"The truth of {suite.name} is withheld; who keeps it grades with `peabench grade --truth DIR`."
         )
