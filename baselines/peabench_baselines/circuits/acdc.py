@@ -24,9 +24,9 @@ Damage = Callable[[Bool[Tensor, "hypothesis reader node"]], Float[Tensor, " hypo
 class ACDC(Scorer[CircuitQuestion, CircuitAnswer]):
     """The largest threshold at which an edge survives automatic circuit discovery with resample ablation.
 
-    Readers are gone through from the output backwards, and the nodes that each of them sees from the last to the first.
-    An edge is cut for good if the mean divergence over 64 pairs grows by less than the threshold. Eight thresholds, from
-    10^-3.5 to 1 times the divergence with every edge cut, are swept at once.
+    Readers are gone through from the output backwards, and the nodes that each of them sees from the last to the
+    first. An edge is cut for good if the mean divergence over 64 pairs grows by less than the threshold. Eight
+    thresholds, from 10^-3.5 to 1 times the divergence with every edge cut, are swept at once.
 
     Cost: one forward pass for each edge and threshold where edges are tested one at a time. Here each of the next edges
     is cut on top of those before it, all in one pass, on the guess that none of them survives; the first that does ends

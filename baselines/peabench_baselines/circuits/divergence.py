@@ -1,4 +1,4 @@
-"""How far what an intervened run predicts is from what the network predicts: the loss of methods that cut many edges."""
+"""How far what an intervened run predicts is from what the network predicts: what methods lose that cut many edges."""
 
 import torch.nn.functional as F
 from jaxtyping import Float

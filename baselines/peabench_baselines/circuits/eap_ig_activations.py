@@ -11,9 +11,10 @@ STEPS = 5
 class EAPIGActivations(Scorer[CircuitQuestion, CircuitAnswer]):
     """EAP with the gradient averaged over what each stage's nodes write, five steps from base to source for each.
 
-    A stage is all heads of a layer, an MLP (or a block of units), or the embeddings; all else is recomputed.
+    A stage is all heads of a layer, an MLP (or a block of units), or the embeddings; what its nodes write is held, and
+    all else recomputed.
 
-    Cost: 3 + (m - 1) s forward passes and 1 + (m - 1) s backward passes with m = 5 steps and s stages.
+    Cost: 2 + m s forward passes and m s backward passes with m = 5 steps and s stages.
     """
 
     name = "eap-ig-activations"
@@ -22,7 +23,7 @@ class EAPIGActivations(Scorer[CircuitQuestion, CircuitAnswer]):
     needs_gradients = True
 
     def score(self, question: CircuitQuestion) -> CircuitAnswer:
-        """Four backward passes a stage over all pairs, and one that all stages share."""
+        """Five backward passes a stage over all pairs."""
         network, base, source = question.network, question.base, question.source
         metric = base_margin(network, base)
         return CircuitAnswer(

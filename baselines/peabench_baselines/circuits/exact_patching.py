@@ -13,8 +13,8 @@ PAIRS = 512
 class ExactPatching(Scorer[CircuitQuestion, CircuitAnswer]):
     """Mean over 512 pairs of |change of the base margin when the edge alone carries the source's value|.
 
-    For a single edge this is exact path patching: what its node writes is the source's for this reader alone, every other
-    node keeps its base value up to there, and all that comes after the reader is recomputed.
+    For a single edge this is exact path patching: what its node writes is the source's for this reader alone, every
+    other node keeps its base value up to there, and all that comes after the reader is recomputed.
 
     Cost: two forward passes an edge where edges are patched one at a time; here base and source run once, and each
     edge adds the part of a pass that lies above its reader.

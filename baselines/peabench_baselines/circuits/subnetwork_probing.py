@@ -19,8 +19,8 @@ class SubnetworkProbing(Scorer[CircuitQuestion, CircuitAnswer]):
     """Mean over four prices of the probability that a node's mask is not 0, of an edge's lesser end.
 
     A masked node hands on its output on the source to all that read it, as in the adaptation of Conmy et al. 2023
-    (arXiv:2304.14997), and is priced by the probability that it is kept. The prices are half a decade apart, from 10^-2.5
-    to 10^-1.
+    (arXiv:2304.14997), and is priced by the probability that it is kept. The prices are half a decade apart, from
+    10^-2.5 to 10^-1 of the divergence with every edge cut.
 
     Cost: a training of masks, `mask_training.train`, of four variants.
     """
@@ -37,7 +37,7 @@ class SubnetworkProbing(Scorer[CircuitQuestion, CircuitAnswer]):
         log_alpha = torch.full((len(PRICES), len(question.network.graph.nodes)), START)
 
         def spread(kept: Tensor) -> Tensor:
-            return kept[..., nodes]
+            return kept.index_select(-1, nodes)
 
         train(
             question,

@@ -43,8 +43,9 @@ def edge_attributions(
     1 - 1/steps:
 
     - `inputs`: embedding nodes at base + a (source - base), all else recomputed;
-    - `activations`: one stage at a time (the embeddings, then each stage of the network), what its nodes write at
-      base + a (source - base) and all else recomputed; the average is over stages too, as in the authors' library;
+    - `activations`: one stage at a time (the embeddings, then each stage of the network), what its nodes write held at
+      base + a (source - base), so that no gradient goes back through them, and all else recomputed; the average is
+      over stages too, as in the authors' library;
     - `masks`: the reads of all readers blended with the source run's, each edge's mask at the same a; the
       differences are then taken from the run at a, and the attributions approach metric(source) - metric(base)
       in sum as steps grow (integrated gradients of the masks, Sundararajan et al. 2017, arXiv:1703.01365).
@@ -98,18 +99,16 @@ def _along_nodes(
             changes.written(nodes, needed).transpose(0, 1).contiguous()
             for nodes, needed in zip(before, base.needed, strict=True)
         ]
-        at_base = _contract(network, base, written, gradients)
-        total = at_base.clone()
+        total = _contract(network, base, written, gradients)
         ends = network.embedding_nodes(ours), network.embedding_nodes(theirs)
         for step in range(1, steps):
             blended, gradients = _reader_gradients(network, ours, metric, look, torch.lerp(*ends, step / steps))
             total += _contract(network, blended, written, gradients)
         if path == "inputs":
             return total
-        total += len(network.graph.stages) * at_base
         for stage in range(len(network.graph.stages)):
             ends = _inner(base, stage), _inner(source, stage)
-            for step in range(1, steps):
+            for step in range(steps):
                 inner = (stage, torch.lerp(*ends, step / steps).requires_grad_())  # all that comes later then does, too
                 blended, gradients = _reader_gradients(network, ours, metric, look, inner=inner)
                 total += _contract(network, blended, written, gradients)

@@ -62,7 +62,7 @@ def area_under_roc(scores: Float[Tensor, " edge"], target: Target) -> float:
 def best_match(scores: Float[Tensor, " edge"], candidates: Sequence[Target]) -> tuple[float, int]:
     """The best average precision over the minimal circuits, and which of them it belongs to.
 
-    With equal scores it is the best of the means over their orders, not the mean of the best: a tie promises no circuit.
+    With equal scores it is the best of the means over their orders, not the mean of the best over them.
     """
     found = [average_precision(scores, target) for target in candidates]
     best = int(np.argmax(found))

@@ -14,6 +14,7 @@ from peabench.errors import PeabenchError
 from peabench.mechanism import Mechanism
 from peabench.results import SCORE, CellResult
 from peabench.tasks import Task, load_task
+from peabench.tracks.trivial_edges import trivial_edges
 from peabench_leaderboard.site.causal_graph import causal_graph, unused
 from peabench_leaderboard.site.circuit_answers import CircuitOverlay, circuit_overlay
 from peabench_leaderboard.site.circuit_grid import circuit_picture
@@ -94,12 +95,14 @@ def _circuit(task: Task, mechanism: Mechanism, answered: Sequence[Answered]) -> 
     """The circuit's picture and the answers over it; None where no circuit is claimed."""
     if mechanism.circuit is None:
         return None
-    graph = task.network().graph
+    network = task.network()
+    graph, trivial = network.graph, set(trivial_edges(network, task.record.domain))
+    candidates = tuple(edge for edge in graph.edges if edge not in trivial)
     overlays: list[CircuitOverlay] = []
     for one in answered:
         scores = one.answers[0].get("scores") if one.answers else None
-        if isinstance(scores, Tensor) and scores.shape == (len(graph.edges),):
-            overlays.append(circuit_overlay(one.key, one.row.label, graph.edges, mechanism.circuit, scores))
+        if isinstance(scores, Tensor) and scores.shape == (len(candidates),):
+            overlays.append(circuit_overlay(one.key, one.row.label, candidates, mechanism.circuit, scores))
     return {
         "picture": circuit_picture(graph, mechanism, overlays),
         "overlays": overlays,
