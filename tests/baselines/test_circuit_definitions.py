@@ -330,7 +330,7 @@ def trained(
                 total = total + loss(question, cut, rows) / 2 / unit
             total = total + price(parameters[variant], multipliers[variant], variant, step / mask_training.STEPS)
         optimiser.zero_grad()
-        total.backward()  # type: ignore[no-untyped-call]
+        total.backward()
         if multipliers.grad is not None:
             multipliers.grad.neg_()
         optimiser.step()

@@ -19,6 +19,7 @@ from peabench_baselines.circuits import mask_training
 from peabench_baselines.circuits.acdc import ACDC
 from peabench_baselines.circuits.attribution_patching import AttributionPatching
 from peabench_baselines.circuits.base_margin import base_margin
+from peabench_baselines.circuits.composition_score import CompositionScore
 from peabench_baselines.circuits.eap import EAP
 from peabench_baselines.circuits.eap_ig import EAPIG
 from peabench_baselines.circuits.eap_ig_activations import EAPIGActivations
@@ -34,7 +35,7 @@ from peabench_baselines.circuits.uniform_gradient_sampling import UniformGradien
 from peabench_baselines.circuits.weight_norm import WeightNorm
 
 METHODS: list[type[Scorer[CircuitQuestion, CircuitAnswer]]] = [
-    ACDC, AttributionPatching, EAP, EAPIG, EAPIGActivations, EdgePruning, ExactPatching, GradientActivation,
+    ACDC, AttributionPatching, CompositionScore, EAP, EAPIG, EAPIGActivations, EdgePruning, ExactPatching, GradientActivation,
     HeadImportance, InformationFlowRoutes, RandomEdges, SubnetworkProbing, UniformGradientSampling, WeightNorm,
 ]  # fmt: skip
 if find_spec("captum"):
@@ -167,6 +168,19 @@ def test_weight_norm_of_an_edge_written_out(circuit_question: CircuitQuestion) -
     assert scores["block0.unit1 <- input0"] == pytest.approx(2)
     assert scores["output <- block1.unit0"] == pytest.approx(4 * (2 * 2**0.5) * 2**0.5)
     assert scores["block1.unit0 <- block0.unit1"] == pytest.approx(2 * 2**0.5 * 2 * 2**0.5)
+
+
+def test_the_composition_score_of_an_edge_written_out(circuit_question: CircuitQuestion) -> None:
+    scores = dict(zip(circuit_question.edges, CompositionScore().score(circuit_question).scores.tolist(), strict=True))
+    embed = circuit_question.network.get_parameter("w_embed")[2]
+    out = circuit_question.network.get_parameter("w_output")
+    assert scores["output <- input2"] == pytest.approx(float((embed @ out).norm() / (embed.norm() * out.norm())))
+    # one direction is written and the same one read: nothing is lost
+    assert scores["output <- block1.unit0"] == pytest.approx(1)
+    # the unit reads x0 and x1 alike, and one of them is written
+    assert scores["block0.unit1 <- input0"] == pytest.approx(0.5**0.5)
+    assert 0 <= min(scores.values())
+    assert max(scores.values()) <= 1 + 1e-6
 
 
 def test_random_scores_depend_on_the_generator_alone(circuit_question: CircuitQuestion) -> None:

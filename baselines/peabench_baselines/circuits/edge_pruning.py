@@ -41,7 +41,8 @@ class EdgePruning(Scorer[CircuitQuestion, CircuitAnswer]):
             target = torch.lerp(torch.ones(()), wanted, min(1.0, progress / WARM_UP))
             over = probability_kept(log_alpha).mean(1) - target
             linear, square = (2 * multipliers.detach() - multipliers).T  # the same values, to be raised and not lowered
-            return linear * over + square * over.square()
+            paid: Tensor = linear * over + square * over.square()
+            return paid
 
         train(
             question,

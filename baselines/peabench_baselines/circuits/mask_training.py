@@ -62,7 +62,7 @@ def train(question: CircuitQuestion, masks: Masks) -> None:
             lost = divergence(logits, base.logits[rows]).mean(1).unflatten(0, (variants, SAMPLES)).mean(1)
             loss = lost / unit + masks.price(step / STEPS)
             optimiser.zero_grad()
-            loss.sum().backward()  # type: ignore[no-untyped-call]
+            loss.sum().backward()
             optimiser.step()
 
 

@@ -11,6 +11,8 @@ from peabench.tracks.circuits import CircuitAnswer, CircuitQuestion
 class WeightNorm(Scorer[CircuitQuestion, CircuitAnswer]):
     """Frobenius norm of what the node writes times what the reader reads, each in a form that no gauge changes.
 
+    The composition score before it is divided by the norms of both.
+
     Cost: no pass.
     """
 
