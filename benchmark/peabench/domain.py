@@ -23,6 +23,11 @@ class ProductDomain(BaseModel):
         """Number of inputs."""
         return prod(self.sizes)
 
+    @property
+    def varying(self) -> tuple[bool, ...]:
+        """Whether each column takes more than one value."""
+        return tuple(size > 1 for size in self.sizes)
+
     def rows(self, index: Int[Tensor, "*batch"]) -> Int[Tensor, "*batch column"]:
         """The inputs with the given numbers, 0 .. size - 1."""
         columns = []

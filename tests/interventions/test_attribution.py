@@ -26,7 +26,9 @@ def test_one_step_is_the_gradient_through_masks_at_zero(config: NetworkConfig, s
         value = metric(forward_edges(network, base, mask, theirs)).mean()
         expected = torch.autograd.grad(value, mask)[0][reader, node]
         agree(edge_attributions(network, base, source, metric), expected)
-        agree(edge_attributions(network, base, source, metric, path="activations"), expected)
+        agree(edge_attributions(network, base, source, metric, path="masks"), expected)
+        some = network.graph.edges[::-2]
+        agree(edge_attributions(network, base, source, metric, edges=some), expected.flip(0)[::2])
 
 
 @settings(max_examples=12, deadline=None)
@@ -60,14 +62,46 @@ def test_steps_along_the_inputs_average_gradients_at_blended_embeddings(config: 
     agree(edge_attributions(network, base, source, metric, steps=3), expected)
 
 
-def test_blended_activations_add_up_to_the_whole_effect_and_chunks_change_nothing() -> None:
+@settings(max_examples=12, deadline=None)
+@given(configs, SEEDS)
+def test_steps_along_activations_average_gradients_with_one_stage_held_in_between(
+    config: NetworkConfig, seed: int
+) -> None:
+    network = network_of(config, seed)
+    base, source = inputs_of(network, ROWS, seed), inputs_of(network, ROWS, seed + 1)
+    ours, theirs = (node_outputs(network, inputs) for inputs in (base, source))
+    graph = network.graph
+    difference = torch.stack([theirs[name] - ours[name] for name in graph.nodes])
+    layers = [range(graph.n_embedding_nodes), *(stage.nodes for stage in graph.stages)]
+    for metric in metrics_of(network, ROWS, seed):
+        expected = torch.zeros(graph.exists.shape)
+        for layer in layers:
+            for step in range(2):
+                held = {
+                    graph.nodes[i]: torch.lerp(ours[graph.nodes[i]], theirs[graph.nodes[i]], step / 2) for i in layer
+                }
+                pushes = torch.zeros(len(graph.readers), *difference.shape[1:], requires_grad=True)
+                embedded = zip(graph.nodes, network.embedding_nodes(base), strict=False)
+                resid = network.start(torch.stack([held.get(name, value) for name, value in embedded]))
+                for index, stage in enumerate(graph.stages):
+                    written = network.stage(index, resid[None] + pushes[stage.readers.start : stage.readers.stop])
+                    kept = zip(stage.nodes, written, strict=True)
+                    resid = network.advance(index, resid, torch.stack([held.get(graph.nodes[i], w) for i, w in kept]))
+                value = metric(network.unembed(resid + pushes[-1])).mean()
+                expected += torch.einsum("rbpd,nbpd->rn", torch.autograd.grad(value, pushes)[0], difference)
+        reader, node = graph.edge_indices.T
+        found = edge_attributions(network, base, source, metric, steps=2, path="activations")
+        agree(found, expected[reader, node] / (2 * len(layers)))
+
+
+def test_blended_masks_add_up_to_the_whole_effect_and_chunks_change_nothing() -> None:
     network = network_of(ResidualMLPConfig(n_inputs=4, d_model=12, n_blocks=2, n_units=3, d_hidden=5), 0)
     base, source = inputs_of(network, 40, 0), inputs_of(network, 40, 1)
     metric = metrics_of(network, 40, 0)[0]
     whole = (metric(network(source)) - metric(network(base))).mean()
-    found = edge_attributions(network, base, source, metric, steps=200, path="activations")
+    found = edge_attributions(network, base, source, metric, steps=200, path="masks")
     assert found.sum().item() == pytest.approx(whole.item(), abs=0.02)
-    for path in ("inputs", "activations"):
+    for path in ("inputs", "activations", "masks"):
         shares: list[float] = []
         one = edge_attributions(network, base, source, metric, steps=2, path=path)
         many = edge_attributions(

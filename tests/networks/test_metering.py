@@ -6,7 +6,14 @@ import pytest
 import torch
 from random_networks import inputs_of, network_of
 
-from peabench.interventions import edge_attributions, interchange, run_with_cache, sweep_edges
+from peabench.interventions import (
+    edge_attributions,
+    interchange,
+    patch_hypotheses,
+    replacement_nodes,
+    run_with_cache,
+    sweep_edges,
+)
 from peabench.networks import Network, NetworkConfig, ResidualMLPConfig, TransformerConfig
 
 MLP = ResidualMLPConfig(n_inputs=3, d_model=12, n_blocks=4, n_units=2, d_hidden=5, d_output=2)
@@ -66,6 +73,17 @@ def test_an_interchange_runs_the_stages_above_its_site_once_per_hypothesis(netwo
     bases = torch.linalg.qr(torch.randn(3, network.config.d_model, 2)).Q
     interchange(network, base, source, f"resid.{block}@*", bases)
     assert counted(network) == (2 * ROWS + 3 * ROWS * (4 - block) / 4, 0)
+
+
+@pytest.mark.parametrize("first", range(5))
+def test_hypotheses_share_a_run_up_to_the_first_stage_that_any_of_them_patches(network: Network, first: int) -> None:
+    base, source = inputs_of(network, ROWS, 1), inputs_of(network, ROWS, 2)
+    replacement = replacement_nodes(network, "resample", source)
+    masks = torch.zeros(3, *network.graph.exists.shape)
+    masks[1, network.graph.readers_at(first).start, 0] = 1
+    network.meter.reset()
+    patch_hypotheses(network, base, masks, replacement)
+    assert counted(network) == (ROWS * (1 + first / 4 + 3 * (4 - first) / 4), 0)
 
 
 def test_exact_patching_is_one_stage_per_node_that_is_read_and_the_stages_above_per_edge() -> None:

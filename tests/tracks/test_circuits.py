@@ -38,7 +38,8 @@ def test_it_is_found_by_its_name() -> None:
 
 def test_the_oracle_earns_1(gates_task: Task, question: CircuitQuestion) -> None:
     metrics = TRACK.grade(gates_task, 0, question, ORACLE.answer(question, gates_task, []))
-    assert metrics == {"score": 1, "average_precision": 1, "auroc": 1, "faithful_size": 1}
+    exact = {"score": 1, "average_precision": 1, "auroc": 1, "faithful_size": 1}
+    assert metrics == {**exact, "faithful_size_mean": 1, "faithful_size_zero": 1}
 
 
 def test_the_question_lists_every_edge_and_its_indices(gates_task: Task, question: CircuitQuestion) -> None:
@@ -60,9 +61,9 @@ def test_random_scores_earn_0_on_average(question: CircuitQuestion) -> None:
 
 def test_the_same_score_for_all_edges_earns_nothing(gates_task: Task, question: CircuitQuestion) -> None:
     metrics = graded(gates_task, question, torch.full((len(question.edges),), 0.5))
-    assert metrics["score"] <= 0
+    assert metrics["score"] == 0
     assert metrics["auroc"] == pytest.approx(0.5)
-    assert metrics["faithful_size"] > 2
+    assert metrics["faithful_size"] == pytest.approx(len(question.edges) / len(gates.REQUIRED))
 
 
 def test_the_inverted_truth_earns_less_than_nothing(gates_task: Task, question: CircuitQuestion) -> None:

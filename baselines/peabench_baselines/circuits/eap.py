@@ -7,7 +7,10 @@ from peabench_baselines.circuits.base_margin import base_margin
 
 
 class EAP(Scorer[CircuitQuestion, CircuitAnswer]):
-    """|mean over pairs of (source - base) output of the node . gradient of the base margin at the reader|."""
+    """|mean over pairs of (source - base) output of the node . gradient of the base margin at the reader|.
+
+    Cost: three forward passes (the metric, base, source) and one backward pass.
+    """
 
     name = "eap"
     track = "circuits"
@@ -16,5 +19,6 @@ class EAP(Scorer[CircuitQuestion, CircuitAnswer]):
 
     def score(self, question: CircuitQuestion) -> CircuitAnswer:
         """One backward pass over all pairs."""
-        metric = base_margin(question.network, question.base)
-        return CircuitAnswer(edge_attributions(question.network, question.base, question.source, metric).abs())
+        network, base, source = question.network, question.base, question.source
+        found = edge_attributions(network, base, source, base_margin(network, base), edges=question.edges)
+        return CircuitAnswer(found.abs())

@@ -9,7 +9,10 @@ from peabench_baselines.circuits.base_margin import base_margin
 
 
 class GradientActivation(Scorer[CircuitQuestion, CircuitAnswer]):
-    """|mean over base inputs of the node's output . gradient of the base margin at the reader|."""
+    """|mean over base inputs of the node's output . gradient of the base margin at the reader|.
+
+    Cost: three forward passes and one backward pass; the sources are not used.
+    """
 
     name = "gradient-activation"
     track = "circuits"

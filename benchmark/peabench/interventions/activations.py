@@ -179,8 +179,12 @@ def run(
     look: tuple[int, ...] | None,
     embedded: Float[Tensor, "node batch position d_model"] | None = None,
     tap: Tap | None = None,
+    given: tuple[int, Float[Tensor, "position batch node e"]] | None = None,
 ) -> Activations:
-    """Run the network once, computing only what the positions looked at (None: all of them) depend on."""
+    """Run the network once, computing only what the positions looked at (None: all of them) depend on.
+
+    It goes on from the given embedding nodes, and from the inner values given for a stage, in place of its own.
+    """
     embedded = network.embedding_nodes(inputs) if embedded is None else embedded
     length = embedded.shape[2]
     needed = needed_positions(network, tuple(range(length)) if look is None else look, length)
@@ -195,10 +199,12 @@ def run(
             if tap is not None:
                 q, k, v = (tap(stage, projections) for projections in (q, k, v))
             mixed = network.attend(q, k, v, needed[stage + 1])
+            mixed = given[1] if given is not None and given[0] == stage else mixed
             x = network.write(stage, mixed).add_(pick_rows(x, asking))
         elif tap is not None or len(at.nodes) > 1:
             projections = network.project(stage, x)
             mixed = network.react(stage, projections if tap is None else tap(stage, projections))
+            mixed = given[1] if given is not None and given[0] == stage else mixed
             x = network.write(stage, mixed).add_(x)
         else:
             x = network.stage_sum(stage, x)

@@ -55,6 +55,7 @@ def run_patched(
 
     Each reader reads the residual stream of its own run plus, for every patched edge, the difference between what the
     node wrote in the source run and what it writes now (the residual stream is a sum, so an edge is an addend).
+    Hypotheses share one run up to the first stage at which any of them patches.
 
     Args:
         network: the network.
@@ -64,7 +65,7 @@ def run_patched(
         hypotheses: length of the hypothesis axis of the result.
     """
     graph = network.graph
-    resid = base.resid[0].transpose(0, 1).expand(hypotheses, -1, -1, -1)
+    resid = base.resid[0].transpose(0, 1)[None]
     embedded = base.embedded.permute(2, 1, 0, 3)
     differences = [[patch.source[: len(embedded)] - embedded[:, None]] for patch in edges]
     for index in range(len(graph.stages) + 1):
@@ -80,9 +81,10 @@ def run_patched(
                 mask = patch.mask[:, readers, at : at + chunk.shape[0]]
                 at += chunk.shape[0]
                 if mask.requires_grad or mask.any():  # where no reader of a stage is patched, all share one read
-                    reads = reads + _masked_sum(mask.expand(hypotheses, -1, -1), chunk.expand(-1, *resid.shape))
+                    shape = (hypotheses, *resid.shape[1:])
+                    reads = reads + _masked_sum(mask.expand(hypotheses, -1, -1), chunk.expand(-1, *shape))
         if last:
-            return network.unembed(reads[0])
+            return network.unembed(reads[0]).expand(hypotheses, -1, -1, -1)
         outputs = network.stage(index, reads)
         resid = network.advance(index, resid, outputs)
         nodes = _slice(graph.stages[index].nodes)

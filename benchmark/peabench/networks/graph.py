@@ -43,6 +43,16 @@ class Graph:
         return len(self.readers) - 1
 
     @cached_property
+    def fed_by(self) -> Int[Tensor, " reader"]:
+        """The node that each reader feeds; for `output`, which feeds none, the number of nodes."""
+        fed = torch.full((len(self.readers),), len(self.nodes))
+        for stage in self.stages:
+            ports = len(stage.readers) // len(stage.nodes)
+            nodes = torch.arange(stage.nodes.start, stage.nodes.stop)
+            fed[stage.readers.start : stage.readers.stop] = nodes.repeat_interleave(ports)
+        return fed
+
+    @cached_property
     def visible(self) -> Int[Tensor, " reader"]:
         """Number of nodes that each reader can see: nodes 0 .. visible - 1."""
         counts = torch.empty(len(self.readers), dtype=torch.long)

@@ -4,21 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from peabench.errors import InvalidAnswer, PeabenchError
-from peabench.interventions import patch_hypotheses, replacement_nodes, run_with_cache
 from peabench.networks import Network
 from peabench.tasks import Task
-from peabench.tracks.pairs import generator_from, predicted_class
+from peabench.tracks.faithfulness import faithful_sizes
+from peabench.tracks.pairs import generator_from
 from peabench.tracks.ranking import Target, area_under_roc, best_match, chance, targets
 from peabench.tracks.structural_null import edge_features, fit
 from peabench.tracks.track import Reference, Track, above
+from peabench.tracks.trivial_edges import can_matter
 
 SUFFICIENCY_PAIRS = 256
-SIZES = tuple(1.12**step for step in range(-20, 80))
-"""Sizes of top-k circuits that are tried, relative to the true size."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +29,8 @@ class CircuitQuestion:
     source: Int[Tensor, "pair column"]
     """Counterfactual inputs, row for row: what patched edges may carry."""
     edges: tuple[str, ...]
-    """Candidate edges `READER <- NODE`: all of `network.graph.edges`. None is trivial in these networks: each joins a
-    node to a reader that may or may not use it."""
+    """Candidate edges `READER <- NODE`: those of `network.graph.edges` that are not trivial, in that order. An edge is
+    trivial if no weights could make it matter to the output on this domain (`peabench.tracks.trivial_edges`)."""
     edge_indices: Int[Tensor, "edge 2"]
     """(reader, node) of each candidate edge in the network's graph."""
     generator: torch.Generator
@@ -58,19 +57,23 @@ class Oracle(Reference):
 
 
 class StructuralNull(Reference):
-    """Logistic regression on where an edge lies in the architecture, learnt over the other tasks."""
+    """Logistic regression on depths, types, numbers and weight norms of an edge's ends, learnt over the other tasks."""
 
     name = "structural-null"
     track = "circuits"
     role = "null"
-    reference = "Architecture and position alone; learnt over the other tasks of the run, this one left out."
+    reference = (
+        "Architecture, position and weight norms alone; learnt over the other tasks of the run, this one left out."
+    )
+    version = "2"
 
     def answer(self, question: CircuitQuestion, task: Task, others: Sequence[Task]) -> CircuitAnswer:
         """The log-odds of being required. The same for all edges where no other task can be learnt from."""
         model = fit(task, others)
         if model is None:
             return CircuitAnswer(torch.zeros(len(question.edges)))
-        return CircuitAnswer(torch.from_numpy(model.decision_function(edge_features(question.network.graph))).float())
+        features = edge_features(question.network, question.edge_indices)
+        return CircuitAnswer(torch.from_numpy(model.decision_function(features)).float())
 
 
 class CircuitsTrack(Track[CircuitQuestion, CircuitAnswer]):
@@ -80,12 +83,15 @@ class CircuitsTrack(Track[CircuitQuestion, CircuitAnswer]):
     edges are left out of its ranking, and the best match counts, for chance too. `above` puts a score on the scale of
     another null: `above(score, score of structural-null on the same task)` is the score above the structural null.
 
-    Beside it: `average_precision`; `auroc`; `faithful_size`, the least number of top edges at which the network keeps
-    its output on 256 fresh pairs with all other edges resampled together, relative to the true size.
+    Equal scores earn the mean over all their orders, so that the same score for all edges earns 0 as well.
+
+    Beside it: `average_precision`; `auroc`; and how many of the highest edges keep the network's output on 256 fresh
+    pairs with all other candidates ablated together, relative to the true number: `faithful_size` with resampling,
+    `faithful_size_mean` and `faithful_size_zero` with mean and zero ablation.
     """
 
     name = "circuits"
-    version = 1
+    version = 2
     headline = "average precision above chance"
     question_type = CircuitQuestion
     answer_type = CircuitAnswer
@@ -97,13 +103,17 @@ class CircuitsTrack(Track[CircuitQuestion, CircuitAnswer]):
         """One question, with as many pairs as the record's examples."""
         generator = generator_from("circuits", str(generator_seed))
         network, record = task.network(), task.record
+        edge_indices = can_matter(network, record.domain).nonzero()
+        graph = network.graph
         return [
             CircuitQuestion(
                 network=network,
                 base=record.domain.sample(record.examples, generator),
                 source=record.domain.sample(record.examples, generator),
-                edges=network.graph.edges,
-                edge_indices=network.graph.edge_indices,
+                edges=tuple(
+                    f"{graph.readers[reader]} <- {graph.nodes[node]}" for reader, node in edge_indices.tolist()
+                ),
+                edge_indices=edge_indices,
                 generator=generator,
             )
         ]
@@ -113,11 +123,18 @@ class CircuitsTrack(Track[CircuitQuestion, CircuitAnswer]):
         scores = checked(question, answer)
         candidates = _candidates(question, task)
         precision, best = best_match(scores, candidates)
+        target = candidates[best]
+        generator = generator_from(task.record.model_dump_json(), "faithful size")
+        base, source = (task.record.domain.sample(SUFFICIENCY_PAIRS, generator) for _ in range(2))
+        size = int(target.circuit.sum())
+        faithful = faithful_sizes(question.network, question.edge_indices, scores, size, base, source)
         return {
             "score": above(precision, chance(candidates)),
             "average_precision": precision,
-            "auroc": area_under_roc(scores, candidates[best]),
-            "faithful_size": faithful_size(task, question, scores, int(candidates[best].circuit.sum())),
+            "auroc": area_under_roc(scores, target),
+            "faithful_size": faithful["resample"],
+            "faithful_size_mean": faithful["mean"],
+            "faithful_size_zero": faithful["zero"],
         }
 
 
@@ -142,36 +159,6 @@ def checked(question: CircuitQuestion, answer: CircuitAnswer) -> Float[Tensor, "
     if not bool(torch.isfinite(scores).all()):
         raise InvalidAnswer("Expected finite scores, got NaN or infinity; answer finite numbers only.")
     return scores.double()
-
-
-def faithful_size(task: Task, question: CircuitQuestion, scores: Float[Tensor, " edge"], true_size: int) -> float:
-    """Least tried number of top edges that suffice, over the true size.
-
-    Sizes are tried on a geometric grid around the true one. The edges beyond are resampled together from other inputs;
-    edges suffice where the network's prediction never changes on 256 fresh pairs. Equal scores are put in random order.
-    """
-    total = len(scores)
-    generator = generator_from(task.record.model_dump_json(), "faithful size")
-    domain = task.record.domain
-    base, source = domain.sample(SUFFICIENCY_PAIRS, generator), domain.sample(SUFFICIENCY_PAIRS, generator)
-    shuffled = torch.randperm(total, generator=generator)
-    order = shuffled[scores[shuffled].argsort(descending=True, stable=True)]
-    sizes = sorted({min(total, max(1, round(true_size * ratio))) for ratio in SIZES} | {total})
-    network = question.network
-    with torch.no_grad():
-        expected = predicted_class(run_with_cache(network, base).logits)
-        masks = torch.stack([_cut(question, order[size:]) for size in sizes])
-        replacement = replacement_nodes(network, "resample", source)
-        predicted = predicted_class(patch_hypotheses(network, base, masks.float(), replacement))
-    sufficient = (predicted == expected).all(1)
-    return sizes[int(sufficient.int().argmax())] / true_size
-
-
-def _cut(question: CircuitQuestion, edges: Int[Tensor, " cut"]) -> Bool[Tensor, "reader node"]:
-    mask = torch.zeros_like(question.network.graph.exists)
-    reader, node = question.edge_indices[edges].T
-    mask[reader, node] = True
-    return mask
 
 
 def _candidates(question: CircuitQuestion, task: Task) -> list[Target]:

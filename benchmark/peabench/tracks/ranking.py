@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 CHANCE_DRAWS = 2_000
@@ -35,9 +35,22 @@ def targets(edges: Sequence[str], circuits: Sequence[frozenset[str]], listed: fr
 
 
 def average_precision(scores: Float[Tensor, " edge"], target: Target) -> float:
-    """Average precision of the circuit's edges against the absent ones; edges with equal scores are found together."""
+    """Average precision of the circuit's edges against the absent ones: its mean over all orders of equal scores.
+
+    In closed form (McSherry and Najork 2008, "Computing Information Retrieval Performance Measures Efficiently in the
+    Presence of Tied Scores", section 2.5): of t equal scores that hold p positives, behind n others that hold m, rank
+    n + k holds a positive with probability p/t, and m + 1 + (k-1)(p-1)/(t-1) positives up to itself are then expected.
+    """
     kept = target.ranked
-    return float(average_precision_score(target.circuit[kept].numpy(), scores[kept].double().numpy()))
+    positive = target.circuit[kept].double().numpy()
+    _, group = np.unique(-scores[kept].double().numpy(), return_inverse=True)
+    ties, positives = np.bincount(group), np.bincount(group, weights=positive)
+    order = np.sort(group)
+    before, found = (ties.cumsum() - ties)[order], (positives.cumsum() - positives)[order]
+    rank = np.arange(len(order)) + 1
+    others = (rank - before - 1) * (positives - 1)[order] / np.maximum(ties - 1, 1)[order]
+    precision = (found + 1 + others) / rank
+    return float((precision * (positives / ties)[order]).sum() / positive.sum())
 
 
 def area_under_roc(scores: Float[Tensor, " edge"], target: Target) -> float:
@@ -47,7 +60,10 @@ def area_under_roc(scores: Float[Tensor, " edge"], target: Target) -> float:
 
 
 def best_match(scores: Float[Tensor, " edge"], candidates: Sequence[Target]) -> tuple[float, int]:
-    """The best average precision over the minimal circuits, and which of them it belongs to."""
+    """The best average precision over the minimal circuits, and which of them it belongs to.
+
+    With equal scores it is the best of the means over their orders, not the mean of the best over them.
+    """
     found = [average_precision(scores, target) for target in candidates]
     best = int(np.argmax(found))
     return found[best], best
@@ -69,14 +85,11 @@ def chance(candidates: Sequence[Target]) -> float:
 
 
 def expected_average_precision(positives: int, total: int) -> float:
-    """Mean average precision of a random order, (1/n) sum over ranks k of (1 + (k-1)(P-1)/(n-1)) / k.
-
-    At rank k stands a positive with probability P/n, and then (k-1)(P-1)/(n-1) positives are expected before it (Yves
-    Bestgen, 2015, "Exact Expected Average Precision of the Random Baseline for System Evaluation").
+    """Mean average precision of a random order: that of scores which are all equal (Yves Bestgen, 2015, "Exact Expected
+    Average Precision of the Random Baseline for System Evaluation").
 
     >>> expected_average_precision(1, 2)
     0.75
     """
-    ranks = np.arange(1, total + 1)
-    before = (ranks - 1) * (positives - 1) / max(total - 1, 1)
-    return float(np.mean((1 + before) / ranks))
+    ranked = torch.ones(total, dtype=torch.bool)
+    return average_precision(torch.zeros(total), Target(torch.arange(total) < positives, ranked))

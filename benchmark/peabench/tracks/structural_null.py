@@ -1,32 +1,37 @@
-"""What architecture and position alone say about an edge: a prior learnt over other tasks."""
+"""What architecture, position and weight norms say about an edge: a prior learnt over other tasks, no network run."""
 
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
+from torch import Tensor
 
 from peabench.mechanism import NodeAddress, ReaderAddress
-from peabench.networks import Graph, build_network
+from peabench.networks import Network
+from peabench.networks.end_matrices import end_matrices
 from peabench.tasks import Task
+from peabench.tracks.trivial_edges import can_matter
 
 Array = np.ndarray[Any, np.dtype[Any]]
 NODE_KINDS = ("embed", "input", "head", "mlp", "unit")
 PORTS = ("q", "k", "v")
 
 
-def edge_features(graph: Graph) -> Float[Array, "edge feature"]:
-    """Where each edge lies: relative depth of its ends and their squares, distance, kinds of its ends.
+def edge_features(network: Network, edge_indices: Int[Tensor, "edge 2"]) -> Float[Array, "edge feature"]:
+    """What is known of each edge without running the network.
 
-    Numbers of units, heads and input columns are no features: they say nothing across tasks.
+    Relative depth of its ends and their squares, distance; kinds of its ends, q, k and v apart; number of either end
+    among its like; weight norm of what the node writes and of what the reader reads, against those of its like.
     """
+    graph = network.graph
     nodes = [NodeAddress.parse(node) for node in graph.nodes]
     readers = [ReaderAddress.parse(reader) for reader in graph.readers]
-    reader_index, node_index = graph.edge_indices.T.numpy()
+    reader_index, node_index = edge_indices.T.numpy()
     written = np.array([0 if node.block is None else node.block + 1 for node in nodes])[node_index]
     read = np.array([graph.n_blocks if r.node.block is None else r.node.block for r in readers])[reader_index]
     kinds = np.array([[node.kind == kind for kind in NODE_KINDS] for node in nodes])[node_index]
@@ -39,7 +44,26 @@ def edge_features(graph: Graph) -> Float[Array, "edge feature"]:
     last_to_output = ports[:, 0] & (gap == 0)
     embedded_to_output = ports[:, 0] & (written == 0)
     inside = [last_to_output, embedded_to_output]
-    return np.column_stack([*columns, *inside, kinds, ports]).astype(float)
+    node_number, reader_number = (
+        np.array([address.index or 0 for address in ends]) for ends in (nodes, [r.node for r in readers])
+    )
+    numbers = [
+        node_number[node_index] / max(1, node_number.max()),
+        reader_number[reader_index] / max(1, reader_number.max()),
+    ]
+    writes, reads = end_matrices(network)
+    norms = [
+        _against_its_like(writes, [node.kind for node in nodes])[node_index],
+        _against_its_like(reads, [f"{reader.node.kind} {reader.port}" for reader in readers])[reader_index],
+    ]
+    return np.column_stack([*columns, *inside, kinds, ports, *numbers, *norms]).astype(float)
+
+
+def _against_its_like(matrices: Sequence[Float[Tensor, "any any"]], kinds: Sequence[str]) -> Float[Array, " end"]:
+    """Logarithm of each matrix's norm less the mean over those of its kind."""
+    norms = np.log([max(float(matrix.detach().norm()), 1e-12) for matrix in matrices])
+    _, kind = np.unique(np.array(kinds), return_inverse=True)
+    return norms - (np.bincount(kind, weights=norms) / np.bincount(kind))[kind]
 
 
 def fit(task: Task, others: Sequence[Task]) -> Pipeline | None:
@@ -69,10 +93,14 @@ def _alike(task: Task, other: Task) -> bool:
 @lru_cache(maxsize=512)
 def _examples(task: Task) -> tuple[Float[Array, "edge feature"], Bool[Array, " edge"]]:
     """Features of a task's required and absent edges, and which of them are required."""
-    graph = build_network(task.record.network).graph
     circuit = task.mechanism.circuit
     if circuit is None:
         raise ValueError(f"expected a task with a circuit, got {task.record.id}")
-    statuses = np.array(list(circuit.statuses(graph.edges).values()))
+    network = task.network()
+    graph, indices = network.graph, can_matter(network, task.record.domain).nonzero()
+    by_edge = circuit.statuses(graph.edges)
+    statuses = np.array(
+        [by_edge[f"{graph.readers[reader]} <- {graph.nodes[node]}"] for reader, node in indices.tolist()]
+    )
     kept = statuses != "optional"
-    return edge_features(graph)[kept], (statuses == "required")[kept]
+    return edge_features(network, indices)[kept], (statuses == "required")[kept]

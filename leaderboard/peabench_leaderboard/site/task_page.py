@@ -12,6 +12,7 @@ from peabench.networks import Graph
 from peabench.results import SCORE, CellResult
 from peabench.tasks import Task, load_task
 from peabench.tracks.variables import asked_variables, candidate_sites
+from peabench.tracks.trivial_edges import trivial_edges
 from peabench_leaderboard.site.causal_graph import causal_graph, unused
 from peabench_leaderboard.site.circuit_answers import CircuitOverlay, circuit_overlay, circuit_targets
 from peabench_leaderboard.site.circuit_grid import circuit_picture
@@ -54,7 +55,7 @@ def task_context(contents: Contents, place: TaskPlace, read_answers: AnswersRead
         "unused": unused(model),
         "graph": causal_graph(model),
         "model": model,
-        "circuit": _circuit(mechanism, graph, answered.get("circuits", [])),
+        "circuit": _circuit(task, mechanism, graph, answered.get("circuits", [])),
         "variables": _variables(task, mechanism, graph, answered.get("variables", [])),
         "certificate": task.certificate,
         "boards": [(board, answered[board.track]) for board in contents.boards if answered[board.track]],
@@ -74,17 +75,19 @@ def _answered(rows: Sequence[Row], place: TaskPlace, read_answers: AnswersReader
     return found
 
 
-def _circuit(mechanism: Mechanism, graph: Graph, answered: Sequence[Answered]) -> dict[str, Any] | None:
+def _circuit(task: Task, mechanism: Mechanism, graph: Graph, answered: Sequence[Answered]) -> dict[str, Any] | None:
     """The circuit's picture and the answers over it; None where no circuit is claimed."""
     if mechanism.circuit is None:
         return None
-    candidates = circuit_targets(graph.edges, mechanism.circuit)
+    trivial = set(trivial_edges(task.network(), task.record.domain))
+    edges = tuple(edge for edge in graph.edges if edge not in trivial)
+    candidates = circuit_targets(edges, mechanism.circuit)
     overlays: list[CircuitOverlay] = []
     for one in answered:
         scores = one.answers[0].get("scores") if one.answers else None
-        if isinstance(scores, Tensor) and scores.shape == (len(graph.edges),):
+        if isinstance(scores, Tensor) and scores.shape == (len(edges),):
             graded = one.cell.metrics.get("average_precision")
-            overlays.append(circuit_overlay(one.key, one.row.label, graph.edges, candidates, scores, graded))
+            overlays.append(circuit_overlay(one.key, one.row.label, edges, candidates, scores, graded))
     return {
         "picture": circuit_picture(graph, mechanism, overlays),
         "overlays": overlays,

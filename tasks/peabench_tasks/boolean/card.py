@@ -5,6 +5,7 @@ from pathlib import Path
 
 from peabench.certification import Check
 from peabench.tasks import Task, load_task, save_certificate
+from peabench.tracks.trivial_edges import trivial_edges
 
 
 def write_certificate(folder: Path, checks: Sequence[Check]) -> None:
@@ -34,6 +35,8 @@ def card(task: Task, checks: Sequence[Check]) -> str:
     for alignment in mechanism.alignments:
         sites = sorted({place.site for place in (alignment.location, *alignment.alternatives)})
         lines.append(f"| {alignment.variable} | {', '.join(sites)} |")
+    if trivial := trivial_edges(task.network(), record.domain):
+        lines += ["", f"Trivial edges, left out of the ranking: {', '.join(f'`{edge}`' for edge in trivial)}."]
     lines += ["", "| check | cases | errors | 95% bound | on its null |", "|---|---:|---:|---:|---:|"]
     for check in checks:
         bound = "exhaustive" if check.exhaustive else f"{check.upper_bound:.1e}"
