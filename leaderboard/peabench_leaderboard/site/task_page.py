@@ -11,8 +11,8 @@ from peabench.mechanism import Mechanism
 from peabench.networks import Graph
 from peabench.results import SCORE, CellResult
 from peabench.tasks import Task, load_task
-from peabench.tracks.variables import asked_variables, candidate_sites
 from peabench.tracks.trivial_edges import trivial_edges
+from peabench.tracks.variables import asked_variables, candidate_sites
 from peabench_leaderboard.site.causal_graph import causal_graph, unused
 from peabench_leaderboard.site.circuit_answers import CircuitOverlay, circuit_overlay, circuit_targets
 from peabench_leaderboard.site.circuit_grid import circuit_picture
