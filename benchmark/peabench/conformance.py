@@ -24,12 +24,12 @@ from peabench.discovery import ScorerEntry, entry_of
 from peabench.errors import PeabenchError
 from peabench.grading import grade_cell
 from peabench.isolation import one_thread
-from peabench.networks.gauge import random_gauge, regauge_mechanism
 from peabench.plain import Answer, plain
 from peabench.questions import answering_seed, index_of, is_twin, questions_of
+from peabench.regauging import save_regauged
 from peabench.results import SCORE, CellKey, answer_hash
 from peabench.scorers import Scorer
-from peabench.tasks import Task, load_task, save_task
+from peabench.tasks import Task, load_task
 
 SMALL_SUITE = "smoke"
 TASKS = 2
@@ -258,7 +258,8 @@ def _passes(asking: Asking) -> None:
 
 def _gauge(asking: Asking) -> None:
     with TemporaryDirectory() as folder:
-        there = replace(asking, task=_regauged(asking.task, Path(folder)))
+        task = save_regauged(Path(folder), asking.task, asking.task.record, torch.Generator().manual_seed(0))
+        there = replace(asking, task=task)
         there = replace(there, questions=questions_of(there.key, there.task))
         before, after = _scores(asking), _scores(there)
     for name, score in before.items():
@@ -304,11 +305,3 @@ def _scores(asking: Asking) -> dict[str, float]:
     except PeabenchError as error:
         raise _NotReached from error
     return {name: graded[index_of(name)][SCORE] for name in names}
-
-
-def _regauged(task: Task, folder: Path) -> Task:
-    """The same task with other weights that compute the same, and the mechanism that is true of those."""
-    network, rotation = random_gauge(task.network(), torch.Generator().manual_seed(0))
-    mechanism = task.mechanism if rotation is None else regauge_mechanism(task.mechanism, rotation)
-    save_task(folder, task.record, network, mechanism, {})
-    return load_task(folder)

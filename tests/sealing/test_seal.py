@@ -131,7 +131,7 @@ def test_the_same_secret_gives_the_same_tasks_under_other_commitments(tmp_path: 
 def test_a_task_that_does_not_pass_after_its_gauge_changed_is_not_sealed(
     tmp_path: Path, lots: list[Lot], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("peabench.sealing.halves.regauge_mechanism", lambda mechanism, rotation: mechanism)
+    monkeypatch.setattr("peabench.regauging.regauge_mechanism", lambda mechanism, rotation: mechanism)
     with pytest.raises(PeabenchError, match=r"does not pass its certificate once its gauge is changed \(alignment: "):
         seal(SECRET, lots, tmp_path / "public", tmp_path / "private", quietly)
     assert not (tmp_path / "public").exists()

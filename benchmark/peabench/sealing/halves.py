@@ -19,9 +19,9 @@ from peabench.certification import certify
 from peabench.errors import PeabenchError
 from peabench.generators import generator_of
 from peabench.mechanism.files import read_file, write_files
-from peabench.networks.gauge import random_gauge, regauge_mechanism
 from peabench.question_files import encode_questions
 from peabench.questions import made_questions
+from peabench.regauging import save_regauged
 from peabench.sealing.commitments import write_nonce
 from peabench.sealing.keys import derive, derive_seed
 from peabench.sealing.lots import VARIANT, Lot, task_family
@@ -31,9 +31,7 @@ from peabench.tasks import (
     Task,
     TaskRecord,
     Twin,
-    load_task,
     save_certificate,
-    save_task,
 )
 
 QUESTIONS_SEED = 0
@@ -55,10 +53,7 @@ def write_private_half(draft: Task, lot: Lot, folder: Path) -> None:
     failed = ""
     for attempt in range(GAUGES):
         generator = generator_of(derive_seed(lot.key, "gauge", attempt))
-        network, rotation = random_gauge(draft.network(), generator)
-        mechanism = draft.mechanism if rotation is None else regauge_mechanism(draft.mechanism, rotation)
-        save_task(folder, record, network, mechanism, {})
-        checks = certify(load_task(folder))
+        checks = certify(save_regauged(folder, draft, record, generator))
         if all(check.passed for check in checks):
             save_certificate(folder, checks)
             write_nonce(folder)
