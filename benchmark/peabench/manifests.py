@@ -1,5 +1,6 @@
 """The manifest of a published suite: the SHA-256 of every file of every task, cards and certificates included."""
 
+import hashlib
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,6 +27,11 @@ class FileSum(BaseModel):
     sha256: Sha256
     size: Annotated[int, Field(ge=0)]
     """In bytes."""
+
+    @classmethod
+    def of(cls, content: bytes) -> Self:
+        """What a file of this content must be."""
+        return cls(sha256=hashlib.sha256(content).hexdigest(), size=len(content))
 
 
 class SuiteManifest(BaseModel):

@@ -14,11 +14,13 @@ if TYPE_CHECKING:
 
 
 def publish(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Holds task folders, at any depth, and nothing else.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Task folders, at any depth, and nothing else; or a sealed suite.")
+    ],
     repo: Annotated[str, typer.Option(metavar="OWNER/NAME", help="Repository on the Hub; made if it is not there.")],
-    suite: Annotated[str, typer.Option(help="Name of the suite.")] = "full",
-    version: Annotated[int, typer.Option(min=1, help="Version of the suite.")] = 1,
-    description: Annotated[str, typer.Option(help="A sentence for its page.")] = "Certified tasks of every family.",
+    suite: Annotated[str | None, typer.Option(help="Name of the suite; full if not given.")] = None,
+    version: Annotated[int | None, typer.Option(min=1, help="Version of the suite; 1 if not given.")] = None,
+    description: Annotated[str | None, typer.Option(help="A sentence for its page.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Really upload; without it nothing leaves this machine.")] = False,
     record: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Where to write the commit and the manifest's sum as JSON.")
@@ -28,7 +30,8 @@ def publish(
 ) -> None:
     """Check tasks, measure their certificates again, and upload them with manifest and card in one commit.
 
-    The repository then holds this suite and nothing else. --record benchmark/peabench/hub/published.json makes what was
+    The repository then holds this suite and nothing else. Of a sealed suite, give the half that is published: it goes
+    out under its own name, with its commitments. --record benchmark/peabench/hub/published.json makes what was
     published the default of `peabench download`.
     """
     from peabench.hub import prepare
@@ -36,7 +39,10 @@ def publish(
     from peabench.storage import write_whole
 
     release = prepare(folder, suite, version, description)
-    _refuse_untrue(release, jobs)
+    if (
+        not release.suite.sealed
+    ):  # who keeps the truth measured them when it was sealed, and anyone can once it is revealed
+        _refuse_untrue(release, jobs)
     if not yes:
         if json:
             print_json(_listing(release) | {"published": None})
@@ -63,14 +69,14 @@ def _refuse_untrue(release: "Release", jobs: int | None) -> None:
 
 
 def _summary(release: "Release") -> str:
-    named = release.manifest.suite
+    named = release.suite
     return f"{len(release.tasks)} tasks of {release.size / 1e6:.1f} MB, the suite {named.name} version {named.version},"
 
 
 def _listing(release: "Release") -> dict[str, object]:
     return {
-        "suite": release.manifest.suite.name,
-        "version": release.manifest.suite.version,
+        "suite": release.suite.name,
+        "version": release.suite.version,
         "tasks": sorted(release.manifest.files),
         "bytes": release.size,
     }

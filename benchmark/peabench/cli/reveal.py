@@ -12,7 +12,8 @@ from peabench.cli.progress import named_bars
 def reveal(
     truth: Annotated[Path, typer.Argument(metavar="DIR", help="The half of a sealed suite that was kept.")],
     verify: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="The published half, to hold the truth against.")
+        str | None,
+        typer.Option(metavar="DIR|SUITE", help="The published half, or the name of one that was downloaded."),
     ] = None,
     json: JsonOption = False,
 ) -> None:

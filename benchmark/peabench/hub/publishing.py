@@ -2,8 +2,8 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,9 +11,10 @@ from peabench.catalogue import RECORD, TaskSummary, summarise
 from peabench.errors import PeabenchError
 from peabench.hub.connection import client, plainly, refused_as_moved
 from peabench.hub.published import Published
-from peabench.manifests import SuiteManifest, manifest_of
+from peabench.hub.sealed import is_sealed_suite, sealed_card, sealed_files, task_card
+from peabench.manifests import FileSum, SuiteManifest, manifest_of
 from peabench.snapshots import MANIFEST
-from peabench.suites import frozen
+from peabench.suites import ON_THE_HUB, SUITE_FILE, Suite, difference, frozen, suite_in, tasks_of
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
@@ -24,6 +25,7 @@ KEPT = frozenset({".gitattributes"})
 FILES = frozenset({RECORD, "mechanism.json", "model.safetensors", "certificate.json", CARD})
 """What every task folder holds; beside them there may be tensors of the mechanism, and twins."""
 TENSORS = "mechanism.safetensors"
+DESCRIPTION = "Certified tasks of every family."
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,13 @@ class Release:
 
     manifest: SuiteManifest
     tasks: tuple[TaskSummary, ...]
+    made: Mapping[str, bytes] = field(default_factory=dict)
+    """What is written for it and lies in no folder, by path in the repository."""
+
+    @property
+    def suite(self) -> Suite:
+        """That is published."""
+        return self.manifest.suite
 
     @property
     def size(self) -> int:
@@ -45,24 +54,29 @@ class Release:
         files = {
             f"{task}/{name}": folders[task] / name for task, named in self.manifest.files.items() for name in named
         }
-        return {CARD: card(self).encode(), MANIFEST: self.manifest.to_bytes(), **files}
+        return {CARD: card(self).encode(), MANIFEST: self.manifest.to_bytes(), **files, **self.made}
 
 
-def prepare(folder: Path, name: str, version: int, description: str) -> Release:
+def prepare(
+    folder: Path, name: str | None = None, version: int | None = None, description: str | None = None
+) -> Release:
     """Check a folder of tasks, and make the release of a suite of it. The Hub is not asked.
 
     That the certificates are true is not measured here; `peabench publish` does so before it uploads.
 
     Args:
-        folder: holds task folders, at any depth, and nothing else.
-        name: of the suite.
-        version: of the suite.
+        folder: holds task folders, at any depth, and nothing else; or the published half of a sealed suite.
+        name: of the suite; `full` if not given. A sealed suite has its own, and so with the others.
+        version: of the suite; 1 if not given.
         description: of the suite, a sentence.
 
     Raises:
         PeabenchError: there is no task in it, a task does not load, has no certificate that passed or no card, two
-            tasks share an id, or there is a file that belongs to no task.
+            tasks share an id, or there is a file that belongs to no task. Of a sealed suite: a task is not the one that
+            it froze, or there is a file that may hold truth.
     """
+    if is_sealed_suite(folder):
+        return _prepare_sealed(suite_in(folder), folder, name, version, description)
     tasks = [summarise(file.parent) for file in sorted(folder.rglob(RECORD))]
     if not tasks:
         raise PeabenchError(f"{folder} holds no task folders; name a folder such as `peabench train --out` makes.")
@@ -70,11 +84,39 @@ def prepare(folder: Path, name: str, version: int, description: str) -> Release:
         if count > 1:
             raise PeabenchError(f"{folder} holds {count} tasks with the id {id}; keep one of them.")
     belonging = {file for task in tasks for file in _files_of(task)}
+    _refuse_stray(folder, belonging)
+    suite = frozen(name or ON_THE_HUB, version or 1, description or DESCRIPTION, tasks)
+    return Release(manifest_of(suite, {task.id: task.folder for task in tasks}), tuple(tasks))
+
+
+def _refuse_stray(folder: Path, belonging: Collection[Path]) -> None:
     for file in sorted(folder.rglob("*")):
         if file.is_symlink() or (not file.is_dir() and file not in belonging):
             raise PeabenchError(f"{file} is no file of a task; remove it, everything in {folder} would be published.")
-    suite = frozen(name, version, description, tasks)
-    return Release(manifest_of(suite, {task.id: task.folder for task in tasks}), tuple(tasks))
+
+
+def _prepare_sealed(
+    suite: Suite, folder: Path, name: str | None, version: int | None, description: str | None
+) -> Release:
+    """The release of a sealed suite's published half: the files of its tasks, a card for each, and its document."""
+    told = (name or suite.name, version or suite.version, description or suite.description)
+    if told != (suite.name, suite.version, suite.description):
+        raise PeabenchError(
+            f"{folder} is the sealed suite {suite.name}, version {suite.version}, and is published as that; leave out "
+            "--suite, --version and --description."
+        )
+    tasks = tasks_of(suite)
+    belonging = {folder / SUITE_FILE, *(file for task in tasks for file in sealed_files(task))}
+    _refuse_stray(folder, belonging)
+    for task in tasks:
+        problem = difference(suite, task)
+        if problem is not None:
+            raise PeabenchError(problem)
+    cards = {f"{task.id}/{CARD}": task_card(suite, task) for task in tasks}
+    found = manifest_of(suite, {task.id: task.folder for task in tasks}).files
+    files = {task.id: found[task.id] | {CARD: FileSum.of(cards[f"{task.id}/{CARD}"])} for task in tasks}
+    made = cards | {SUITE_FILE: (folder / SUITE_FILE).read_bytes()}
+    return Release(SuiteManifest(suite=suite, files=files), tuple(tasks), made)
 
 
 def publish(release: Release, repo: str, token: str | None = None) -> Published:
@@ -115,14 +157,7 @@ def publish(release: Release, repo: str, token: str | None = None) -> Published:
     )
 
 
-def card(release: Release) -> str:
-    """The repository's page: metadata for the Hub, then what the suite holds and how to fetch it."""
-    suite = release.manifest.suite
-    families: dict[str, list[TaskSummary]] = {}
-    for task in release.tasks:
-        families.setdefault(task.family, []).append(task)
-    rows = "\n".join(_row(family, families[family]) for family in sorted(families))
-    return f"""---
+METADATA = """---
 license: apache-2.0
 library_name: peabench
 tags:
@@ -131,7 +166,20 @@ tags:
 - benchmark
 - peabench
 ---
+"""
+"""What the Hub reads of a card."""
 
+
+def card(release: Release) -> str:
+    """The repository's page: metadata for the Hub, then what the suite holds and how to fetch it."""
+    suite = release.suite
+    if suite.sealed:
+        return METADATA + sealed_card(suite, release.tasks)
+    families: dict[str, list[TaskSummary]] = {}
+    for task in release.tasks:
+        families.setdefault(task.family, []).append(task)
+    rows = "\n".join(_row(family, families[family]) for family in sorted(families))
+    return f"""{METADATA}
 # The suite {suite.name} of Peabench, version {suite.version}
 
 {suite.description}

@@ -9,7 +9,7 @@ from peabench.errors import PeabenchError
 from peabench.mechanism.files import read_file
 from peabench.sealing.commitments import broken_commitment
 from peabench.sealing.halves import question_contents
-from peabench.suites import Suite, suite_in
+from peabench.suites import Suite, get_suite, suite_in, tasks_of
 from peabench.tasks import LARGEST_CHECKPOINT_BYTES, WEIGHTS_FILE, Task, load_task
 
 LOTS_FILE = "lots.json"
@@ -22,10 +22,7 @@ def sealed_suite(folder: Path) -> Suite:
     Raises:
         PeabenchError: there is none, or it is of a suite that is not sealed.
     """
-    suite = suite_in(folder)
-    if not suite.sealed:
-        raise PeabenchError(f"The suite {suite.name} in {folder} is not sealed; its tasks' truth is public.")
-    return suite
+    return _sealed(suite_in(folder))
 
 
 def open_truth(private: Path) -> dict[str, Task]:
@@ -39,7 +36,7 @@ def open_truth(private: Path) -> dict[str, Task]:
 
 
 def verify_truth(
-    private: Path, public: Path, progress: Callable[[str, float], None] = lambda task, share: None
+    private: Path, public: str | Path, progress: Callable[[str, float], None] = lambda task, share: None
 ) -> dict[str, str | None]:
     """Hold a revealed truth against what was published: for each task None, or one sentence on what is wrong.
 
@@ -48,20 +45,21 @@ def verify_truth(
 
     Args:
         private: the revealed half.
-        public: the published half.
+        public: the published half, or the name of a suite that was downloaded.
         progress: told each task's id and the share of tasks done before it.
 
     Raises:
         PeabenchError: the halves are of different suites.
     """
-    suite, revealed = sealed_suite(public), sealed_suite(private)
+    suite, revealed = _sealed(get_suite(str(public))), sealed_suite(private)
     if (suite.name, suite.version, set(suite.tasks)) != (revealed.name, revealed.version, set(revealed.tasks)):
         raise PeabenchError(f"{private} holds the truth of {revealed.name}, and {public} is {suite.name}.")
     problems: dict[str, str | None] = {}
     for done, task_id in enumerate(suite.tasks):
         progress(task_id, done / len(suite.tasks))
         try:
-            problems[task_id] = _problem(suite, task_id, private, public)
+            (published,) = tasks_of(suite, [task_id])
+            problems[task_id] = _problem(suite, task_id, private, published.folder)
         except PeabenchError as error:
             problems[task_id] = str(error)
     return problems
@@ -70,6 +68,12 @@ def verify_truth(
 def task_folder(half: Path, task_id: str) -> Path:
     """Where a half keeps a task."""
     return half / task_id.partition("/")[2]
+
+
+def _sealed(suite: Suite) -> Suite:
+    if not suite.sealed:
+        raise PeabenchError(f"The suite {suite.name} is not sealed; its tasks' truth is public.")
+    return suite
 
 
 def _committed(suite: Suite, task_id: str, private: Path) -> Task:
@@ -83,9 +87,9 @@ def _committed(suite: Suite, task_id: str, private: Path) -> Task:
     return task
 
 
-def _problem(suite: Suite, task_id: str, private: Path, public: Path) -> str | None:
-    """What is wrong with the revealed truth of a task, or with what was published of it."""
-    published = load_task(task_folder(public, task_id))
+def _problem(suite: Suite, task_id: str, private: Path, folder: Path) -> str | None:
+    """What is wrong with the revealed truth of a task, or with what was published of it in a folder."""
+    published = load_task(folder)
     if content_hash(published.folder) != suite.tasks[task_id]:
         return f"The published {task_id} in {published.folder} is not what {suite.name} froze; fetch it again."
     task = _committed(suite, task_id, private)
