@@ -192,7 +192,7 @@ def read_all(folder: Path) -> tuple[list[CellResult], list[str]]:
 
 
 def finished(key: CellKey, folder: Path) -> CellResult | None:
-    """The stored result of exactly this key, if it was answered or declined; failures are tried again.
+    """The stored result of exactly this key, if it was answered; what failed or was declined is tried again.
 
     A result whose answers are missing or not its own counts as none.
     """
@@ -200,7 +200,7 @@ def finished(key: CellKey, folder: Path) -> CellResult | None:
 
     try:
         result = read(folder / key.file)
-        if result.key != key or result.status == "failed":
+        if result.key != key or result.status in ("failed", "declined"):
             return None
         read_answers(folder, key)
     except PeabenchError:
