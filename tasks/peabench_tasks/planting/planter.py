@@ -122,8 +122,9 @@ class Planter:
         values = model.run(model.read_inputs(tokens))
         columns, clean = self.run(tokens, [])
         truth = values[model.output].long() - self._lowest
-        batches = [Batch(clean, truth, 1.0), self._edges(tokens, values, columns)]
-        return batches, tutoring * self._written(values, columns)
+        patched, distance = self._edges(tokens, values, columns)
+        self.distance = self._written(values, columns) + GROUPS * distance
+        return [Batch(clean, truth, 1.0), patched], tutoring * self.distance.sum()
 
     @property
     def _lowest(self) -> int:
@@ -221,7 +222,7 @@ class Planter:
             for slots in self.layout.slots
         ]
 
-    def _edges(self, tokens: Tensor, values: dict[str, Tensor], columns: list[Tensor]) -> Batch:
+    def _edges(self, tokens: Tensor, values: dict[str, Tensor], columns: list[Tensor]) -> tuple[Batch, Tensor]:
         """Groups of rows with one edge patched, with the complement of the circuit resampled, or both."""
         layout, generator = self.layout, self.generator
         networks, rows = tokens.shape[:2]
@@ -246,10 +247,13 @@ class Planter:
             (mask.flatten(0, 1), [spread(column.roll(shift, 1)) for column in columns])
             for mask, shift in ((single, one), (rest, two))
         ]
-        _, logits = self.run(tokens, sources)
+        patched, logits = self.run(tokens, sources)
         logits = logits.view(networks, GROUPS * rows, -1)
-        truth = self.counterfactual(values, {name: value.roll(one, 1) for name, value in values.items()}, picked, with_edge)
-        return Batch(logits, truth.flatten(1) - self._lowest, float(GROUPS))
+        others = {name: value.roll(one, 1) for name, value in values.items()}
+        output, run = self.counterfactual(values, others, picked, with_edge)
+        run = {s.variable: run[s.variable].expand(networks, GROUPS, rows, *run[s.variable].shape[3:]).flatten(1, 2) for s in self.program.steps}
+        distance = self._written(run, [c.view(networks, GROUPS * rows, *c.shape[2:]) for c in patched])
+        return Batch(logits, output.flatten(1) - self._lowest, float(GROUPS)), distance
 
     def counterfactual(
         self,
@@ -257,8 +261,8 @@ class Planter:
         others: dict[str, Tensor],
         edges: Int[Tensor, " group"],
         active: Bool[Tensor, " group"],
-    ) -> Int[Tensor, "network group row"]:
-        """The output when each group's edge, where it is active, shows its child the parent's other value."""
+    ) -> tuple[Int[Tensor, "network group row"], dict[str, Tensor]]:
+        """The output (and all variables) when each group's edge, where it is active, shows its child the parent's other value."""
         program, model = self.program, self.program.model
         carried = self.carried
         run: dict[str, Tensor] = {}
@@ -284,7 +288,7 @@ class Planter:
                 where = (active & (edges == i)).view(1, -1, 1)
                 output = torch.where(where, others[model.output].long()[:, None], output)
         shape = (values[model.output].shape[0], len(edges), values[model.output].shape[1])
-        return output.expand(shape)
+        return output.expand(shape), run
 
     @property
     def carried(self) -> list[list[tuple[str, str]]]:
@@ -297,10 +301,10 @@ class Planter:
             found.setdefault(("", "output", parent), []).append((parent, child))
         return list(found.values())
 
-    def _written(self, values: dict[str, Tensor], columns: list[Tensor]) -> Float[Tensor, ""]:
+    def _written(self, values: dict[str, Tensor], columns: list[Tensor]) -> Float[Tensor, "step network"]:
         """Mean squared distance of what the circuit's nodes write in their subspaces from their codes."""
         spans = subspaces(self.program)
-        loss = torch.zeros(())
+        distances = []
         last = self.layout.config.n_positions - 1
         for step in self.program.steps:
             low, _ = bounds(self.program.model.kinds[step.variable]) or (0, 0)
@@ -318,8 +322,8 @@ class Planter:
                 elif out.shape[-2] <= last:
                     target = target[..., -1:, :]
                 written = out @ self.bases[k][:, spans[step.variable]]
-                loss = loss + (written - target).square().mean()
-        return loss
+                distances.append((written - target).square().mean())
+        return torch.stack(distances).view(len(self.program.steps), -1)
 
     def errors(self, batches: list[Batch]) -> Int[Tensor, "batch network"]:
         """Rows of each network that are wrong."""
