@@ -21,8 +21,10 @@ from peabench_tasks.planting.layout import Layout
 from peabench_tasks.planting.placement import Placement
 from peabench_tasks.planting.program import Program
 
-GROUPS = 6
+EDGE_GROUPS = 6
 """Groups of rows with patched edges: a third one edge alone, a third with the complement, a third the complement."""
+GROUPS = EDGE_GROUPS + 2
+"""And groups with interchanged subspaces: one variable; several."""
 
 
 @dataclass
@@ -32,6 +34,17 @@ class Batch:
     logits: Float[Tensor, "network row output"]
     target: Int[Tensor, "network row"]
     weight: float
+
+
+@dataclass
+class Run:
+    """What a run of all networks computed. What comes after the last attention holds the last position alone."""
+
+    columns: list[Float[Tensor, "stack row position d_model"]]
+    boundaries: list[Float[Tensor, "stack row position d_model"]]
+    """The residual stream before each block, and before the output."""
+    logits: Float[Tensor, "stack row output"]
+    """At the last position."""
 
 
 def subspaces(program: Program) -> dict[str, slice]:
@@ -84,6 +97,8 @@ class Planter:
     rows: Int[Tensor, "input column"]
     """Inputs that batches are drawn from."""
     weights: Float[Tensor, " input"]
+    sites: list[dict[str, range]]
+    """`resid` indices at which each network's variables may be set."""
     generator: torch.Generator
 
     def pool(self, count: int) -> Int[Tensor, "network row column"]:
@@ -111,7 +126,14 @@ class Planter:
             {name: column[index] for name, column in layout.writers.items()},
         )
         return Planter(
-            self.program, self.stack.subset(index), chosen, self.bases[index], self.rows, self.weights, self.generator
+            self.program,
+            self.stack.subset(index),
+            chosen,
+            self.bases[index],
+            self.rows,
+            self.weights,
+            [self.sites[i] for i in index],
+            self.generator,
         )
 
     def losses(
@@ -120,11 +142,11 @@ class Planter:
         """All demands on one pool of inputs, which serve one another as sources; and the loss on what nodes write."""
         model = self.program.model
         values = model.run(model.read_inputs(tokens))
-        columns, clean = self.run(tokens, [])
+        clean = self.run(tokens, [])
         truth = values[model.output].long() - self._lowest
-        patched, distance = self._edges(tokens, values, columns)
-        self.distance = self._written(values, columns) + GROUPS * distance
-        return [Batch(clean, truth, 1.0), patched], tutoring * self.distance.sum()
+        patched, distance = self._patched(tokens, values, clean)
+        self.distance = self._written(values, clean.columns) + EDGE_GROUPS * distance + self._embedded()
+        return [Batch(clean.logits, truth, 1.0), *patched], tutoring * self.distance.sum()
 
     @property
     def _lowest(self) -> int:
@@ -135,10 +157,14 @@ class Planter:
         self,
         tokens: Int[Tensor, "stack row column"],
         sources: list[tuple[Float[Tensor, "stack reader column"], list[Tensor]]],
-    ) -> tuple[list[Float[Tensor, "stack row position d_model"]], Float[Tensor, "stack row output"]]:
-        """Columns and logits at the last position; for each source a mask of edges and the columns they carry.
+        swaps: list[tuple[Float[Tensor, "stack boundary position k"], list[Tensor]]] | None = None,
+    ) -> Run:
+        """A run of all networks.
 
-        Columns after the last attention hold the last position alone.
+        Args:
+            tokens: inputs.
+            sources: masks of edges, and the columns of other inputs that these edges carry.
+            swaps: which coordinates of the planted basis are set at each boundary, and other inputs' boundaries.
         """
         stack, layout, config = self.stack, self.layout, self.stack.config
         networks = tokens.shape[0]
@@ -150,6 +176,16 @@ class Planter:
         lead = len(embedded)
         columns = [embedded]
         resid = embedded
+        boundaries: list[Tensor] = []
+        basis = self.bases.repeat_interleave(lead // networks, 0)[:, None]
+
+        def at_boundary(index: int) -> None:
+            nonlocal resid
+            for select, theirs in swaps or ():
+                chosen = select[:, index, None, -resid.shape[2] :]
+                resid = resid + (((theirs[index] - resid) @ basis) * chosen) @ basis.transpose(-1, -2)
+            boundaries.append(resid)
+
         differences = [[theirs[0] - embedded] for _, theirs in sources]
         readers = {name: i for i, name in enumerate(layout.readers)}
 
@@ -177,6 +213,7 @@ class Planter:
         for block in range(config.n_blocks):
             last = block == config.n_blocks - 1
             slots = layout.slots[block]
+            at_boundary(block)
             flat = resid.flatten(1, 2)
             parts = []
             if slots:
@@ -195,8 +232,8 @@ class Planter:
             w_o = stack.weight(f"block{block}.attention.w_o", lead)
             asked = mixed.shape[3]
             own = torch.bmm(
-                mixed[:, :slots].reshape(lead * slots, -1, e), w_o[:, :slots].reshape(lead * slots, e, -1)
-            ).view(lead, slots, rows, asked, -1)
+                mixed[:, :slots].reshape(lead * slots, rows * asked, e), w_o[:, :slots].reshape(lead * slots, e, -1)
+            ).view(lead, slots, rows, asked, resid.shape[-1])
             half = self._halves[block].repeat_interleave(lead // len(self._halves[block]), 0)[..., None, None]
             others = mixed[:, slots:].permute(0, 2, 3, 1, 4).reshape(lead, rows * asked, -1)
             wide = torch.cat([w_o[:, slots:] * half, w_o[:, slots:] * (1 - half)], -1).flatten(1, 2)
@@ -210,8 +247,9 @@ class Planter:
                     x = read(readers["mlp", block], 1)[:, 0]
                 out = stack.mlp(block, x.flatten(1, 2)).view(x.shape)
                 write([out])
+        at_boundary(config.n_blocks)
         x = read(readers["output", config.n_blocks], 1)[:, 0] if sources else resid
-        return columns, stack.unembed(x[..., 0, :])
+        return Run(columns, boundaries, stack.unembed(x[..., 0, :]))
 
     def split(self) -> None:
         """Draw anew which half of the other heads each head belongs to."""
@@ -222,20 +260,22 @@ class Planter:
             for slots in self.layout.slots
         ]
 
-    def _edges(self, tokens: Tensor, values: dict[str, Tensor], columns: list[Tensor]) -> tuple[Batch, Tensor]:
-        """Groups of rows with one edge patched, with the complement of the circuit resampled, or both."""
+    def _patched(self, tokens: Tensor, values: dict[str, Tensor], clean: Run) -> tuple[list[Batch], Tensor]:
+        """Groups of rows with one edge patched, with the complement of the circuit resampled, both, or subspaces
+        interchanged; and the distances of what is written in the former from what should be."""
         layout, generator = self.layout, self.generator
         networks, rows = tokens.shape[:2]
-        n_edges = len(layout.edges)
-        third = GROUPS // 3
-        picked = torch.randint(0, n_edges, (GROUPS,), generator=generator)
-        with_edge, with_rest = torch.arange(GROUPS) < 2 * third, torch.arange(GROUPS) >= third
+        third = EDGE_GROUPS // 3
+        picked = torch.randint(0, len(layout.edges), (GROUPS,), generator=generator)
+        group = torch.arange(GROUPS)
+        with_edge, with_rest = group < 2 * third, (group >= third) & (group < EDGE_GROUPS)
         shape = (networks, GROUPS, *layout.circuit.shape[1:])
         single = torch.zeros(shape)
-        for group in range(2 * third):
-            reader, column = layout.edges[picked[group]].T
-            single[torch.arange(networks), group, reader, column] = 1
-        part = (torch.rand(shape, generator=generator) < torch.rand(networks, GROUPS, 1, 1, generator=generator)).float()
+        for i in range(2 * third):
+            reader, column = layout.edges[picked[i]].T
+            single[torch.arange(networks), i, reader, column] = 1
+        share = torch.rand(networks, GROUPS, 1, 1, generator=generator)
+        part = (torch.rand(shape, generator=generator) < share).float()
         part = torch.where(torch.rand(networks, GROUPS, 1, 1, generator=generator) < 0.6, 1.0, part)
         rest = (1 - layout.circuit)[:, None] * part * with_rest[None, :, None, None]
         one, two = torch.randint(1, rows, (2,), generator=generator).tolist()
@@ -244,28 +284,77 @@ class Planter:
             return x[:, None].expand(-1, GROUPS, *x.shape[1:]).flatten(0, 1)
 
         sources = [
-            (mask.flatten(0, 1), [spread(column.roll(shift, 1)) for column in columns])
+            (mask.flatten(0, 1), [spread(column.roll(shift, 1)) for column in clean.columns])
             for mask, shift in ((single, one), (rest, two))
         ]
-        patched, logits = self.run(tokens, sources)
-        logits = logits.view(networks, GROUPS * rows, -1)
-        others = {name: value.roll(one, 1) for name, value in values.items()}
-        output, run = self.counterfactual(values, others, picked, with_edge)
-        run = {s.variable: run[s.variable].expand(networks, GROUPS, rows, *run[s.variable].shape[3:]).flatten(1, 2) for s in self.program.steps}
-        distance = self._written(run, [c.view(networks, GROUPS * rows, *c.shape[2:]) for c in patched])
-        return Batch(logits, output.flatten(1) - self._lowest, float(GROUPS)), distance
+        chosen, select = self._interchanges(networks)
+        swaps = [
+            (select[source].flatten(0, 1), [spread(b.roll(shift, 1)) for b in clean.boundaries])
+            for source, shift in enumerate((one, two))
+        ]
+        run = self.run(tokens, sources, swaps)
+        logits = run.logits.view(networks, GROUPS * rows, -1)
+        others = [{name: value.roll(shift, 1) for name, value in values.items()} for shift in (one, two)]
+        output, seen = self.counterfactual(values, others, picked, with_edge, chosen)
+        truth = output.flatten(1) - self._lowest
+        kept = EDGE_GROUPS * rows
+        edges = {
+            s.variable: seen[s.variable].expand(networks, GROUPS, rows, *seen[s.variable].shape[3:]).flatten(1, 2)[:, :kept]
+            for s in self.program.steps
+        }
+        distance = self._written(edges, [c.view(networks, GROUPS * rows, *c.shape[2:])[:, :kept] for c in run.columns])
+        batches = [
+            Batch(logits[:, :kept], truth[:, :kept], float(EDGE_GROUPS)),
+            Batch(logits[:, kept:], truth[:, kept:], float(GROUPS - EDGE_GROUPS)),
+        ]
+        return batches, distance
+
+    def _interchanges(self, networks: int) -> tuple[Tensor, Float[Tensor, "source network group boundary position k"]]:
+        """Which variables each of the last groups sets, from which of two sources, and where in the stream.
+
+        Returns:
+            [source, network, group, variable] in the order of the steps; and the coordinates that are set.
+        """
+        config, steps = self.layout.config, self.program.steps
+        spans = subspaces(self.program)
+        size = self.bases.shape[-1]
+        chosen = torch.zeros(2, networks, GROUPS, len(steps), dtype=torch.bool)
+        select = torch.zeros(2, networks, GROUPS, config.n_blocks + 1, config.n_positions, size)
+        for k in range(networks):
+            placed = [v for v, step in enumerate(steps) if self.sites[k][step.variable]]
+            if not placed:
+                continue
+            for group in range(EDGE_GROUPS, GROUPS):
+                order = torch.randperm(len(placed), generator=self.generator).tolist()
+                count = 1 if group == EDGE_GROUPS else 1 + int(torch.randint(0, len(placed), (), generator=self.generator))
+                for v in (placed[i] for i in order[:count]):
+                    step = steps[v]
+                    source, which = torch.randint(0, 1 << 20, (2,), generator=self.generator).tolist()
+                    sites = self.sites[k][step.variable]
+                    site = sites[which % len(sites)]
+                    at = slice(None) if step.everywhere else slice(-1, None)
+                    chosen[source % 2, k, group, v] = True
+                    select[source % 2, k, group, site, at, spans[step.variable]] = 1
+        return chosen, select
 
     def counterfactual(
         self,
         values: dict[str, Tensor],
-        others: dict[str, Tensor],
+        others: list[dict[str, Tensor]],
         edges: Int[Tensor, " group"],
         active: Bool[Tensor, " group"],
+        chosen: Bool[Tensor, "source network group variable"],
     ) -> tuple[Int[Tensor, "network group row"], dict[str, Tensor]]:
-        """The output (and all variables) when each group's edge, where it is active, shows its child the parent's other value."""
+        """The output (and all variables) when each group's edge, where it is active, shows its child the parent's value
+        in the first of the other inputs, and when the chosen variables are set to their values in either."""
         program, model = self.program, self.program.model
         carried = self.carried
+        number = {step.variable: v for v, step in enumerate(program.steps)}
         run: dict[str, Tensor] = {}
+
+        def shaped(mask: Tensor, like: Tensor) -> Tensor:
+            return mask.view(*mask.shape, 1, *[1] * (like.dim() - 2))
+
         for variable in model.variables:
             name = variable.name
             if variable.function is None:
@@ -276,17 +365,19 @@ class Planter:
                 numbers = [i for i, pairs in enumerate(carried) if (parent, name) in pairs]
                 mine = run[parent]
                 if numbers:
-                    where = active & torch.isin(edges, torch.tensor(numbers))
-                    where = where.view(1, -1, 1, *[1] * (values[parent].dim() - 2))
-                    mine = torch.where(where, others[parent][:, None], mine)
+                    where = (active & torch.isin(edges, torch.tensor(numbers)))[None]
+                    mine = torch.where(shaped(where, values[parent]), others[0][parent][:, None], mine)
                 arguments[parent] = mine
             run[name] = evaluate(variable.function, arguments, model.kinds)
+            if name in number:
+                for source, other in enumerate(others):
+                    where = shaped(chosen[source, :, :, number[name]], values[name])
+                    run[name] = torch.where(where, other[name][:, None], run[name])
         output = run[model.output].long()
-        # An output that one node writes passes to the reader as it is.
         for i, pairs in enumerate(carried):
-            if (model.output, model.output) in pairs:
-                where = (active & (edges == i)).view(1, -1, 1)
-                output = torch.where(where, others[model.output].long()[:, None], output)
+            if (model.output, model.output) in pairs:  # what one node writes passes to the output as it is
+                where = shaped((active & (edges == i))[None], values[model.output])
+                output = torch.where(where, others[0][model.output].long()[:, None], output)
         shape = (values[model.output].shape[0], len(edges), values[model.output].shape[1])
         return output.expand(shape), run
 
@@ -321,9 +412,18 @@ class Planter:
                     out = out[..., -1:, :]
                 elif out.shape[-2] <= last:
                     target = target[..., -1:, :]
-                written = out @ self.bases[k][:, spans[step.variable]]
-                distances.append((written - target).square().mean())
+                span = self.bases[k][:, spans[step.variable]]
+                written = out @ span
+                beside = out - written @ span.T
+                beside = (beside - beside.mean(0)).square().sum(-1).mean()
+                distances.append((written - target).square().mean() + beside)
         return torch.stack(distances).view(len(self.program.steps), -1)
+
+    def _embedded(self) -> Float[Tensor, " network"]:
+        """How much of the tokens lies in the planted subspaces, which are other variables'."""
+        embedded = self.stack.parameters["w_embed"]
+        inside = (embedded - embedded.mean(1, keepdim=True)) @ self.bases
+        return inside.square().sum((1, 2))
 
     def errors(self, batches: list[Batch]) -> Int[Tensor, "batch network"]:
         """Rows of each network that are wrong."""

@@ -2,16 +2,22 @@
 
 import torch
 
-from peabench.mechanism import Boolean, Range
-from peabench_tasks.planting.program import Program, Writer, simplex
+from peabench.mechanism import Add, Boolean, Range
+from peabench_tasks.planting.program import Program, Writer, graded, simplex
 from peabench_tasks.programs.notation import (
+    added,
     all_of,
     any_of,
     at,
     compare,
+    const,
+    either,
     first_of,
+    minus,
+    negated,
     ref,
     seen_from,
+    total,
 )
 
 
@@ -27,4 +33,168 @@ def duplicates(length: int, vocabulary: int) -> Program:
     seen = write.read("first", k="repeated", v="tokens")
     token = first_of(ref(seen["k"]), ref(seen["v"]), range(1, length), vocabulary)
     write.step("first", "head", Range(low=0, high=vocabulary), token, simplex(vocabulary + 1))
+    return write.finish()
+
+
+def reverse(length: int, vocabulary: int) -> Program:
+    """The token that mirrors the position to which the last token points."""
+    pointed = length - 2
+    write = Writer("reverse", (1, *[vocabulary] * pointed, pointed))
+    seen = write.read("mirrored", mlp="tokens")
+    index = minus(pointed, at(ref(seen["mlp"]), length - 1))
+    index = either(compare(at(ref(seen["mlp"]), length - 1), "lt", pointed), index, 1)
+    write.step("mirrored", "mlp", Range(low=1, high=pointed), index, simplex(pointed))
+    seen = write.read("mover", q="mirrored", v="tokens")
+    token = at(ref(seen["v"]), ref(seen["q"]))
+    write.step("mover", "head", Range(low=0, high=max(vocabulary, pointed) - 1), token, simplex(max(vocabulary, pointed)))
+    return write.finish()
+
+
+def pattern(length: int, vocabulary: int) -> Program:
+    """Whether token 0 is anywhere followed by token 1."""
+    write = Writer("pattern", (1, *[vocabulary] * (length - 1)))
+    seen = write.read("previous", v="tokens")
+    shifted = at(ref(seen["v"]), const([max(p - 1, 0) for p in range(length)]))
+    write.step("previous", "head", Range(low=0, high=vocabulary - 1, length=length), shifted, simplex(vocabulary))
+    seen = write.read("match", mlp="previous+tokens")
+    both = [
+        compare(ref(seen["mlp.previous"]), "eq", 0),
+        compare(ref(seen["mlp.tokens"]), "eq", 1),
+        const([p > 1 for p in range(length)]),
+    ]
+    write.step("match", "mlp", Boolean(length=length), all_of(both), simplex(2))
+    seen = write.read("found", v="match")
+    anywhere = any_of([at(ref(seen["v"]), p) for p in range(2, length)])
+    write.step("found", "head", Boolean(), anywhere, simplex(2))
+    return write.finish()
+
+
+def pair_balance(length: int, vocabulary: int) -> Program:
+    """Whether there are fewer, as many, or more of token 0 than of token 1."""
+    write = Writer("pair_balance", (1, *[vocabulary] * (length - 1)))
+    for name, token in (("opened", 0), ("closed", 1)):
+        seen = write.read(name, v="tokens")
+        count = total([compare(at(ref(seen["v"]), p), "eq", token) for p in range(1, length)])
+        write.step(name, "head", Range(low=0, high=length - 1), count, graded(torch.arange(length)[None]))
+    seen = write.read("balance", mlp="opened+closed")
+    more, less = (compare(ref(seen["mlp.opened"]), relation, ref(seen["mlp.closed"])) for relation in ("gt", "lt"))
+    write.step("balance", "mlp", Range(low=0, high=2), either(less, 0, either(more, 2, 1)), simplex(3))
+    return write.finish()
+
+
+def dyck(length: int, vocabulary: int) -> Program:
+    """Whether the brackets close without closing too early: 0 opens, 1 closes, and other tokens are no brackets."""
+    write = Writer("dyck", (1, *[vocabulary] * (length - 1)))
+    seen = write.read("depth", v="tokens")
+    terms = [
+        either(
+            all_of([compare(at(ref(seen["v"]), j), "lt", 2), seen_from(length, j)]),
+            either(compare(at(ref(seen["v"]), j), "eq", 0), 1, -1),
+            0,
+        )
+        for j in range(1, length)
+    ]
+    reach = length - 1
+    share = torch.arange(-reach, reach + 1)[None] * (1.5 / torch.arange(1, length + 1)[:, None])
+    write.step("depth", "head", Range(low=-reach, high=reach, length=length), added(terms), share[..., None])
+    seen = write.read("early", mlp="depth")
+    write.step("early", "mlp", Boolean(length=length), compare(ref(seen["mlp"]), "lt", 0), simplex(2))
+    seen = write.read("any_early", v="early")
+    anywhere = any_of([at(ref(seen["v"]), p) for p in range(1, length)])
+    write.step("any_early", "head", Boolean(), anywhere, simplex(2))
+    seen = write.read("balanced", mlp="depth+any_early")
+    level = compare(at(ref(seen["mlp.depth"]), length - 1), "eq", 0)
+    write.step("balanced", "mlp", Boolean(), all_of([level, negated(ref(seen["mlp.any_early"]))]), simplex(2))
+    return write.finish()
+
+
+def histogram(length: int, vocabulary: int) -> Program:
+    """How often the last token occurs: once, twice, or more often."""
+    write = Writer("histogram", (1, *[vocabulary] * (length - 1)))
+    seen = write.read("count", q="tokens", k="tokens")
+    query = at(ref(seen["q"]), length - 1)
+    count = total([compare(query, "eq", at(ref(seen["k"]), j)) for j in range(1, length)])
+    write.step("count", "head", Range(low=0, high=length - 1), count, graded(-1 / (1 + torch.arange(length)[None])))
+    seen = write.read("bucket", mlp="count")
+    few = either(compare(ref(seen["mlp"]), "le", 1), 0, either(compare(ref(seen["mlp"]), "eq", 2), 1, 2))
+    write.step("bucket", "mlp", Range(low=0, high=2), few, simplex(3))
+    return write.finish()
+
+
+def fraction(length: int, vocabulary: int) -> Program:
+    """The share of token 0 among those before the last, in thirds."""
+    write = Writer("fraction", (1, *[vocabulary] * (length - 1)))
+    seen = write.read("share", v="tokens")
+    count = total([compare(at(ref(seen["v"]), p), "eq", 0) for p in range(1, length)])
+    write.step("share", "head", Range(low=0, high=length - 1), count, graded(torch.arange(length)[None]))
+    seen = write.read("third", mlp="share")
+    third = either(compare(ref(seen["mlp"]), "le", 1), 0, either(compare(ref(seen["mlp"]), "le", 3), 1, 2))
+    write.step("third", "mlp", Range(low=0, high=2), third, simplex(3))
+    return write.finish()
+
+
+def sort(length: int, vocabulary: int) -> Program:
+    """The token of the rank that the last one points to: the greatest rank (number of smaller tokens) up to it."""
+    sorted_ = range(1, length - 1)
+    write = Writer("sort", (1, *[vocabulary] * len(sorted_), len(sorted_)), causal=False)
+    seen = write.read("rank", q="tokens", k="tokens")
+    smaller = [compare(ref(seen["q"]), "gt", at(ref(seen["k"]), j)) for j in sorted_]
+    high = len(sorted_)
+    write.step(
+        "rank", "head", Range(low=0, high=high, length=length), total(smaller), graded(-1 / (1 + torch.arange(high + 1)[None]))
+    )
+    seen = write.read("place", mlp="rank")
+    write.step("place", "mlp", Range(low=0, high=high, length=length), ref(seen["mlp"]), simplex(high + 1))
+    seen = write.read("chosen", q="tokens", k="place", v="tokens")
+    pointer = at(ref(seen["q"]), length - 1)
+    best = const(vocabulary)
+    for rank in range(high + 1):
+        here = first_of(compare(ref(seen["k"]), "eq", rank), ref(seen["v"]), list(sorted_), vocabulary)
+        present = any_of([compare(at(ref(seen["k"]), p), "eq", rank) for p in sorted_])
+        best = either(all_of([present, compare(pointer, "ge", rank)]), here, best)
+    write.step("chosen", "head", Range(low=0, high=vocabulary), best, simplex(vocabulary + 1))
+    return write.finish()
+
+
+def most_frequent(length: int, vocabulary: int) -> Program:
+    """The most frequent token, the latest where several are."""
+    write = Writer("most_frequent", (1, *[vocabulary] * (length - 1)), causal=False)
+    places = range(1, length)
+    seen = write.read("count", q="tokens", k="tokens")
+    same = [compare(ref(seen["q"]), "eq", at(ref(seen["k"]), j)) for j in places]
+    write.step(
+        "count", "head", Range(low=0, high=length - 1, length=length), total(same), graded(-1 / (1 + torch.arange(length)[None]))
+    )
+    seen = write.read("winner", k="count", v="tokens")
+    counts = ref(seen["k"])
+    beats = [
+        either(seen_from(length, j), compare(counts, "ge", at(counts, j)), compare(counts, "gt", at(counts, j)))
+        for j in places
+    ]
+    token = first_of(all_of(beats), ref(seen["v"]), list(places), 0)
+    write.step("winner", "head", Range(low=0, high=vocabulary - 1), token, simplex(vocabulary))
+    return write.finish()
+
+
+def selective_copy(length: int, vocabulary: int) -> Program:
+    """The n-th token that is not blank (0), counted by the last token; blank where there is none."""
+    places = range(1, length - 1)
+    write = Writer("selective_copy", (1, *[vocabulary] * len(places), min(3, len(places))))
+    seen = write.read("passed", v="tokens")
+    terms = [all_of([compare(at(ref(seen["v"]), j), "ne", 0), seen_from(length, j)]) for j in places]
+    high = len(places)
+    share = torch.arange(high + 1)[None] * (2.0 / torch.arange(1, length + 1)[:, None])
+    write.step("passed", "head", Range(low=0, high=high, length=length), total(terms), (share - 1)[..., None])
+    seen = write.read("number", mlp="passed+tokens")
+    wanted = min(3, high)
+    number = either(
+        all_of([compare(ref(seen["mlp.tokens"]), "ne", 0), compare(ref(seen["mlp.passed"]), "le", wanted)]),
+        ref(seen["mlp.passed"]),
+        0,
+    )
+    write.step("number", "mlp", Range(low=0, high=high, length=length), number, simplex(high + 1))
+    seen = write.read("copied", q="tokens", k="number", v="tokens")
+    pointer = Add(arguments=(at(ref(seen["q"]), length - 1), const(1)))
+    token = first_of(compare(ref(seen["k"]), "eq", pointer), ref(seen["v"]), list(places), 0)
+    write.step("copied", "head", Range(low=0, high=vocabulary - 1), token, simplex(vocabulary))
     return write.finish()

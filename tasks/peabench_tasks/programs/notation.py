@@ -12,6 +12,7 @@ from peabench.mechanism import (
     Not,
     Or,
     Select,
+    Subtract,
     VariableReference,
 )
 
@@ -58,10 +59,19 @@ def either(condition: Expression, then: Expression | int, otherwise: Expression 
     return Select(condition=condition, then=yes, otherwise=no)
 
 
+def minus(left: int, right: Expression) -> Expression:
+    """A difference."""
+    return Subtract(left=const(left), right=right)
+
+
+def added(terms: Sequence[Expression]) -> Expression:
+    """A sum."""
+    return terms[0] if len(terms) == 1 else Add(arguments=tuple(terms))
+
+
 def total(conditions: Sequence[Expression]) -> Expression:
     """How many of the conditions hold, position by position."""
-    terms = tuple(either(condition, 1, 0) for condition in conditions)
-    return terms[0] if len(terms) == 1 else Add(arguments=terms)
+    return added([either(condition, 1, 0) for condition in conditions])
 
 
 def first_of(flags: Expression, values: Expression, positions: Sequence[int], otherwise: int) -> Expression:
