@@ -1,5 +1,7 @@
 """From a placement to the mechanism that it plants, in Peabench's schema."""
 
+from itertools import combinations
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -42,6 +44,16 @@ def build_mechanism(placement: Placement, basis: Float[Tensor, "d_model k"]) -> 
 
 
 def circuit(placement: Placement) -> Circuit:
-    """The edges that carry the program."""
-    edges = [CircuitEdge(edge=address, status="required", carries=carried) for address, carried in placement.edges()]
-    return Circuit(edges=tuple(edges))
+    """The edges that carry the program; copies of which two of three suffice are optional, one circuit for each two."""
+    copies = placement.program.copies
+    owner = {placement.node(copy): copy for copy in copies}
+    edges, of_copy = [], {copy: list[str]() for copy in copies}
+    for address, carried in placement.edges():
+        reader, _, node = address.partition(" <- ")
+        copy = owner.get(node) or owner.get(reader.rpartition(".")[0])
+        if copy is not None:
+            of_copy[copy].append(address)
+        edges.append(CircuitEdge(edge=address, status="required" if copy is None else "optional", carries=carried))
+    required = [edge.edge for edge in edges if edge.status == "required"]
+    minimal = tuple(tuple(required + of_copy[a] + of_copy[b]) for a, b in combinations(copies, 2))
+    return Circuit(edges=tuple(edges), minimal_circuits=minimal)

@@ -72,6 +72,9 @@ def initial_networks(
     for k, (placement, seed) in enumerate(zip(placements, seeds, strict=True)):
         network = Transformer(placement.config, torch.Generator().manual_seed(seed))
         with torch.no_grad():
+            for block in range(placement.config.n_blocks):
+                qkv = network.block(block).attention.w_qkv
+                qkv[:, 1] = qkv[:, 0]  # like attends to like: heads that match tokens then start
             for variable, column in layout.writers.items():
                 name, block = layout.columns[int(column[k])]
                 span = bases[k][:, spans[variable]]
@@ -143,13 +146,19 @@ class Planter:
         model = self.program.model
         values = model.run(model.read_inputs(tokens))
         clean = self.run(tokens, [])
-        truth = values[model.output].long() - self._lowest
+        truth = values[model.output].long() - self.lowest
         patched, distance = self._patched(tokens, values, clean)
         self.distance = self._written(values, clean.columns) + EDGE_GROUPS * distance + self._embedded()
         return [Batch(clean.logits, truth, 1.0), *patched], tutoring * self.distance.sum()
 
+    def written_badly(self, tokens: Int[Tensor, "network row column"]) -> Float[Tensor, " network"]:
+        """How far what the circuit's nodes write on clean runs is from what they should."""
+        values = self.program.model.run(self.program.model.read_inputs(tokens))
+        return self._written(values, self.run(tokens, []).columns).sum(0) + self._embedded()
+
     @property
-    def _lowest(self) -> int:
+    def lowest(self) -> int:
+        """The output's least value, which is class 0."""
         low, _ = bounds(self.program.model.kinds[self.program.model.output]) or (0, 0)
         return low
 
@@ -296,7 +305,7 @@ class Planter:
         logits = run.logits.view(networks, GROUPS * rows, -1)
         others = [{name: value.roll(shift, 1) for name, value in values.items()} for shift in (one, two)]
         output, seen = self.counterfactual(values, others, picked, with_edge, chosen)
-        truth = output.flatten(1) - self._lowest
+        truth = output.flatten(1) - self.lowest
         kept = EDGE_GROUPS * rows
         edges = {
             s.variable: seen[s.variable].expand(networks, GROUPS, rows, *seen[s.variable].shape[3:]).flatten(1, 2)[:, :kept]

@@ -1,5 +1,6 @@
 """A sequence program: a causal model whose variables are steps, each computed by one head or one MLP."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -53,6 +54,8 @@ class Program:
     domain: ProductDomain
     n_outputs: int
     causal: bool
+    copies: tuple[str, ...] = ()
+    """Steps that compute the same; any two of them suffice."""
 
     def step(self, variable: str) -> Step:
         """The step that computes a variable."""
@@ -109,15 +112,17 @@ class Writer:
         self.variables.append(Variable(name=variable, kind=kind, parents=parents, function=function))
         self.steps.append(Step(variable, part, tuple(self.reads), code, kind.length is not None))
 
-    def finish(self, *outputs: str) -> Program:
-        """The program whose answer is its last variable, written by the steps named (by default the last one)."""
+    def finish(self, copies: Sequence[str] = ()) -> Program:
+        """The program whose answer is its last step; any two of three `copies` suffice."""
         answer = self.variables[-1]
-        children = tuple((parent, answer.name) for parent in (outputs or (answer.name,)))
+        children = ((answer.name, answer.name),)
         n_outputs = cardinality(answer.kind)
         if n_outputs is None:
             raise ValueError("the answer must be discrete")
         model = CausalModel(variables=tuple(self.variables), output=answer.name)
-        return Program(self.name, model, tuple(self.steps), children, self.domain, n_outputs, self.causal)
+        return Program(
+            self.name, model, tuple(self.steps), children, self.domain, n_outputs, self.causal, tuple(copies)
+        )
 
 
 def _reference(name: str) -> Expression:

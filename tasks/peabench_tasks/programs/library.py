@@ -13,11 +13,13 @@ from peabench_tasks.programs.notation import (
     const,
     either,
     first_of,
+    majority,
     minus,
     negated,
     ref,
     seen_from,
     total,
+    xor,
 )
 
 
@@ -84,7 +86,11 @@ def pair_balance(length: int, vocabulary: int) -> Program:
 
 def dyck(length: int, vocabulary: int) -> Program:
     """Whether the brackets close without closing too early: 0 opens, 1 closes, and other tokens are no brackets."""
-    write = Writer("dyck", (1, *[vocabulary] * (length - 1)))
+    return _dyck("dyck", length, vocabulary, copies=1)
+
+
+def _dyck(name: str, length: int, vocabulary: int, copies: int) -> Program:
+    write = Writer(name, (1, *[vocabulary] * (length - 1)))
     seen = write.read("depth", v="tokens")
     terms = [
         either(
@@ -99,13 +105,16 @@ def dyck(length: int, vocabulary: int) -> Program:
     write.step("depth", "head", Range(low=-reach, high=reach, length=length), added(terms), share[..., None])
     seen = write.read("early", mlp="depth")
     write.step("early", "mlp", Boolean(length=length), compare(ref(seen["mlp"]), "lt", 0), simplex(2))
-    seen = write.read("any_early", v="early")
-    anywhere = any_of([at(ref(seen["v"]), p) for p in range(1, length)])
-    write.step("any_early", "head", Boolean(), anywhere, simplex(2))
-    seen = write.read("balanced", mlp="depth+any_early")
+    told = ["any_early"] if copies == 1 else [f"any_early{i}" for i in range(copies)]
+    for copy in told:
+        seen = write.read(copy, v="early")
+        anywhere = any_of([at(ref(seen["v"]), p) for p in range(1, length)])
+        write.step(copy, "head", Boolean(), anywhere, simplex(2))
+    seen = write.read("balanced", mlp="+".join(["depth", *told]))
     level = compare(at(ref(seen["mlp.depth"]), length - 1), "eq", 0)
-    write.step("balanced", "mlp", Boolean(), all_of([level, negated(ref(seen["mlp.any_early"]))]), simplex(2))
-    return write.finish()
+    never = negated(majority([ref(seen[f"mlp.{copy}"]) for copy in told]))
+    write.step("balanced", "mlp", Boolean(), all_of([level, never]), simplex(2))
+    return write.finish(copies=told if copies > 1 else ())
 
 
 def histogram(length: int, vocabulary: int) -> Program:
@@ -197,4 +206,42 @@ def selective_copy(length: int, vocabulary: int) -> Program:
     pointer = Add(arguments=(at(ref(seen["q"]), length - 1), const(1)))
     token = first_of(compare(ref(seen["k"]), "eq", pointer), ref(seen["v"]), list(places), 0)
     write.step("copied", "head", Range(low=0, high=vocabulary - 1), token, simplex(vocabulary))
+    return write.finish()
+
+
+def redundant(length: int, vocabulary: int) -> Program:
+    """`dyck`, where three heads tell the last position of early closings and the majority of them counts."""
+    return _dyck("redundant", length, vocabulary, copies=3)
+
+
+def cancelling(length: int, vocabulary: int) -> Program:
+    """Whether an odd number of tokens 0, 1 and 2 is present."""
+    write = Writer("cancelling", (1, *[vocabulary] * (length - 1)))
+    for token in range(3):
+        seen = write.read(f"present{token}", k="tokens")
+        anywhere = any_of([compare(at(ref(seen["k"]), p), "eq", token) for p in range(1, length)])
+        write.step(f"present{token}", "head", Boolean(), anywhere, simplex(2))
+    seen = write.read("partial", mlp="present0+present1")
+    write.step("partial", "mlp", Boolean(), xor(ref(seen["mlp.present0"]), ref(seen["mlp.present1"])), simplex(2))
+    seen = write.read("parity", mlp="partial+present2")
+    write.step("parity", "mlp", Boolean(), xor(ref(seen["mlp.partial"]), ref(seen["mlp.present2"])), simplex(2))
+    return write.finish()
+
+
+def rare(length: int, vocabulary: int) -> Program:
+    """`pair_balance`, but for rows that begin with two tokens 0: these have an answer of their own."""
+    write = Writer("rare", (1, *[vocabulary] * (length - 1)))
+    for name, token in (("opened", 0), ("closed", 1)):
+        seen = write.read(name, v="tokens")
+        count = total([compare(at(ref(seen["v"]), p), "le" if token == 0 else "ge", 2 + 3 * token) for p in range(1, length)])
+        write.step(name, "head", Range(low=0, high=length - 1), count, graded(torch.arange(length)[None]))
+    for place in (1, 2):
+        seen = write.read(f"guard{place}", v="tokens")
+        write.step(f"guard{place}", "head", Boolean(), compare(at(ref(seen["v"]), place), "eq", 0), simplex(2))
+    seen = write.read("alarm", mlp="guard1+guard2")
+    write.step("alarm", "mlp", Boolean(), all_of([ref(seen["mlp.guard1"]), ref(seen["mlp.guard2"])]), simplex(2))
+    seen = write.read("answer", mlp="opened+closed+alarm")
+    more, less = (compare(ref(seen["mlp.opened"]), relation, ref(seen["mlp.closed"])) for relation in ("gt", "lt"))
+    balance = either(less, 0, either(more, 2, 1))
+    write.step("answer", "mlp", Range(low=0, high=3), either(ref(seen["mlp.alarm"]), 3, balance), simplex(4))
     return write.finish()

@@ -9,11 +9,13 @@ from peabench.mechanism import (
     Constant,
     Expression,
     Gather,
+    Majority,
     Not,
     Or,
     Select,
     Subtract,
     VariableReference,
+    Xor,
 )
 
 
@@ -46,6 +48,16 @@ def all_of(terms: Sequence[Expression]) -> Expression:
 def any_of(terms: Sequence[Expression]) -> Expression:
     """Disjunction."""
     return terms[0] if len(terms) == 1 else Or(arguments=tuple(terms))
+
+
+def majority(terms: Sequence[Expression]) -> Expression:
+    """True where more than half of the terms are."""
+    return terms[0] if len(terms) == 1 else Majority(arguments=tuple(terms))
+
+
+def xor(one: Expression, other: Expression) -> Expression:
+    """Exclusive or."""
+    return Xor(arguments=(one, other))
 
 
 def negated(term: Expression) -> Expression:
