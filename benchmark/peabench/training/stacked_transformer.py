@@ -43,7 +43,8 @@ class StackedTransformer:
     def embed(self, tokens: Int[Tensor, "network row position"]) -> Float[Tensor, "network row position d_model"]:
         """`resid.0`."""
         hot = one_hot(tokens, self.config.d_vocabulary).to(self.parameters["w_embed"].dtype)
-        return hot @ self.parameters["w_embed"][:, None] + self.parameters["w_position"][:, None]
+        embedded = torch.bmm(hot.flatten(1, 2), self.parameters["w_embed"]).view(*tokens.shape, -1)
+        return embedded + self.parameters["w_position"][:, None]
 
     def project(
         self, block: int, heads: slice, reads: Float[Tensor, "stack head_port row d_model"]

@@ -39,11 +39,24 @@ class Layout:
     writers: dict[str, Int[Tensor, " network"]]
     """Column of each step's variable."""
 
-    def columns_before(self, block: int, part: str) -> int:
-        """Number of columns that are written before a block's `head`s or `mlp` read."""
-        last = (("embed", -1),) if part == "head" else None
-        done = [i for i, (name, b) in enumerate(self.columns) if b < block or (b == block and part == "mlp" and name != "mlp")]
-        return len(done) if last is None or block else 1
+    @property
+    def everywhere_columns(self) -> int:
+        """Columns written before the last attention, at all positions; later ones are at the last position alone."""
+        return sum(block < self.config.n_blocks - 1 for _, block in self.columns)
+
+    @property
+    def everywhere_readers(self) -> int:
+        """Readers at all positions: those before the last block's MLP."""
+        last = self.config.n_blocks - 1
+        return sum(block < last or (block == last and name.startswith("head")) for name, block in self.readers)
+
+    @property
+    def exists(self) -> Float[Tensor, "reader column"]:
+        """1 where the column is written before the reader reads."""
+        rank = {"head": 0, "rest": 0, "mlp": 1, "embed": 0, "output": 0}
+        written = torch.tensor([2 * block + rank[name.rstrip("0123456789")] for name, block in self.columns])
+        reads = [2 * block + rank[name.partition(".")[0].rstrip("0123456789")] for name, block in self.readers]
+        return (written < torch.tensor(reads)[:, None]).float()
 
     def restored(self, network: Transformer, index: int) -> Transformer:
         """The network with its heads in their own order."""

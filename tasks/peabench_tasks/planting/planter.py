@@ -47,6 +47,77 @@ class Run:
     """At the last position."""
 
 
+def spread(x: Tensor, groups: int) -> Tensor:
+    """Each network's part as often as there are groups, in a row."""
+    return x[:, None].expand(-1, groups, *x.shape[1:]).flatten(0, 1)
+
+
+def along_basis(
+    x: Float[Tensor, "stack row position d"], basis: Float[Tensor, "stack d k"]
+) -> Float[Tensor, "stack row position k"]:
+    """Coordinates; one product for each network instead of one for each row."""
+    return torch.bmm(x.flatten(1, 2), basis).view(*x.shape[:3], -1)
+
+
+@dataclass
+class Patch:
+    """What groups of rows take from other inputs: edges, whose readers see what a node wrote there, and subspaces."""
+
+    groups: int
+    keep: Float[Tensor, "stack reader column"]
+    """1 where a reader sees what is written now."""
+    everywhere: Float[Tensor, "stack reader row_position_d"]
+    """What each reader sees of other inputs, for readers at all positions."""
+    at_last: Float[Tensor, "stack reader row_d"]
+    """The same for readers at the last position alone."""
+    basis: Float[Tensor, "stack d_model k"]
+    swaps: list[tuple[Float[Tensor, "stack boundary position k"], list[Tensor]]]
+    """Which coordinates are set at each boundary, and other inputs' boundaries."""
+
+    @classmethod
+    def between(
+        cls,
+        layout: Layout,
+        clean: Run,
+        shifts: tuple[int, int],
+        edges: tuple[Float[Tensor, "network group reader column"], Float[Tensor, "network group reader column"]],
+        bases: Float[Tensor, "network d_model k"],
+        select: Float[Tensor, "source network group boundary position k"],
+    ) -> "Patch":
+        """Two masks of edges and two selections of coordinates, each with how far away in the pool its source is."""
+        networks, groups, n_readers = edges[0].shape[:3]
+        masks = torch.cat([mask * layout.exists for mask in edges], -1)
+        after, full = layout.everywhere_readers, layout.everywhere_columns
+        columns = [column.detach() for column in clean.columns]
+
+        def incoming(readers: slice, some: list[Tensor]) -> Tensor:
+            other = torch.stack([c.roll(shift, 1) for shift in shifts for c in some], 1)
+            n = len(clean.columns)
+            places = [*range(len(some)), *range(n, n + len(some))]
+            mask = masks[:, :, readers][..., places].flatten(1, 2)
+            return torch.bmm(mask, other.flatten(2)).view(networks * groups, -1, other[0, 0].numel())
+
+        return cls(
+            groups,
+            (1 - edges[0] - edges[1]).flatten(0, 1),
+            incoming(slice(0, after), columns[:full]),
+            incoming(slice(after, n_readers), [c[:, :, -1:] for c in columns]),
+            spread(bases, groups),
+            [
+                (chosen.flatten(0, 1), [spread(b.detach().roll(shift, 1), groups) for b in clean.boundaries])
+                for shift, chosen in zip(shifts, select, strict=True)
+            ],
+        )
+
+    def interchange(self, index: int, resid: Float[Tensor, "stack row position d_model"]) -> Tensor:
+        """How the stream at a boundary changes."""
+        change = torch.zeros(())
+        for select, theirs in self.swaps:
+            along = along_basis(theirs[index] - resid, self.basis)
+            change = change + along * select[:, index, None, -resid.shape[2] :]
+        return along_basis(change, self.basis.transpose(1, 2))
+
+
 def subspaces(program: Program) -> dict[str, slice]:
     """Columns of the planted basis that hold each step's variable."""
     found, at = {}, 0
@@ -145,7 +216,7 @@ class Planter:
         """All demands on one pool of inputs, which serve one another as sources; and the loss on what nodes write."""
         model = self.program.model
         values = model.run(model.read_inputs(tokens))
-        clean = self.run(tokens, [])
+        clean = self.run(tokens)
         truth = values[model.output].long() - self.lowest
         patched, distance = self._patched(tokens, values, clean)
         self.distance = self._written(values, clean.columns) + EDGE_GROUPS * distance + self._embedded()
@@ -154,7 +225,7 @@ class Planter:
     def written_badly(self, tokens: Int[Tensor, "network row column"]) -> Float[Tensor, " network"]:
         """How far what the circuit's nodes write on clean runs is from what they should."""
         values = self.program.model.run(self.program.model.read_inputs(tokens))
-        return self._written(values, self.run(tokens, []).columns).sum(0) + self._embedded()
+        return self._written(values, self.run(tokens).columns).sum(0) + self._embedded()
 
     @property
     def lowest(self) -> int:
@@ -163,80 +234,56 @@ class Planter:
         return low
 
     def run(
-        self,
-        tokens: Int[Tensor, "stack row column"],
-        sources: list[tuple[Float[Tensor, "stack reader column"], list[Tensor]]],
-        swaps: list[tuple[Float[Tensor, "stack boundary position k"], list[Tensor]]] | None = None,
+        self, tokens: Int[Tensor, "network row column"], patch: Patch | None = None
     ) -> Run:
-        """A run of all networks.
-
-        Args:
-            tokens: inputs.
-            sources: masks of edges, and the columns of other inputs that these edges carry.
-            swaps: which coordinates of the planted basis are set at each boundary, and other inputs' boundaries.
-        """
+        """A run of all networks, in groups of rows with edges and subspaces patched where there is a patch."""
         stack, layout, config = self.stack, self.layout, self.stack.config
-        networks = tokens.shape[0]
         rows, length = tokens.shape[1:]
         embedded = stack.embed(tokens)
-        if sources and len(sources[0][0]) > networks:
-            groups = len(sources[0][0]) // networks
-            embedded = embedded[:, None].expand(-1, groups, -1, -1, -1).reshape(-1, *embedded.shape[1:])
+        if patch is not None:
+            embedded = spread(embedded, patch.groups)
         lead = len(embedded)
-        columns = [embedded]
+        columns, boundaries = [embedded], list[Tensor]()
         resid = embedded
-        boundaries: list[Tensor] = []
-        basis = self.bases.repeat_interleave(lead // networks, 0)[:, None]
+        moved = torch.zeros_like(embedded)  # by interchanges; every reader sees it
+        at_reader = {name: i for i, name in enumerate(layout.readers)}
 
-        def at_boundary(index: int) -> None:
-            nonlocal resid
-            for select, theirs in swaps or ():
-                chosen = select[:, index, None, -resid.shape[2] :]
-                resid = resid + (((theirs[index] - resid) @ basis) * chosen) @ basis.transpose(-1, -2)
+        def boundary(index: int) -> None:
+            nonlocal resid, moved
+            if patch is not None:
+                change = patch.interchange(index, resid)
+                resid, moved = resid + change, moved[:, :, -change.shape[2] :] + change
             boundaries.append(resid)
 
-        differences = [[theirs[0] - embedded] for _, theirs in sources]
-        readers = {name: i for i, name in enumerate(layout.readers)}
-
-        def read(first: int, count: int) -> Tensor:
-            reads = resid.reshape(lead, 1, -1).expand(-1, count, -1)
-            for (mask, _), chunks in zip(sources, differences, strict=True):
-                at = 0
-                for chunk in chunks:
-                    n = chunk.shape[1] if chunk.dim() == 5 else 1
-                    flat = chunk.reshape(lead, n, -1)
-                    reads = torch.baddbmm(reads, mask[:, first : first + count, at : at + n], flat)
-                    at += n
+        def read(first: int, count: int, incoming: Tensor, before: int) -> Tensor:
+            here = torch.stack([c[:, :, -resid.shape[2] :] for c in (*columns, moved)], 1)
+            keep = torch.nn.functional.pad(patch.keep[:, first : first + count, : len(columns)], (0, 1), value=1.0)
+            reads = torch.baddbmm(incoming[:, first - before : first - before + count], keep, here.flatten(2))
             return reads.view(lead, count, *resid.shape[1:])
 
         def write(new: list[Tensor]) -> None:
             nonlocal resid
             for column in new:
                 resid = resid + column
-            here = len(columns)
             columns.extend(new)
-            for (_, theirs), chunks in zip(sources, differences, strict=True):
-                chunks.append(torch.stack([theirs[here + i] - column for i, column in enumerate(new)], 1))
 
         heads, e = config.n_heads, config.d_head
         for block in range(config.n_blocks):
             last = block == config.n_blocks - 1
             slots = layout.slots[block]
-            at_boundary(block)
-            flat = resid.flatten(1, 2)
+            boundary(block)
             parts = []
             if slots:
-                first = readers["head0.q", block]
-                reads = read(first, 3 * slots) if sources else resid[:, None].expand(-1, 3 * slots, -1, -1, -1)
+                if patch is None:
+                    reads = resid[:, None].expand(-1, 3 * slots, -1, -1, -1)
+                else:
+                    reads = read(at_reader["head0.q", block], 3 * slots, patch.everywhere, 0)
                 parts.append(stack.project(block, slice(0, slots), reads.flatten(2, 3)))
             if slots < heads:
-                parts.append(stack.project_together(block, slice(slots, heads), flat))
-            qkv = torch.cat(parts, 1).unflatten(3, (rows, length))
-            q, k, v = qkv.unbind(2)
+                parts.append(stack.project_together(block, slice(slots, heads), resid.flatten(1, 2)))
+            q, k, v = torch.cat(parts, 1).unflatten(3, (rows, length)).unbind(2)
             if last:
-                q = q[..., -1:, :]
-                resid = resid[..., -1:, :]
-                differences = [[c[..., -1:, :] for c in chunks] for chunks in differences]
+                q, resid = q[..., -1:, :], resid[..., -1:, :]
             mixed = stack.attend(q, k, v)  # [lead, head, row, query, e]
             w_o = stack.weight(f"block{block}.attention.w_o", lead)
             asked = mixed.shape[3]
@@ -246,18 +293,19 @@ class Planter:
             half = self._halves[block].repeat_interleave(lead // len(self._halves[block]), 0)[..., None, None]
             others = mixed[:, slots:].permute(0, 2, 3, 1, 4).reshape(lead, rows * asked, -1)
             wide = torch.cat([w_o[:, slots:] * half, w_o[:, slots:] * (1 - half)], -1).flatten(1, 2)
-            rest = torch.bmm(others, wide).view(lead, rows, asked, 2, -1)
-            bias = stack.weight(f"block{block}.attention.b_o", lead)[:, None, None]
-            resid = resid + bias
-            write([*own.unbind(1), rest[..., 0, :], rest[..., 1, :]])
+            bias = torch.nn.functional.pad(stack.weight(f"block{block}.attention.b_o", lead), (0, resid.shape[-1]))
+            rest = torch.baddbmm(bias[:, None], others, wide).view(lead, rows, asked, 2, -1)
+            write([*own.unbind(1), *rest.unbind(3)])
             if config.d_mlp:
                 x = resid
-                if layout.mlp_reads[block] and sources:
-                    x = read(readers["mlp", block], 1)[:, 0]
-                out = stack.mlp(block, x.flatten(1, 2)).view(x.shape)
-                write([out])
-        at_boundary(config.n_blocks)
-        x = read(readers["output", config.n_blocks], 1)[:, 0] if sources else resid
+                if layout.mlp_reads[block] and patch is not None:
+                    incoming = (patch.at_last, layout.everywhere_readers) if last else (patch.everywhere, 0)
+                    x = read(at_reader["mlp", block], 1, *incoming)[:, 0]
+                write([stack.mlp(block, x.flatten(1, 2)).view(x.shape)])
+        boundary(config.n_blocks)
+        x = resid
+        if patch is not None:
+            x = read(at_reader["output", config.n_blocks], 1, patch.at_last, layout.everywhere_readers)[:, 0]
         return Run(columns, boundaries, stack.unembed(x[..., 0, :]))
 
     def split(self) -> None:
@@ -289,19 +337,9 @@ class Planter:
         rest = (1 - layout.circuit)[:, None] * part * with_rest[None, :, None, None]
         one, two = torch.randint(1, rows, (2,), generator=generator).tolist()
 
-        def spread(x: Tensor) -> Tensor:
-            return x[:, None].expand(-1, GROUPS, *x.shape[1:]).flatten(0, 1)
-
-        sources = [
-            (mask.flatten(0, 1), [spread(column.roll(shift, 1)) for column in clean.columns])
-            for mask, shift in ((single, one), (rest, two))
-        ]
         chosen, select = self._interchanges(networks)
-        swaps = [
-            (select[source].flatten(0, 1), [spread(b.roll(shift, 1)) for b in clean.boundaries])
-            for source, shift in enumerate((one, two))
-        ]
-        run = self.run(tokens, sources, swaps)
+        patch = Patch.between(layout, clean, (one, two), (single, rest), self.bases, select)
+        run = self.run(tokens, patch)
         logits = run.logits.view(networks, GROUPS * rows, -1)
         others = [{name: value.roll(shift, 1) for name, value in values.items()} for shift in (one, two)]
         output, seen = self.counterfactual(values, others, picked, with_edge, chosen)
@@ -405,28 +443,26 @@ class Planter:
         """Mean squared distance of what the circuit's nodes write in their subspaces from their codes."""
         spans = subspaces(self.program)
         distances = []
-        last = self.layout.config.n_positions - 1
+        networks = torch.arange(len(self.bases))
+        everywhere = torch.stack(columns[: self.layout.everywhere_columns], 1)
+        at_last = torch.stack([c[:, :, -1:] for c in columns], 1)
         for step in self.program.steps:
             low, _ = bounds(self.program.model.kinds[step.variable]) or (0, 0)
             index = values[step.variable].long() - low
             code = step.code
-            if step.everywhere:
+            writer = self.layout.writers[step.variable]
+            if step.everywhere and bool((writer < everywhere.shape[1]).all()):
+                out = everywhere[networks, writer]
                 wanted = code[torch.arange(index.shape[-1]) if code.shape[0] > 1 else 0, index]
             else:
-                wanted = code[0, index][..., None, :]
-            for k, column in enumerate(self.layout.writers[step.variable].tolist()):
-                out = columns[column][k]
-                target = wanted[k]
-                if not step.everywhere:
-                    out = out[..., -1:, :]
-                elif out.shape[-2] <= last:
-                    target = target[..., -1:, :]
-                span = self.bases[k][:, spans[step.variable]]
-                written = out @ span
-                beside = out - written @ span.T
-                beside = (beside - beside.mean(0)).square().sum(-1).mean()
-                distances.append((written - target).square().mean() + beside)
-        return torch.stack(distances).view(len(self.program.steps), -1)
+                out = at_last[networks, writer]
+                wanted = code[-1, index[..., -1:] if step.everywhere else index[..., None]]
+            span = self.bases[:, :, spans[step.variable]]
+            written = along_basis(out, span)
+            beside = out - along_basis(written, span.transpose(1, 2))
+            beside = (beside - beside.mean(1, keepdim=True)).square().sum(-1).mean((1, 2))
+            distances.append((written - wanted).square().mean((1, 2, 3)) + beside)
+        return torch.stack(distances)
 
     def _embedded(self) -> Float[Tensor, " network"]:
         """How much of the tokens lies in the planted subspaces, which are other variables'."""

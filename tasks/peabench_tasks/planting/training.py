@@ -125,7 +125,7 @@ def train_freely(planter: Planter, seeds: list[int]) -> list[Transformer]:
     for step in range(4 * FREE_STEPS):
         tokens = free.pool(2 * MENDING_ROWS if step % 100 else 2048)
         target = model.run(model.read_inputs(tokens))[model.output].long() - free.lowest
-        logits = free.run(tokens, []).logits
+        logits = free.run(tokens).logits
         if step % 100 == 0 and step >= FREE_STEPS and bool((logits.argmax(-1) == target).all()):
             break
         loss = cross_entropy(logits.flatten(0, 1), target.flatten()) * len(seeds)
