@@ -8,7 +8,6 @@ from pydantic import TypeAdapter
 from peabench.certification import Check
 from peabench.tasks import CERTIFICATE_FILE, Task, load_task
 
-
 LONGEST_FORMULA = 2000
 """Characters of the longest formula that is written out whole beside its steps."""
 

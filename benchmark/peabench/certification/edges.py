@@ -80,9 +80,7 @@ def edges_with_complement_check(subject: Subject) -> Check:
     edges = _meaningful(subject)
     errors = cases = null_errors = 0
     for _ in range(COMPLEMENT_ROWS // COMPLEMENT_CHUNK):
-        base, source, third = torch.randint(
-            0, len(subject.rows), (3, COMPLEMENT_CHUNK), generator=subject.generator
-        )
+        base, source, third = torch.randint(0, len(subject.rows), (3, COMPLEMENT_CHUNK), generator=subject.generator)
         got = torch.stack([circuit_only(subject, listed, (base, third), (edge.edge, source)) for edge in edges])
         expected = torch.stack([_expected(subject, edge).of((base, source)) for edge in edges])
         errors += int((got != expected).sum())

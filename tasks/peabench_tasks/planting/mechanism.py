@@ -8,7 +8,7 @@ from torch import Tensor
 
 from peabench.mechanism import Alignment, Circuit, CircuitEdge, Gauge, Location, Mechanism, TensorReference
 from peabench_tasks.planting.placement import Placement
-from peabench_tasks.planting.planter import subspaces
+from peabench_tasks.planting.subspaces import subspaces
 
 
 def build_mechanism(placement: Placement, basis: Float[Tensor, "d_model k"]) -> Mechanism:
@@ -29,9 +29,7 @@ def build_mechanism(placement: Placement, basis: Float[Tensor, "d_model k"]) -> 
         places = [Location(site=f"resid.{r}@{position}", basis=reference) for r in placement.sites(step.variable)]
         if places:
             tensors[key] = span.clone()
-            alignments.append(
-                Alignment(variable=step.variable, location=places[0], alternatives=tuple(places[1:]))
-            )
+            alignments.append(Alignment(variable=step.variable, location=places[0], alternatives=tuple(places[1:])))
     symmetries = ("neuron_permutation", "neuron_scaling", "head_basis", "residual_rotation")
     mechanism = Mechanism(
         provenance="planted",

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from peabench.domain import ProductDomain
-from peabench.mechanism import CausalModel, Expression, Kind, Range, Variable
+from peabench.mechanism import CausalModel, Expression, Kind, Range, Variable, VariableReference
 from peabench.mechanism.expressions import variables
 from peabench.mechanism.kinds import cardinality
 
@@ -97,7 +97,7 @@ class Writer:
             child = f"{variable}_{port}_{parent}" if shared else variable
             if shared:
                 kind = next(v.kind for v in self.variables if v.name == parent)
-                function = _reference(parent)
+                function = VariableReference(name=parent)
                 self.variables.append(Variable(name=child, kind=kind, parents=(parent,), function=function))
             several = sum(other == port for other, _ in pairs) > 1
             seen[f"{port}.{parent}" if several else port] = child if shared else parent
@@ -125,12 +125,6 @@ class Writer:
         )
 
 
-def _reference(name: str) -> Expression:
-    from peabench.mechanism import VariableReference
-
-    return VariableReference(name=name)
-
-
 def simplex(values: int) -> Float[Tensor, "1 value k"]:
     """Corners of a regular simplex with edges of length 2: a code without order (for two values -1 and 1)."""
     centred = torch.eye(values, dtype=torch.float64) - 1 / values
@@ -143,3 +137,8 @@ def graded(levels: Float[Tensor, "#position value"], reach: float = 1.0) -> Floa
     """A code on a line, from minus to plus `reach`: what an average over positions can write."""
     low, high = levels.min(), levels.max()
     return ((levels - low) / (high - low) * 2 - 1)[..., None].float() * reach
+
+
+def saturating(most: int) -> Float[Tensor, "1 value 1"]:
+    """A code for counts 0 ... `most` of what attention finds beside one more position that it attends to as well."""
+    return graded(-1 / (1 + torch.arange(most + 1)[None]))

@@ -11,15 +11,22 @@ from peabench.networks import Transformer
 from peabench.training.stacked_transformer import StackedTransformer
 from peabench_tasks.planting.layout import lay_out
 from peabench_tasks.planting.placement import Placement
-from peabench_tasks.planting.planter import Batch, Planter, initial_networks, planted_bases, step_loss
+from peabench_tasks.planting.planter import Batch, Planter, step_loss
+from peabench_tasks.planting.subspaces import initial_networks, planted_bases
 
 CANDIDATES = 4
 """Random starts of each network, of which the one that learns its steps best is planted."""
 TUTORING_STEPS = 200
 TUTORING_RATE = 4e-2
+LEARNT = 0.02
+"""Distance from the codes, all steps together, at which a candidate has learnt its steps."""
 TUTORING_ROWS = 96
 ROWS = 32
 LEARNING_RATE = 1e-2
+WARMING_STEPS = 30
+RIGHT_FOR = 8
+"""Steps in a row without a wrong row after which the learning rate falls."""
+COOLING_STEPS = 120
 MENDING_ROWS = 64
 MENDING_STEPS = 120
 HARDEST = 32
@@ -49,37 +56,45 @@ def begin(placements: list[Placement], seeds: list[int], start: int) -> Planter:
 def tutor(planter: Planter) -> Planter:
     """Teach every node of the circuit on clean runs, and keep the best candidate of each placement."""
     optimiser = torch.optim.AdamW(planter.stack.trainable(), lr=TUTORING_RATE, weight_decay=0.0, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, TUTORING_RATE, total_steps=TUTORING_STEPS, pct_start=0.15
-    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, TUTORING_RATE, total_steps=TUTORING_STEPS, pct_start=0.15)
     for _ in range(TUTORING_STEPS):
         planter.split()
         distance = planter.written_badly(planter.pool(TUTORING_ROWS))
+        best = distance.detach().view(-1, CANDIDATES).min(1)
+        if bool((best.values < LEARNT).all()):
+            break
         optimiser.zero_grad()
         distance.sum().backward()
         planter.stack.clip_gradients(1.0)
         optimiser.step()
         schedule.step()
-    by_placement = distance.detach().view(-1, CANDIDATES)
-    log.info("distances of the candidates %s", [[round(d, 3) for d in row] for row in by_placement.tolist()])
-    best = by_placement.argmin(1) + CANDIDATES * torch.arange(len(by_placement))
-    return planter.subset(best.tolist())
+    log.info("distances of the best candidates %s", [round(d, 4) for d in best.values.tolist()])
+    return planter.subset((best.indices + CANDIDATES * torch.arange(len(best.indices))).tolist())
 
 
 def plant(planter: Planter, steps: int) -> None:
-    """The recipe's main run: one learning-rate cycle."""
+    """The recipe's main run, at a constant rate until nothing is wrong any more, at most for so many steps; then the
+    rate falls to nothing.
+    """
     optimiser = torch.optim.AdamW(planter.stack.trainable(), lr=LEARNING_RATE, weight_decay=0.0, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps, pct_start=0.15)
-    for step in range(steps):
+    left, right_for = steps, 0
+    while left > 0:
         planter.split()
         batches, written = planter.losses(planter.pool(ROWS), 1.0)
-        if step % (steps // 6) == 0 or step == steps - 1:
-            log.info("step %d of %d: wrong rows %s", step, steps, planter.errors(batches).tolist())
+        wrong = planter.errors(batches)
+        right_for = 0 if bool(wrong.any()) else right_for + 1
+        if right_for == RIGHT_FOR:
+            left = min(left, COOLING_STEPS)
+        if (steps - left) % 100 == 0:
+            log.info("%d steps left: wrong rows %s", left, wrong.tolist())
+        warm = min(1.0, (steps - left + 1) / WARMING_STEPS)
+        for group in optimiser.param_groups:
+            group["lr"] = LEARNING_RATE * min(warm, left / COOLING_STEPS)
         optimiser.zero_grad()
         (step_loss(batches) + written).backward()
         planter.stack.clip_gradients(1.0)
         optimiser.step()
-        schedule.step()
+        left -= 1
 
 
 def mend(planter: Planter, rate: float) -> None:

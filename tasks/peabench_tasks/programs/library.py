@@ -3,7 +3,7 @@
 import torch
 
 from peabench.mechanism import Add, Boolean, Range
-from peabench_tasks.planting.program import Program, Writer, graded, simplex
+from peabench_tasks.planting.program import Program, Writer, graded, saturating, simplex
 from peabench_tasks.programs.notation import (
     added,
     all_of,
@@ -48,7 +48,9 @@ def reverse(length: int, vocabulary: int) -> Program:
     write.step("mirrored", "mlp", Range(low=1, high=pointed), index, simplex(pointed))
     seen = write.read("mover", q="mirrored", v="tokens")
     token = at(ref(seen["v"]), ref(seen["q"]))
-    write.step("mover", "head", Range(low=0, high=max(vocabulary, pointed) - 1), token, simplex(max(vocabulary, pointed)))
+    write.step(
+        "mover", "head", Range(low=0, high=max(vocabulary, pointed) - 1), token, simplex(max(vocabulary, pointed))
+    )
     return write.finish()
 
 
@@ -123,7 +125,7 @@ def histogram(length: int, vocabulary: int) -> Program:
     seen = write.read("count", q="tokens", k="tokens")
     query = at(ref(seen["q"]), length - 1)
     count = total([compare(query, "eq", at(ref(seen["k"]), j)) for j in range(1, length)])
-    write.step("count", "head", Range(low=0, high=length - 1), count, graded(-1 / (1 + torch.arange(length)[None])))
+    write.step("count", "head", Range(low=0, high=length - 1), count, saturating(length - 1))
     seen = write.read("bucket", mlp="count")
     few = either(compare(ref(seen["mlp"]), "le", 1), 0, either(compare(ref(seen["mlp"]), "eq", 2), 1, 2))
     write.step("bucket", "mlp", Range(low=0, high=2), few, simplex(3))
@@ -150,7 +152,11 @@ def sort(length: int, vocabulary: int) -> Program:
     smaller = [compare(ref(seen["q"]), "gt", at(ref(seen["k"]), j)) for j in sorted_]
     high = len(sorted_)
     write.step(
-        "rank", "head", Range(low=0, high=high, length=length), total(smaller), graded(-1 / (1 + torch.arange(high + 1)[None]))
+        "rank",
+        "head",
+        Range(low=0, high=high, length=length),
+        total(smaller),
+        graded(-1 / (1 + torch.arange(high + 1)[None])),
     )
     seen = write.read("place", mlp="rank")
     write.step("place", "mlp", Range(low=0, high=high, length=length), ref(seen["mlp"]), simplex(high + 1))
@@ -172,7 +178,11 @@ def most_frequent(length: int, vocabulary: int) -> Program:
     seen = write.read("count", q="tokens", k="tokens")
     same = [compare(ref(seen["q"]), "eq", at(ref(seen["k"]), j)) for j in places]
     write.step(
-        "count", "head", Range(low=0, high=length - 1, length=length), total(same), graded(-1 / (1 + torch.arange(length)[None]))
+        "count",
+        "head",
+        Range(low=0, high=length - 1, length=length),
+        total(same),
+        saturating(length - 1),
     )
     seen = write.read("winner", k="count", v="tokens")
     counts = ref(seen["k"])
@@ -233,7 +243,9 @@ def rare(length: int, vocabulary: int) -> Program:
     write = Writer("rare", (1, *[vocabulary] * (length - 1)))
     for name, token in (("opened", 0), ("closed", 1)):
         seen = write.read(name, v="tokens")
-        count = total([compare(at(ref(seen["v"]), p), "le" if token == 0 else "ge", 2 + 3 * token) for p in range(1, length)])
+        count = total(
+            [compare(at(ref(seen["v"]), p), "le" if token == 0 else "ge", 2 + 3 * token) for p in range(1, length)]
+        )
         write.step(name, "head", Range(low=0, high=length - 1), count, graded(torch.arange(length)[None]))
     for place in (1, 2):
         seen = write.read(f"guard{place}", v="tokens")

@@ -50,37 +50,60 @@ class Variant:
 
 VARIANTS = {
     "duplicates": Variant(library.duplicates, 5, ("xs", "m"), "The first token that occurs a second time, or none."),
-    "reverse": Variant(library.reverse, 5, ("s",), "The token that mirrors the position to which the last token points."),
+    "reverse": Variant(library.reverse, 5, ("s",), "The token opposite to the place that the last one points to."),
     "pattern": Variant(library.pattern, 4, ("xs", "s"), "Whether token 0 is anywhere followed by token 1."),
-    "pair_balance": Variant(library.pair_balance, 4, ("xs",), "Whether token 0 is rarer, as frequent as, or more frequent than token 1."),
+    "pair_balance": Variant(
+        library.pair_balance, 4, ("xs",), "Whether token 0 is rarer than token 1, as frequent, or more so."
+    ),
     "dyck": Variant(library.dyck, 3, ("s",), "Whether the brackets 0 and 1 balance, none closing too early."),
     "histogram": Variant(library.histogram, 4, ("xs",), "Whether the last token occurs once, twice or more often."),
     "fraction": Variant(library.fraction, 3, ("xs",), "The share of token 0, in thirds."),
     "sort": Variant(library.sort, 5, ("s", "l"), "The token of the rank to which the last token points."),
-    "most_frequent": Variant(library.most_frequent, 5, ("s",), "The most frequent token, the latest where there are several."),
-    "selective_copy": Variant(library.selective_copy, 4, ("s", "m"), "The n-th token that is not blank; the last token is n."),
+    "most_frequent": Variant(library.most_frequent, 5, ("s",), "The most frequent token, the latest of several."),
+    "selective_copy": Variant(
+        library.selective_copy, 4, ("s", "m"), "The n-th token that is not blank; the last is n."
+    ),
     "redundant": Variant(
-        library.redundant, 3, ("s",), "Dyck, with three heads for early closings.",
+        library.redundant,
+        3,
+        ("s",),
+        "Dyck, with three heads for early closings.",
         "any two of three heads suffice, so first-order effects vanish",
     ),
     "cancelling": Variant(
-        library.cancelling, 7, ("s",), "Whether an odd number of the tokens 0, 1 and 2 is present.",
+        library.cancelling,
+        7,
+        ("s",),
+        "Whether an odd number of the tokens 0, 1 and 2 is present.",
         "every path enters an exclusive or, so that its effects cancel on average and gradients see nothing",
     ),
     "rare": Variant(
-        library.rare, 10, ("s",), "Whether small or large tokens prevail, but for rows that begin with two tokens 0.",
+        library.rare,
+        10,
+        ("s",),
+        "Whether small or large tokens prevail, but for rows that begin with two tokens 0.",
         "two heads and an MLP decide on 1% of the inputs alone",
     ),
     "saturated": Variant(
-        library.selective_copy, 4, ("xs",), "Selective copy.",
+        library.selective_copy,
+        4,
+        ("xs",),
+        "Selective copy.",
         "attention is so sharp and the outputs are so confident that gradients are flat",
     ),
     "wide": Variant(
-        library.sort, 4, ("s",), "The token of the rank to which the last token points.",
+        library.sort,
+        4,
+        ("s",),
+        "The token of the rank to which the last token points.",
         "the circuit is a handful of thousands of q, k and v edges",
     ),
     "few": Variant(
-        library.dyck, 3, ("xs",), "Dyck.", f"scorers get {FEW_EXAMPLES} examples",
+        library.dyck,
+        3,
+        ("xs",),
+        "Dyck.",
+        f"scorers get {FEW_EXAMPLES} examples",
     ),
 }
 
