@@ -64,8 +64,8 @@ class StackedTransformer:
         """The same where all read the same: one wide product."""
         weight, bias = (self.weight(f"block{block}.attention.{n}", len(resid))[:, heads] for n in ("w_qkv", "b_qkv"))
         wide = weight.permute(0, 3, 1, 2, 4).flatten(2)
-        flat = torch.baddbmm(bias.flatten(1)[:, None], resid, wide)
-        return flat.unflatten(-1, bias.shape[1:]).permute(0, 2, 3, 1, 4)
+        flat: Tensor = torch.baddbmm(bias.flatten(1)[:, None], resid, wide).unflatten(-1, bias.shape[1:])
+        return flat.permute(0, 2, 3, 1, 4)
 
     def attend(
         self,

@@ -129,7 +129,7 @@ def simplex(values: int) -> Float[Tensor, "1 value k"]:
     """Corners of a regular simplex with edges of length 2: a code without order (for two values -1 and 1)."""
     centred = torch.eye(values, dtype=torch.float64) - 1 / values
     left, size, _ = torch.linalg.svd(centred)
-    corners = (left * size)[:, : values - 1] * 2**0.5
+    corners: Tensor = (left * size)[:, : values - 1] * 2**0.5
     return corners.float()[None]
 
 

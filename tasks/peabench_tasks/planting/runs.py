@@ -131,7 +131,7 @@ def run_stack(
             resid, moved = resid + change, moved[:, :, -change.shape[2] :] + change
         boundaries.append(resid)
 
-    def read(first: int, count: int, incoming: Tensor, before: int) -> Tensor:
+    def read(patch: Patch, first: int, count: int, incoming: Tensor, before: int = 0) -> Tensor:
         here = torch.stack([c[:, :, -resid.shape[2] :] for c in (*columns, moved)], 1)
         keep = pad(patch.keep[:, first : first + count, : len(columns)], (0, 1), value=1.0)
         reads = torch.baddbmm(incoming[:, first - before : first - before + count], keep, here.flatten(2))
@@ -153,7 +153,7 @@ def run_stack(
             if patch is None:
                 reads = resid[:, None].expand(-1, 3 * slots, -1, -1, -1)
             else:
-                reads = read(at_reader["head0.q", block], 3 * slots, patch.everywhere, 0)
+                reads = read(patch, at_reader["head0.q", block], 3 * slots, patch.everywhere)
             parts.append(stack.project(block, slice(0, slots), reads.flatten(2, 3)))
         if slots < heads:
             parts.append(stack.project_together(block, slice(slots, heads), resid.flatten(1, 2)))
@@ -175,11 +175,11 @@ def run_stack(
         if config.d_mlp:
             x = resid
             if layout.mlp_reads[block] and patch is not None:
-                incoming = (patch.at_last, layout.everywhere_readers) if last else (patch.everywhere, 0)
-                x = read(at_reader["mlp", block], 1, *incoming)[:, 0]
+                incoming, before = (patch.at_last, layout.everywhere_readers) if last else (patch.everywhere, 0)
+                x = read(patch, at_reader["mlp", block], 1, incoming, before)[:, 0]
             write([stack.mlp(block, x.flatten(1, 2)).view(x.shape)])
     boundary(config.n_blocks)
     x = resid
     if patch is not None:
-        x = read(at_reader["output", config.n_blocks], 1, patch.at_last, layout.everywhere_readers)[:, 0]
+        x = read(patch, at_reader["output", config.n_blocks], 1, patch.at_last, layout.everywhere_readers)[:, 0]
     return Run(columns, boundaries, stack.unembed(x[..., 0, :]))

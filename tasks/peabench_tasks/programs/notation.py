@@ -1,6 +1,7 @@
 """Short names for the expressions that sequence programs are written in."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from peabench.mechanism import (
     Add,
@@ -34,10 +35,13 @@ def at(sequence: Expression, index: int | Expression) -> Expression:
     return Gather(sequence=sequence, index=const(index) if isinstance(index, int) else index)
 
 
-def compare(left: Expression, relation: str, right: Expression | int) -> Expression:
+Relation = Literal["eq", "ne", "lt", "le", "gt", "ge"]
+
+
+def compare(left: Expression, relation: Relation, right: Expression | int) -> Expression:
     """A comparison, at every position where one side has several."""
     other = const(right) if isinstance(right, int) else right
-    return Compare(left=left, relation=relation, right=other)  # type: ignore[arg-type]  # a relation, spelt out
+    return Compare(left=left, relation=relation, right=other)
 
 
 def all_of(terms: Sequence[Expression]) -> Expression:
