@@ -23,7 +23,7 @@ SHIFTS = (1, 3)
 @pytest.fixture(scope="module")
 def planter() -> Planter:
     placements = [draw_placement(dyck(5, 3), CONFIG, seed) for seed in (0, 1)]
-    planter = begin(placements, [5, 6], 0).subset([0, CANDIDATES])
+    planter = begin(placements, [5, 6], 0)[0].subset([0, CANDIDATES])
     planter.split()
     return planter
 

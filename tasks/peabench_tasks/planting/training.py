@@ -9,10 +9,10 @@ from torch.nn.functional import cross_entropy
 
 from peabench.networks import Transformer
 from peabench.training.stacked_transformer import StackedTransformer
+from peabench_tasks.planting.confinement import Confinement, confine, initial_networks, planted_size, whole_bases
 from peabench_tasks.planting.layout import lay_out
 from peabench_tasks.planting.placement import Placement
 from peabench_tasks.planting.planter import Batch, Planter, step_loss
-from peabench_tasks.planting.subspaces import initial_networks, planted_bases
 
 CANDIDATES = 4
 """Random starts of each network, of which the one that learns its steps best is planted."""
@@ -22,7 +22,7 @@ LEARNT = 0.02
 """Distance from the codes, all steps together, at which a candidate has learnt its steps."""
 TUTORING_ROWS = 96
 ROWS = 32
-LEARNING_RATE = 1e-2
+LEARNING_RATE = 5e-3
 WARMING_STEPS = 30
 RIGHT_FOR = 8
 """Steps in a row without a wrong row after which the learning rate falls."""
@@ -36,24 +36,27 @@ LARGEST_LISTED_DOMAIN = 1 << 17
 log = logging.getLogger(__name__)
 
 
-def begin(placements: list[Placement], seeds: list[int], start: int) -> Planter:
+def begin(placements: list[Placement], seeds: list[int], start: int) -> tuple[Planter, Confinement]:
     """Random networks, `CANDIDATES` for each placement in a row, and what is demanded of them."""
     program = placements[0].program
     spread = [placement for placement in placements for _ in range(CANDIDATES)]
     weights = [seed + 100_000 * (start * CANDIDATES + i) for seed in seeds for i in range(CANDIDATES)]
     layout = lay_out(spread)
-    bases = planted_bases(spread, weights)
+    bases = whole_bases(spread, weights)
     generator = torch.Generator().manual_seed(weights[0])
     domain = program.domain
     rows = domain.all() if domain.size <= LARGEST_LISTED_DOMAIN else domain.sample(LARGEST_LISTED_DOMAIN, generator)
     output = program.model.run(program.model.read_inputs(rows))[program.model.output].long()
-    stack = StackedTransformer.from_networks(initial_networks(spread, layout, bases, weights))
+    stack = StackedTransformer.from_networks(initial_networks(spread, weights))
     sites = [{step.variable: placement.sites(step.variable) for step in program.steps} for placement in spread]
     balance = (1 / output.bincount().float().clamp(min=1))[output]
-    return Planter(program, stack, layout, bases, rows, balance, sites, generator)
+    confinement = confine(spread, layout, bases)
+    confinement.apply(stack)
+    planted = bases[:, :, : planted_size(program)].clone()
+    return Planter(program, stack, layout, planted, rows, balance, sites, generator), confinement
 
 
-def tutor(planter: Planter) -> Planter:
+def tutor(planter: Planter, confinement: Confinement) -> Planter:
     """Teach every node of the circuit on clean runs, and keep the best candidate of each placement."""
     optimiser = torch.optim.AdamW(planter.stack.trainable(), lr=TUTORING_RATE, weight_decay=0.0, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, TUTORING_RATE, total_steps=TUTORING_STEPS, pct_start=0.15)
@@ -68,6 +71,7 @@ def tutor(planter: Planter) -> Planter:
         planter.stack.clip_gradients(1.0)
         optimiser.step()
         schedule.step()
+        confinement.apply(planter.stack)
     log.info("distances of the best candidates %s", [round(d, 4) for d in best.values.tolist()])
     return planter.subset((best.indices + CANDIDATES * torch.arange(len(best.indices))).tolist())
 

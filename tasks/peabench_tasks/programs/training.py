@@ -72,7 +72,7 @@ def make_tasks(group: list[Specification], out: Path, seed: int) -> tuple[int, l
 def make_from_one_start(group: list[Specification], out: Path, seed: int, start: int) -> dict[Specification, str]:
     """The tasks that this start did not bring to their certificate, with what fails."""
     seeds = [s.weight_seed(seed) for s in group]
-    planter = tutor(begin([s.placement(seed) for s in group], seeds, start))
+    planter = tutor(*begin([s.placement(seed) for s in group], seeds, start))
     plant(planter, group[0].shape.steps)
     if group[0].variant == "saturated":
         saturate(planter)

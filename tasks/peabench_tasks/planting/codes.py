@@ -1,4 +1,4 @@
-"""The planted subspaces: which coordinates hold which variable, where networks begin, and what nodes should write."""
+"""What nodes should write in the planted subspaces, and how far they are from it."""
 
 from collections.abc import Mapping
 
@@ -7,58 +7,10 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from peabench.mechanism.kinds import bounds
-from peabench.networks import Transformer
-from peabench.training.stacked import orthonormal
+from peabench_tasks.planting.confinement import subspaces
 from peabench_tasks.planting.layout import Layout
-from peabench_tasks.planting.placement import Placement
 from peabench_tasks.planting.program import Program
 from peabench_tasks.planting.runs import along_basis
-
-
-def subspaces(program: Program) -> dict[str, slice]:
-    """Columns of the planted basis that hold each step's variable."""
-    found, at = {}, 0
-    for step in program.steps:
-        found[step.variable] = slice(at, at + step.code.shape[-1])
-        at += step.code.shape[-1]
-    return found
-
-
-def planted_bases(placements: list[Placement], seeds: list[int]) -> Float[Tensor, "network d_model k"]:
-    """Random orthonormal columns for each network, one set per variable."""
-    size = sum(step.code.shape[-1] for step in placements[0].program.steps)
-    d_model = placements[0].config.d_model
-    return torch.stack([orthonormal((d_model, size), torch.Generator().manual_seed(s)) for s in seeds])
-
-
-def initial_networks(
-    placements: list[Placement], layout: Layout, bases: Float[Tensor, "network d_model k"], seeds: list[int]
-) -> list[Transformer]:
-    """Random networks in the layout's order whose circuit nodes already write in their planted subspaces."""
-    spans = subspaces(placements[0].program)
-    networks = []
-    for k, (placement, seed) in enumerate(zip(placements, seeds, strict=True)):
-        generator = torch.Generator().manual_seed(seed)
-        network = Transformer(placement.config, generator)
-        with torch.no_grad():
-            for block in range(placement.config.n_blocks):
-                qkv = network.block(block).attention.w_qkv
-                qkv[:, 1] = qkv[:, 0]  # like attends to like: heads that match tokens then start
-            beside = torch.eye(placement.config.d_model) - bases[k] @ bases[k].T
-            for name, weight in network.named_parameters():
-                if name.endswith(("w_embed", "w_o", "mlp.w_out")):
-                    weight.copy_(weight @ beside)  # nobody else begins in the planted subspaces
-            for variable, column in layout.writers.items():
-                name, block = layout.columns[int(column[k])]
-                span = bases[k][:, spans[variable]]
-                if name == "mlp":
-                    weight = network.block(block).mlp.w_out.data
-                else:
-                    weight = network.block(block).attention.w_o.data[int(name.removeprefix("head"))]
-                noise = torch.randn(weight.shape[0], span.shape[1], generator=generator)
-                weight.copy_(weight.norm() * noise @ span.T / noise.norm())
-        networks.append(network)
-    return networks
 
 
 def distances_from_codes(
