@@ -84,7 +84,10 @@ def _reveal(made: Sealed, folder: Path) -> None:
 
 
 def _add(name: str) -> Callable[[Sealed, Path], None]:
-    return lambda made, folder: shutil.copy(made.private / folder.name / "certificate.json", folder / name) and None
+    def add(made: Sealed, folder: Path) -> None:
+        shutil.copy(made.private / folder.name / "certificate.json", folder / name)
+
+    return add
 
 
 def _tell(made: Sealed, folder: Path) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Protocol
 
 import torch
 from jaxtyping import Float, Int
@@ -15,10 +16,14 @@ from peabench.mechanism import CausalModel, Mechanism, SiteAddress
 from peabench.networks import Network
 
 LARGEST_EXHAUSTIVE_DOMAIN = 4096
-"""Domains up to this size (12 Boolean inputs) are certified on all pairs of inputs."""
+"""Domains up to this size (12 Boolean inputs), divided by the network's positions, are certified on all pairs."""
 SAMPLED_PAIRS = 32_768
-"""Independent pairs drawn from larger domains."""
+"""Independent pairs drawn from larger domains; half as many where the network has several positions."""
+MOST_LEVELS = 64
+"""Up to so many different values of what a source brings, counterfactuals are looked up in a table."""
 CHUNK_ROWS = 8192
+CHUNK_POSITIONS = 2048
+"""Rows times positions that patched runs of a network with several positions take at a time."""
 NULL_PAIRS = 2048
 
 PairIndex = tuple[Int[Tensor, " pair"], Int[Tensor, " pair"]]
@@ -39,6 +44,8 @@ class Subject:
         default_factory=dict, repr=False
     )
     """Those that were asked for, kept."""
+    outputs: dict[int, Tensor] = field(default_factory=dict, repr=False)
+    """What nodes write, kept likewise."""
 
     @property
     def model(self) -> CausalModel:
@@ -82,6 +89,12 @@ class Subject:
         for some in sources.split(max(1, CHUNK_ROWS // count)):
             yield bases.repeat(len(some)), some.repeat_interleave(count)
 
+    def pieces(self, count: int) -> list[slice]:
+        """Slices of so many rows, each small enough for what is computed on it to stay in the caches."""
+        positions = self.network.graph.n_positions
+        size = CHUNK_ROWS if positions == 1 else max(1, CHUNK_POSITIONS // positions)
+        return [slice(first, first + size) for first in range(0, count, size)]
+
     def some_pairs(self, count: int = NULL_PAIRS) -> PairIndex:
         """A few independent pairs, for nulls and for what is recorded and not judged."""
         if not self.exhaustive:
@@ -104,8 +117,12 @@ class Subject:
         return self.counterfactuals[asked]
 
     def _outputs_when_set(self, names: Sequence[str], edges: Sequence[tuple[str, str]]) -> "Counterfactuals":
+        if any(self.values[name].dim() > 1 for name in names):
+            return EvaluatedCounterfactuals(self, tuple(names), tuple(edges))
         stacked = torch.stack([self.values[name].long() for name in names], -1)
         levels, level = stacked.unique(dim=0, return_inverse=True)
+        if len(levels) > MOST_LEVELS:
+            return EvaluatedCounterfactuals(self, tuple(names), tuple(edges))
         outputs = []
         for row in levels:
             given = {name: row[i].to(self.values[name].dtype).expand(len(self.rows)) for i, name in enumerate(names)}
@@ -114,7 +131,13 @@ class Subject:
             else:
                 run = self.model.run(self.inputs, given)
             outputs.append(run[self.model.output].long())
-        return Counterfactuals(torch.stack(outputs), level)
+        return TabulatedCounterfactuals(torch.stack(outputs), level)
+
+    def written(self, node: int) -> Float[Tensor, "row position d_model"]:
+        """What a node writes on all rows."""
+        if node not in self.outputs:
+            self.outputs[node] = self.activations.written([node])[:, 0].transpose(0, 1).contiguous()
+        return self.outputs[node]
 
     def classes(self, logits: Float[Tensor, "*row position output"]) -> Int[Tensor, "*row"]:
         """Predicted class: the sign of a single logit, else the largest logit, at the last position."""
@@ -144,8 +167,20 @@ class Subject:
         return slice(None) if position == "*" else int(position)
 
 
+class Counterfactuals(Protocol):
+    """What the causal model puts out for a base when some of what it computes takes a source's value."""
+
+    def of(self, pair: PairIndex) -> Int[Tensor, " pair"]:
+        """Output class of each pair."""
+        ...
+
+    def never_matter(self) -> bool:
+        """Whether no source changes any output."""
+        ...
+
+
 @dataclass(frozen=True)
-class Counterfactuals:
+class TabulatedCounterfactuals:
     """Output class of each row for each value that a source may bring."""
 
     outputs: Int[Tensor, "level row"]
@@ -156,10 +191,41 @@ class Counterfactuals:
         """Output class of each pair."""
         return self.outputs[self.level[pair[1]], pair[0]]
 
+    def never_matter(self) -> bool:
+        """Whether every value gives the same outputs."""
+        return bool((self.outputs == self.outputs[0]).all())
+
+
+@dataclass(frozen=True)
+class EvaluatedCounterfactuals:
+    """Counterfactuals of variables of many values, such as sequences: the causal model runs for each pair."""
+
+    subject: Subject
+    names: tuple[str, ...]
+    edges: tuple[tuple[str, str], ...]
+
+    def of(self, pair: PairIndex) -> Int[Tensor, " pair"]:
+        """Output class of each pair."""
+        model, values = self.subject.model, self.subject.values
+        base = {name: value[pair[0]] for name, value in self.subject.inputs.items()}
+        given = {name: values[name][pair[1]] for name in self.names}
+        if self.edges:
+            run = model.run(base, edge_interventions={edge: given[edge[0]] for edge in self.edges})
+        else:
+            run = model.run(base, given)
+        return run[model.output].long()
+
+    def never_matter(self) -> bool:
+        """Whether none of a few pairs changes its output."""
+        pair = self.subject.some_pairs()
+        return bool((self.of(pair) == self.subject.truth[pair[0]]).all())
+
 
 def examine(network: Network, mechanism: Mechanism, domain: ProductDomain, seed: int = 0) -> Subject:
     """Run a network on the inputs that its certificate looks at."""
     generator = torch.Generator().manual_seed(seed)
-    exhaustive = domain.size <= LARGEST_EXHAUSTIVE_DOMAIN
-    rows = domain.all() if exhaustive else domain.sample(2 * SAMPLED_PAIRS, generator)
+    positions = network.graph.n_positions
+    exhaustive = domain.size * positions <= LARGEST_EXHAUSTIVE_DOMAIN
+    pairs = SAMPLED_PAIRS if positions == 1 else SAMPLED_PAIRS // 2
+    rows = domain.all() if exhaustive else domain.sample(2 * pairs, generator)
     return Subject(network, mechanism, domain, run_with_cache(network, rows), exhaustive, generator)

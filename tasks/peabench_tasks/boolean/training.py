@@ -9,7 +9,6 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from joblib import Parallel, delayed
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
@@ -20,7 +19,6 @@ from peabench.generators import generator_of
 from peabench.networks import Network, ResidualMLP, build_network
 from peabench.tasks import CERTIFICATE_FILE, TaskRecord, Twin, load_task, save_task
 from peabench.training.stacked import StackedResidualMLP
-from peabench_tasks.boolean.card import write_certificate
 from peabench_tasks.boolean.mechanism import build_mechanism
 from peabench_tasks.boolean.plan import Plan
 from peabench_tasks.boolean.planting import (
@@ -34,6 +32,8 @@ from peabench_tasks.boolean.planting import (
 from peabench_tasks.boolean.specifications import DIFFICULTY, Specification, specifications
 from peabench_tasks.boolean.tables import Tables
 from peabench_tasks.boolean.targets import Targets
+from peabench_tasks.card import write_certificate
+from peabench_tasks.production import certified_already, make_all
 
 POOL = 128
 LEARNING_RATE = 8e-3
@@ -71,7 +71,7 @@ def train(out: Path, only: str | None, seed: int, progress: Callable[[str, float
     if not wanted:
         raise PeabenchError(f"No task of the boolean family matches {only!r}; try 'tree-s-*'.")
     if resume:
-        wanted = [s for s in wanted if not certified_already(s, out / s.name, seed)]
+        wanted = [s for s in wanted if not certified_already(task_record(s, seed), out / s.name)]
     plant_all([commission(specification, out / specification.name, seed) for specification in wanted], progress)
 
 
@@ -110,26 +110,7 @@ def plant_all(wanted: Sequence[Commission], progress: Callable[[str, float], Non
     Raises:
         PeabenchError: some did not pass; those that passed are written.
     """
-    groups = list(_groups(wanted))
-    runs = Parallel(n_jobs=2, return_as="generator_unordered")(delayed(make_tasks)(group) for group in groups)
-    progress("boolean", 0.0)
-    done, failed = 0, list[str]()
-    for group_size, problems in runs:
-        done += group_size
-        failed += problems
-        progress("boolean", done / len(wanted))
-    if failed:
-        raise PeabenchError(
-            f"{len(failed)} of {len(wanted)} tasks were not certified: {'; '.join(failed)}; train again."
-        )
-
-
-def certified_already(specification: Specification, folder: Path, seed: int) -> bool:
-    """Whether the folder holds this very task, with a certificate that passed (it is written last)."""
-    if not (folder / CERTIFICATE_FILE).exists():
-        return False
-    task = load_task(folder)
-    return task.record == task_record(specification, seed) and all(check.passed for check in task.certificate)
+    make_all("boolean", list(_groups(wanted)), make_tasks, progress, len(wanted))
 
 
 def _groups(wanted: Sequence[Commission]) -> Iterator[list[Commission]]:
