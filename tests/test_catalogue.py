@@ -10,7 +10,7 @@ from peabench.catalogue import bundled_tasks, content_hash, installed_tasks, sel
 from peabench.documents import read_document
 from peabench.errors import PeabenchError
 from peabench.snapshots import Snapshot
-from peabench.suites import Suite, difference, frozen, get_suite, tasks_of
+from peabench.suites import Suite, difference, frozen, get_suite, suite_in, tasks_of
 
 
 def test_tasks_are_listed_by_id_and_chosen_by_glob(toy: ModuleType) -> None:
@@ -129,3 +129,24 @@ def test_installed_suites_are_found_in_their_packages(
     assert len(get_suite("tiny").tasks) == 4
     with pytest.raises(PeabenchError, match=r"did you mean tiny\?"):
         get_suite("tony")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("tasks", {"toy/../../outside": "0" * 64}),
+        ("tasks", {"../toy/a-0": "0" * 64}),
+        ("tasks", {"toy//etc": "0" * 64}),
+        ("commitments", {"toy/..": "0" * 64}),
+        ("name", "../../elsewhere"),
+        ("name", "two\x1b[2Jnames"),
+        ("name", "n" * 65),
+        ("version", -1),
+        ("version", 10**9),
+    ],
+)
+def test_a_suite_that_leads_out_of_its_folder_is_refused(tmp_path: Path, field: str, value: object) -> None:
+    told = {"name": "fine", "version": 1, "description": "", "tasks": {}} | {field: value}
+    (tmp_path / "suite.json").write_text(json.dumps(told))
+    with pytest.raises(PeabenchError, match=rf"suite\.json is malformed: {field}"):
+        suite_in(tmp_path)

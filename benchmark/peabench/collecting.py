@@ -35,8 +35,7 @@ def collect(run: Path, to: Path, suite: Suite, verification: Verification = "sel
     found, problems = read_all(run)
     if problems:
         raise PeabenchError(problems[0])
-    if list(to.glob("*/*/*.json")):
-        raise PeabenchError(f"{to} holds the results of a run; delete them or name another folder with --to.")
+    refuse_run(to)
     chosen = [result for result in found if suite.tasks.get(result.key.task) == result.key.content_hash]
     if not chosen:
         raise PeabenchError(
@@ -52,6 +51,16 @@ def collect(run: Path, to: Path, suite: Suite, verification: Verification = "sel
         collected.append((document, encode({n: given for n, given in answers.items() if given is not None})))
     put(to, collected)
     return [document for document, _ in collected]
+
+
+def refuse_run(to: Path) -> None:
+    """Refuse a folder that holds the results of a run: collected ones beside them would count twice.
+
+    Raises:
+        PeabenchError: it does.
+    """
+    if any(to.glob("*/*/*.json")):
+        raise PeabenchError(f"{to} holds the results of a run; delete them or name another folder with --to.")
 
 
 def put(to: Path, collected: Sequence[tuple[Collected, bytes]]) -> None:

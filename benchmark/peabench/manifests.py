@@ -8,13 +8,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from peabench.catalogue import TASK_ID
 from peabench.collected import sha256
-from peabench.suites import Sha256, Suite
+from peabench.suites import Sha256, Suite, TaskId
 
 LARGEST_MANIFEST_BYTES = 1 << 26
 
-TaskId = Annotated[str, StringConstraints(pattern=f"^{TASK_ID.pattern}$")]
 FileName = Annotated[str, StringConstraints(pattern=r"^(?:[A-Za-z0-9_][A-Za-z0-9._-]*/)*[A-Za-z0-9_][A-Za-z0-9._-]*$")]
 """Relative to the task's folder. No part of it begins with a dot: it cannot lead out of the folder."""
 

@@ -6,9 +6,18 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, PrivateAttr, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, StringConstraints, model_validator
 
-from peabench.catalogue import TaskSummary, content_hash, copies, installed_tasks, is_sealed, matching, summarise
+from peabench.catalogue import (
+    TASK_ID,
+    TaskSummary,
+    content_hash,
+    copies,
+    installed_tasks,
+    is_sealed,
+    matching,
+    summarise,
+)
 from peabench.documents import read_document
 from peabench.errors import PeabenchError
 from peabench.registry import SUITES, registered, suggestion
@@ -22,6 +31,10 @@ SUITE_FILE = "suite.json"
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
+SuiteName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+TaskId = Annotated[str, StringConstraints(pattern=f"^{TASK_ID.pattern}$")]
+"""Its second part names the task's folder, and leads nowhere else."""
+
 
 class Suite(BaseModel):
     """A frozen list of tasks."""
@@ -29,12 +42,12 @@ class Suite(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     schema_version: Literal[1] = 1
-    name: str
-    version: int
+    name: SuiteName
+    version: Annotated[int, Field(ge=0, lt=10**9)]
     description: str
-    tasks: dict[str, Sha256]
+    tasks: dict[TaskId, Sha256]
     """Content hash of every task by id."""
-    commitments: dict[str, Sha256] = {}
+    commitments: dict[TaskId, Sha256] = {}
     """Of a sealed suite: for every task by id what its truth, once revealed, must hash to (`peabench.sealing`)."""
 
     _folder: Path | None = PrivateAttr(default=None)

@@ -135,3 +135,20 @@ def test_a_task_that_does_not_pass_after_its_gauge_changed_is_not_sealed(
     with pytest.raises(PeabenchError, match=r"does not pass its certificate once its gauge is changed \(alignment: "):
         seal(SECRET, lots, tmp_path / "public", tmp_path / "private", quietly)
     assert not (tmp_path / "public").exists()
+
+
+def test_the_folder_one_stands_in_can_be_named(
+    tmp_path: Path, lots: list[Lot], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    seal(SECRET, lots, Path(), Path("../private"), quietly)
+    assert (here / "suite.json").exists()
+
+
+def test_a_file_in_place_of_the_truth_is_refused(tmp_path: Path, lots: list[Lot]) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(PeabenchError, match="is a file; name a new folder with --truth"):
+        seal(SECRET, lots, tmp_path / "public", tmp_path / "file", quietly)
+    assert (tmp_path / "file").read_text() == "mine"

@@ -38,6 +38,7 @@ def seal(secret: bytes, lots: Sequence[Lot], public: Path, private: Path, progre
     Raises:
         PeabenchError: the folders are taken by something else, or a task was not certified.
     """
+    public, private = public.resolve(), private.resolve()  # `.` has no name that another folder could stand beside
     _refuse_taken(public, private)
     private.mkdir(parents=True, exist_ok=True)
     private.chmod(0o700)
@@ -53,9 +54,9 @@ def seal(secret: bytes, lots: Sequence[Lot], public: Path, private: Path, progre
 def _refuse_taken(public: Path, private: Path) -> None:
     if public.exists() and (not public.is_dir() or any(public.iterdir())):
         raise PeabenchError(f"{public} is there already; name a new folder with --out, or remove that one.")
-    if public.resolve() in (private.resolve(), *private.resolve().parents) or public.resolve().is_relative_to(
-        private.resolve()
-    ):
+    if private.exists() and not private.is_dir():
+        raise PeabenchError(f"{private} is a file; name a new folder with --truth.")
+    if public.is_relative_to(private) or private.is_relative_to(public):
         raise PeabenchError(f"{public} and {private} must lie apart, for one is published and the other kept.")
 
 

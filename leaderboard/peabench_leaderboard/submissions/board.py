@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from peabench.collected import Collected, read_collected
-from peabench.collecting import put
+from peabench.collecting import put, refuse_run
 from peabench.errors import PeabenchError
 from peabench_leaderboard.submissions.judging import Judged
 
@@ -26,6 +26,7 @@ def put_on_board(judged: Judged, board: Path) -> Change:
             folder cannot be written.
     """
     document = judged.document
+    refuse_no_board(board)
     refuse_names_of_references(document)
     before = standing_before(document, board)
     change: Change = "added"
@@ -34,6 +35,17 @@ def put_on_board(judged: Judged, board: Path) -> Change:
     if change != "unchanged":
         put(board, [(document, judged.answers)])
     return change
+
+
+def refuse_no_board(board: Path) -> None:
+    """Refuse a place that cannot be a folder of collected results.
+
+    Raises:
+        PeabenchError: it is a file, or holds the results of a run.
+    """
+    if board.exists() and not board.is_dir():
+        raise PeabenchError(f"A board is a folder, and {board} is a file; name a folder with --to.")
+    refuse_run(board)
 
 
 def refuse_names_of_references(document: Collected) -> None:

@@ -1,5 +1,6 @@
 """`peabench submit` and `peabench grade`: from a scorer to a place on a board."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from peabench_leaderboard.submissions.judging import Judged
 
 HUB = "hf://datasets/"
+DATASET = re.compile(rf"{HUB}[\w.-]+/[\w.-]+", re.ASCII)
 
 ToOption = Annotated[
     str | None,
@@ -62,7 +64,10 @@ def submit(
     from peabench_leaderboard.submissions.archive import SUFFIX, read_archive
     from peabench_leaderboard.submissions.standing import describe_standing
 
+    if to is not None:
+        _refuse_bad_place(to)
     if what.endswith(SUFFIX):
+        _refuse_options_of_a_run({"--name": name, "--authors": authors, "--url": url, "--track": track, "--file": file})
         path = Path(what)
     else:
         refuse_missing_device(device)
@@ -97,10 +102,13 @@ def grade(
     The same file gives the same results, and grading it twice puts it on the board once.
     """
     from peabench_leaderboard.submissions.archive import read_archive
+    from peabench_leaderboard.submissions.board import refuse_no_board
     from peabench_leaderboard.submissions.judging import judge
     from peabench_leaderboard.submissions.standing import describe_standing
     from peabench_leaderboard.submissions.truth import suite_with_truth
 
+    if to is not None:
+        refuse_no_board(to)
     submitted = read_archive(file)
     judged = judge(submitted, *suite_with_truth(submitted.submission, truth), "verified")
     if json:
@@ -109,6 +117,25 @@ def grade(
         describe_standing(judged, _board(None if to is None else str(to)))
     if to is not None:
         _put(judged, to)
+
+
+def _refuse_bad_place(to: str) -> None:
+    """Refuse what is neither a folder nor a results dataset, before a run that would be in vain."""
+    from peabench_leaderboard.submissions.board import refuse_no_board
+
+    if "://" not in to:
+        refuse_no_board(Path(to))
+    elif not DATASET.fullmatch(to):
+        raise PeabenchError(f"A results dataset is named {HUB}OWNER/NAME, not {to!r}; a folder is named by its path.")
+
+
+def _refuse_options_of_a_run(options: dict[str, object]) -> None:
+    given = [option for option, value in options.items() if value]
+    if given:
+        raise PeabenchError(
+            f"The file of a submission says all of that itself, so {given[0]} changes nothing; leave it out, or "
+            "give the scorer to submit it anew."
+        )
 
 
 def _made(
@@ -191,8 +218,6 @@ def _proposed(submitted: "Submitted", to: str) -> str:
     from peabench_leaderboard.submissions.archive import SUFFIX
 
     repository = to.removeprefix(HUB)
-    if not to.startswith(HUB) or repository.count("/") != 1:
-        raise PeabenchError(f"A results dataset is named {HUB}OWNER/NAME, not {to!r}.")
     told = submitted.submission
     place = f"submissions/{told.track}/{told.name}.{told.suite.name}-{told.suite.version}{SUFFIX}"
     title = f"{told.name} on {told.suite.label} ({told.track})"

@@ -144,3 +144,37 @@ def test_check_prints_a_table_and_exits_1_where_a_promise_is_broken(scorer: Path
     assert done.exit_code == 1
     assert "data, boolean/tree-xs-0: Expected one real score for each of the" in done.stderr
     assert call("check", "oracle").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "place", ["HF://datasets/a/b", "https://huggingface.co/datasets/a/b", "hf://a/b", "hf://datasets/a/b/c", "hf://x"]
+)
+def test_an_address_that_is_no_results_dataset_is_refused_before_anything_is_run(
+    scorer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = call("submit", scorer, "--suite", "smoke", "--out", tmp_path / "out", *AUTHORS, "--to", place)
+    assert done.exit_code == 2
+    assert "A results dataset is named hf://datasets/OWNER/NAME" in done.output
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_place_that_is_no_board_is_refused_before_anything_is_run(scorer: Path, tmp_path: Path) -> None:
+    file, run = tmp_path / "file", tmp_path / "run"
+    file.write_text("mine")
+    (run / "circuits" / "eap").mkdir(parents=True)
+    (run / "circuits" / "eap" / "boolean--tree-s-0.seed-0.cpu.json").write_text("{}")
+    for place, complaint in ((file, "is a file; name a folder"), (run, "holds the results of a run")):
+        for command in (("submit", scorer, "--out", tmp_path / "out", *AUTHORS), ("grade", tmp_path / "any.zip")):
+            done = call(*command, "--to", place)
+            assert done.exit_code == 2
+            assert complaint in done.output
+    assert not (tmp_path / "out").exists()
+    assert sorted(path.name for path in run.iterdir()) == ["circuits"]
+
+
+@pytest.mark.parametrize("option", ["--name", "--authors", "--url", "--track", "--file"])
+def test_what_a_submission_says_itself_is_not_said_again(tmp_path: Path, option: str) -> None:
+    done = call("submit", tmp_path / "mine.smoke-1.peabench.zip", option, "other")
+    assert done.exit_code == 2
+    assert f"so {option} changes nothing; leave it out" in done.output
