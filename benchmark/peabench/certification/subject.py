@@ -20,6 +20,10 @@ SAMPLED_PAIRS = 32_768
 """Independent pairs drawn from larger domains."""
 CHUNK_ROWS = 8192
 NULL_PAIRS = 2048
+MOST_LEVELS = 256
+"""Values of a source for which counterfactuals of all rows are kept."""
+SAMPLED_BYTES = 1 << 29
+"""What the nodes' outputs on the sampled rows may take; fewer pairs are drawn where they would take more."""
 
 PairIndex = tuple[Int[Tensor, " pair"], Int[Tensor, " pair"]]
 """Row numbers of bases and of sources."""
@@ -91,6 +95,11 @@ class Subject:
         base, source = torch.randint(0, len(self.rows), (2, count), generator=self.generator)
         return base, source
 
+    @property
+    def tolerance(self) -> float:
+        """Share of interventions that may contradict the mechanism."""
+        return self.mechanism.tolerance or 0.0
+
     def outputs_when_set(self, names: Sequence[str], edges: Sequence[tuple[str, str]] = ()) -> "Counterfactuals":
         """Outputs of the causal model when variables (or what one child sees of a parent) take source values.
 
@@ -100,32 +109,22 @@ class Subject:
         """
         asked = (tuple(names), tuple(edges))
         if asked not in self.counterfactuals:  # several checks, and several chunks of pairs, ask for the same
-            self.counterfactuals[asked] = self._outputs_when_set(names, edges)
+            self.counterfactuals[asked] = Counterfactuals(self, *asked)
         return self.counterfactuals[asked]
-
-    def _outputs_when_set(self, names: Sequence[str], edges: Sequence[tuple[str, str]]) -> "Counterfactuals":
-        stacked = torch.stack([self.values[name].long() for name in names], -1)
-        levels, level = stacked.unique(dim=0, return_inverse=True)
-        outputs = []
-        for row in levels:
-            given = {name: row[i].to(self.values[name].dtype).expand(len(self.rows)) for i, name in enumerate(names)}
-            if edges:
-                run = self.model.run(self.inputs, edge_interventions={e: given[e[0]] for e in edges})
-            else:
-                run = self.model.run(self.inputs, given)
-            outputs.append(run[self.model.output].long())
-        return Counterfactuals(torch.stack(outputs), level)
 
     def classes(self, logits: Float[Tensor, "*row position output"]) -> Int[Tensor, "*row"]:
         """Predicted class: the sign of a single logit, else the largest logit, at the last position."""
         last = logits[..., -1, :]
         return (last[..., 0] > 0).long() if last.shape[-1] == 1 else last.argmax(-1)
 
-    def finish(self, stage: int, resid: Float[Tensor, "row position d_model"]) -> Int[Tensor, " row"]:
-        """Classes when the run goes on from a residual stream before a stage."""
-        for index in range(stage, len(self.network.graph.stages)):
-            resid = self.network.stage_sum(index, resid)
-        return self.classes(self.network.unembed(resid))
+    def finish(
+        self, stage: int, resid: Float[Tensor, "row position d_model"], network: Network | None = None
+    ) -> Int[Tensor, " row"]:
+        """Classes when the run goes on from a residual stream before a stage, in another network if one is given."""
+        network = network or self.network
+        for index in range(stage, len(network.graph.stages)):
+            resid = network.stage_sum(index, resid)
+        return self.classes(network.unembed(resid[:, -1:]))
 
     def stage_of(self, site: str) -> int:
         """Index of the first stage that reads the residual stream of a site.
@@ -146,20 +145,61 @@ class Subject:
 
 @dataclass(frozen=True)
 class Counterfactuals:
-    """Output class of each row for each value that a source may bring."""
+    """Output classes of the causal model when variables take the values that they have in source rows."""
 
-    outputs: Int[Tensor, "level row"]
-    level: Int[Tensor, " row"]
-    """Which value each row brings as a source."""
+    subject: Subject
+    names: tuple[str, ...]
+    edges: tuple[tuple[str, str], ...]
+
+    @cached_property
+    def _table(self) -> tuple[Int[Tensor, "level row"], Int[Tensor, " row"]] | None:
+        """Output of each row for each value that a source may bring, and which of them each row brings.
+
+        None where there are many values: then every pair is run.
+        """
+        values = self.subject.values
+        if any(values[name].dim() > 1 for name in self.names):
+            return None
+        levels, level = torch.stack([values[name].long() for name in self.names], -1).unique(dim=0, return_inverse=True)
+        if len(levels) > MOST_LEVELS:
+            return None
+        rows = torch.arange(len(level))
+        outputs = []
+        for row in levels:
+            given = {name: row[i].to(values[name].dtype).expand(len(rows)) for i, name in enumerate(self.names)}
+            outputs.append(self._run(rows, given))
+        return torch.stack(outputs), level
 
     def of(self, pair: PairIndex) -> Int[Tensor, " pair"]:
         """Output class of each pair."""
-        return self.outputs[self.level[pair[1]], pair[0]]
+        if self._table is None:
+            return self._run(pair[0], {name: self.subject.values[name][pair[1]] for name in self.names})
+        outputs, level = self._table
+        return outputs[level[pair[1]], pair[0]]
+
+    @cached_property
+    def inert(self) -> bool:
+        """Whether no source changes the output of any row."""
+        if self._table is None:
+            return all(bool((self.of(pair) == self.subject.truth[pair[0]]).all()) for pair in self.subject.pairs())
+        return bool((self._table[0] == self.subject.truth).all())
+
+    def _run(self, rows: Int[Tensor, " row"], given: dict[str, Tensor]) -> Int[Tensor, " row"]:
+        model = self.subject.model
+        inputs = {name: value[rows] for name, value in self.subject.inputs.items()}
+        if self.edges:
+            run = model.run(inputs, edge_interventions={edge: given[edge[0]] for edge in self.edges})
+        else:
+            run = model.run(inputs, given)
+        return run[model.output].long()
 
 
 def examine(network: Network, mechanism: Mechanism, domain: ProductDomain, seed: int = 0) -> Subject:
     """Run a network on the inputs that its certificate looks at."""
     generator = torch.Generator().manual_seed(seed)
     exhaustive = domain.size <= LARGEST_EXHAUSTIVE_DOMAIN
-    rows = domain.all() if exhaustive else domain.sample(2 * SAMPLED_PAIRS, generator)
+    graph = network.graph
+    row_bytes = 4 * len(graph.nodes) * graph.n_positions * network.config.d_model
+    count = min(2 * SAMPLED_PAIRS, SAMPLED_BYTES // row_bytes // 2 * 2)
+    rows = domain.all() if exhaustive else domain.sample(count, generator)
     return Subject(network, mechanism, domain, run_with_cache(network, rows), exhaustive, generator)
