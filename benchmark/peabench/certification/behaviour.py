@@ -10,16 +10,17 @@ from peabench.networks import Network
 
 LARGEST_LISTED_DOMAIN = 1 << 24
 """Inputs on each of which behaviour is checked."""
+LARGEST_DOMAIN_OF_A_NULL = 1 << 20
 DECODABLE = 0.85
 """Share of the inputs on which a threshold along a decoy must tell whether its feature fires."""
 
 
 def behaviour_check(subject: Subject, twin: Network | None) -> Check:
     """The network's output is the causal model's output, on every input where they can be listed."""
-    errors, cases = _wrong(subject, subject.network)
+    errors, cases = _wrong(subject, subject.network, LARGEST_LISTED_DOMAIN)
     null = None
     if twin is not None:
-        wrong, tried = _wrong(subject, twin)
+        wrong, tried = _wrong(subject, twin, LARGEST_DOMAIN_OF_A_NULL)
         null = NullCheck(description="the random-init twin", cases=tried, errors=wrong)
     return judged(
         "behaviour",
@@ -31,8 +32,9 @@ def behaviour_check(subject: Subject, twin: Network | None) -> Check:
     )
 
 
-def _wrong(subject: Subject, network: Network) -> tuple[int, int]:
-    whole = subject.domain.size <= LARGEST_LISTED_DOMAIN
+def _wrong(subject: Subject, network: Network, largest: int) -> tuple[int, int]:
+    """Wrong outputs and outputs, on every input of a domain up to the largest size, else on the subject's rows."""
+    whole = subject.domain.size <= largest
     count = subject.domain.size if whole else len(subject.rows)
     errors = 0
     for numbers in torch.arange(count).split(CHUNK_ROWS):

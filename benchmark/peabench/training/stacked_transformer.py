@@ -45,9 +45,21 @@ class StackedTransformer:
         return network
 
     def logits(
-        self, inputs: Int[Tensor, "network row position"], *, everywhere: bool = False, noise: float = 0.0
+        self,
+        inputs: Int[Tensor, "network row position"],
+        *,
+        everywhere: bool = False,
+        noise: float = 0.0,
+        generator: torch.Generator | None = None,
     ) -> Float[Tensor, "network row query output"]:
-        """Logits at every position, or at the last one alone; noise of a given size is added to every attention's reads."""
+        """Logits at every position, or at the last one alone.
+
+        Args:
+            inputs: rows for each network.
+            everywhere: at every position.
+            noise: standard deviation of what is added to every attention's reads.
+            generator: where the noise comes from.
+        """
         config, weights = self.config, self.parameters
         count, rows, length = inputs.shape
         table = weights["w_embed"].flatten(0, 1)
@@ -55,14 +67,20 @@ class StackedTransformer:
         x = F.embedding(inputs + offsets, table) + weights["w_position"][:, None, :length]
         for block in range(config.n_blocks):
             last = block == config.n_blocks - 1 and not everywhere
-            x = self._attention(block, x, last=last, noise=noise)
+            x = self._attention(block, x, last=last, noise=noise, generator=generator)
             if config.d_mlp:
                 x = x + self._mlp(block, x)
         logits = torch.baddbmm(weights["b_output"][:, None], x.flatten(1, 2), weights["w_output"])
         return logits.unflatten(1, x.shape[1:3])
 
     def _attention(
-        self, block: int, x: Float[Tensor, "network row position d_model"], *, last: bool, noise: float
+        self,
+        block: int,
+        x: Float[Tensor, "network row position d_model"],
+        *,
+        last: bool,
+        noise: float,
+        generator: torch.Generator | None,
     ) -> Float[Tensor, "network row query d_model"]:
         """The residual stream after an attention layer, in the last block at the last position alone."""
         w_qkv, b_qkv, w_o, b_o = (
@@ -72,7 +90,7 @@ class StackedTransformer:
         heads, d_head = w_qkv.shape[1], w_qkv.shape[-1]
         wide = w_qkv.permute(0, 3, 2, 1, 4).flatten(2)  # [network, d_model, (q/k/v, head, e)]
         bias = b_qkv.transpose(1, 2).flatten(1)[:, None]
-        reads = x + noise * torch.randn_like(x) if noise else x
+        reads = x + noise * torch.randn(x.shape, generator=generator) if noise else x
         qkv = torch.baddbmm(bias, reads.flatten(1, 2), wide).view(count * rows, length, 3, heads, d_head)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)
         if last:
@@ -94,3 +112,11 @@ class StackedTransformer:
     def trainable(self) -> list[Tensor]:
         """The parameter tensors, for an optimiser."""
         return list(self.parameters.values())
+
+    def clip_gradients(self, max_norm: float) -> None:
+        """Scale each network's gradient to at most `max_norm`, one network not knowing of the others."""
+        gradients = [p.grad for p in self.trainable() if p.grad is not None]
+        square = torch.stack([g.flatten(1).square().sum(1) for g in gradients]).sum(0)
+        scale = (max_norm / (square.sqrt() + 1e-6)).clamp(max=1)
+        for gradient in gradients:
+            gradient.mul_(scale.view(-1, *[1] * (gradient.dim() - 1)))
