@@ -7,7 +7,6 @@ from torch import Tensor
 from peabench.certification.checks import Check, NullCheck, judged
 from peabench.certification.runs import circuit_only, edge_patched
 from peabench.certification.subject import Counterfactuals, Subject
-from peabench.interventions import EdgePatch, run_patched
 from peabench.mechanism import Circuit, CircuitEdge
 
 COMPLEMENT_ROWS = 4096
@@ -52,7 +51,7 @@ def edges_check(subject: Subject) -> Check:
     graph = subject.network.graph
     for i, edge in enumerate(edges):
         expected = _expected(subject, edge)
-        written = subject.activations.nodes[graph.edge_index(edge.edge)[1]]
+        written = subject.written(graph.edge_index(edge.edge)[1])
         for pair in subject.pairs(_representatives(written) if subject.exhaustive else None):
             errors += int((edge_patched(subject, edge.edge, pair) != expected.of(pair)).sum())
             cases += len(pair[0])
@@ -80,23 +79,13 @@ def _representatives(written: torch.Tensor) -> torch.Tensor:
 
 def edges_with_complement_check(subject: Subject) -> Check:
     """The same with the whole complement of the circuit resampled from a third input."""
-    circuit = _circuit(subject)
-    graph, network = subject.network.graph, subject.network
-    count = len(subject.rows)
-    off = graph.exists.float()
-    for edge in circuit.edges:
-        off[graph.edge_index(edge.edge)] = 0
+    listed = [edge.edge for edge in _circuit(subject).edges]
     edges = _meaningful(subject)
-    singles = torch.zeros(len(edges), *off.shape)
-    for mask, edge in zip(singles, edges, strict=True):
-        mask[graph.edge_index(edge.edge)] = 1
     errors = cases = null_errors = 0
     for _ in range(COMPLEMENT_ROWS // COMPLEMENT_CHUNK):
-        rows = torch.randint(0, count, (3, COMPLEMENT_CHUNK), generator=subject.generator)
-        base, source, third = (subject.activations.select(r) for r in rows)
-        patches = [EdgePatch(singles, source.nodes[:, None]), EdgePatch(off[None], third.nodes[:, None])]
-        got = subject.classes(run_patched(network, base, patches, hypotheses=len(edges)))
-        expected = torch.stack([_expected(subject, edge).of((rows[0], rows[1])) for edge in edges])
+        base, source, third = torch.randint(0, len(subject.rows), (3, COMPLEMENT_CHUNK), generator=subject.generator)
+        got = torch.stack([circuit_only(subject, listed, (base, third), (edge.edge, source)) for edge in edges])
+        expected = torch.stack([_expected(subject, edge).of((base, source)) for edge in edges])
         errors += int((got != expected).sum())
         null_errors += int((got != expected.roll(-1, 0)).sum())
         cases += got.numel()

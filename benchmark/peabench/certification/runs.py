@@ -48,7 +48,7 @@ def edge_patched(subject: Subject, edge: str, pair: PairIndex) -> Int[Tensor, " 
     """Output classes when one reader sees what one node wrote for the source."""
     graph, network = subject.network.graph, subject.network
     reader, node = graph.edge_index(edge)
-    written = subject.activations.nodes[node]
+    written = subject.written(node)
     change = written[pair[1]] - written[pair[0]]
     if reader == graph.output_reader:
         return subject.classes(network.unembed(subject.activations.stage_inputs[-1][pair[0]] + change))
@@ -60,29 +60,45 @@ def edge_patched(subject: Subject, edge: str, pair: PairIndex) -> Int[Tensor, " 
     return subject.finish(stage + 1, network.advance(stage, resid, network.stage(stage, reads)))
 
 
-def circuit_only(subject: Subject, edges: Sequence[str], pair: PairIndex) -> Int[Tensor, " pair"]:
+def circuit_only(
+    subject: Subject,
+    edges: Sequence[str],
+    pair: PairIndex,
+    patched: tuple[str, Int[Tensor, " pair"]] | None = None,
+) -> Int[Tensor, " pair"]:
     """Output classes when every edge but the given ones carries what its node wrote for the source.
 
     A reader then reads the source's residual stream plus, for each edge of the circuit, what the node writes now less
     what it wrote for the source; nodes that no edge of the circuit leaves need not be computed.
+
+    Args:
+        subject: what is examined.
+        edges: the circuit.
+        pair: rows of bases, and of the sources that all other edges carry.
+        patched: an edge of the circuit and the rows that it carries, another source's.
     """
     network, graph, kept = subject.network, subject.network.graph, subject.activations
     indices = [graph.edge_index(edge) for edge in edges]
     carried = {node for _, node in indices}
+    other = graph.edge_index(patched[0]) if patched is not None else None
     change: dict[int, Tensor] = {
-        n: kept.nodes[n][pair[0]] - kept.nodes[n][pair[1]] for n in carried if n < graph.n_embedding_nodes
+        n: subject.written(n)[pair[0]] - subject.written(n)[pair[1]] for n in carried if n < graph.n_embedding_nodes
     }
 
     def read(reader: int, stage: int) -> Tensor:
         stream = kept.stage_inputs[stage][pair[1]]
-        for r, node in indices:
-            if r == reader:
-                stream = stream + change[node]
+        for edge in indices:
+            if edge[0] == reader:
+                if patched is not None and edge == other:
+                    written = subject.written(edge[1])
+                    stream = stream + (written[patched[1]] - written[pair[1]])
+                else:
+                    stream = stream + change[edge[1]]
         return stream
 
     for index, stage in enumerate(graph.stages):
         wanted = [n for n in stage.nodes if n in carried]
         if wanted:
             outputs = network.stage(index, torch.stack([read(r, index) for r in stage.readers]))
-            change |= {n: outputs[n - stage.nodes.start] - kept.nodes[n][pair[1]] for n in wanted}
+            change |= {n: outputs[n - stage.nodes.start] - subject.written(n)[pair[1]] for n in wanted}
     return subject.classes(network.unembed(read(graph.output_reader, len(graph.stages))))

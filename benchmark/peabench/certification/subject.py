@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Protocol
 
 import torch
 from jaxtyping import Float, Int
@@ -15,15 +16,13 @@ from peabench.mechanism import CausalModel, Mechanism, SiteAddress
 from peabench.networks import Network
 
 LARGEST_EXHAUSTIVE_DOMAIN = 4096
-"""Domains up to this size (12 Boolean inputs) are certified on all pairs of inputs."""
+"""Domains up to this size (12 Boolean inputs), divided by the network's positions, are certified on all pairs."""
 SAMPLED_PAIRS = 32_768
-"""Independent pairs drawn from larger domains."""
+"""Independent pairs drawn from larger domains; half as many where the network has several positions."""
+MOST_LEVELS = 64
+"""Up to so many different values of what a source brings, counterfactuals are looked up in a table."""
 CHUNK_ROWS = 8192
 NULL_PAIRS = 2048
-MOST_LEVELS = 256
-"""Values of a source for which counterfactuals of all rows are kept."""
-SAMPLED_BYTES = 1 << 29
-"""What the nodes' outputs on the sampled rows may take; fewer pairs are drawn where they would take more."""
 
 PairIndex = tuple[Int[Tensor, " pair"], Int[Tensor, " pair"]]
 """Row numbers of bases and of sources."""
@@ -43,6 +42,8 @@ class Subject:
         default_factory=dict, repr=False
     )
     """Those that were asked for, kept."""
+    outputs: dict[int, Tensor] = field(default_factory=dict, repr=False)
+    """What nodes write, kept likewise."""
 
     @property
     def model(self) -> CausalModel:
@@ -109,8 +110,31 @@ class Subject:
         """
         asked = (tuple(names), tuple(edges))
         if asked not in self.counterfactuals:  # several checks, and several chunks of pairs, ask for the same
-            self.counterfactuals[asked] = Counterfactuals(self, *asked)
+            self.counterfactuals[asked] = self._outputs_when_set(names, edges)
         return self.counterfactuals[asked]
+
+    def _outputs_when_set(self, names: Sequence[str], edges: Sequence[tuple[str, str]]) -> "Counterfactuals":
+        if any(self.values[name].dim() > 1 for name in names):
+            return EvaluatedCounterfactuals(self, tuple(names), tuple(edges))
+        stacked = torch.stack([self.values[name].long() for name in names], -1)
+        levels, level = stacked.unique(dim=0, return_inverse=True)
+        if len(levels) > MOST_LEVELS:
+            return EvaluatedCounterfactuals(self, tuple(names), tuple(edges))
+        outputs = []
+        for row in levels:
+            given = {name: row[i].to(self.values[name].dtype).expand(len(self.rows)) for i, name in enumerate(names)}
+            if edges:
+                run = self.model.run(self.inputs, edge_interventions={e: given[e[0]] for e in edges})
+            else:
+                run = self.model.run(self.inputs, given)
+            outputs.append(run[self.model.output].long())
+        return TabulatedCounterfactuals(torch.stack(outputs), level)
+
+    def written(self, node: int) -> Float[Tensor, "row position d_model"]:
+        """What a node writes on all rows."""
+        if node not in self.outputs:
+            self.outputs[node] = self.activations.written([node])[:, 0].transpose(0, 1).contiguous()
+        return self.outputs[node]
 
     def classes(self, logits: Float[Tensor, "*row position output"]) -> Int[Tensor, "*row"]:
         """Predicted class: the sign of a single logit, else the largest logit, at the last position."""
@@ -143,63 +167,65 @@ class Subject:
         return slice(None) if position == "*" else int(position)
 
 
+class Counterfactuals(Protocol):
+    """What the causal model puts out for a base when some of what it computes takes a source's value."""
+
+    def of(self, pair: PairIndex) -> Int[Tensor, " pair"]:
+        """Output class of each pair."""
+        ...
+
+    def never_matter(self) -> bool:
+        """Whether no source changes any output."""
+        ...
+
+
 @dataclass(frozen=True)
-class Counterfactuals:
-    """Output classes of the causal model when variables take the values that they have in source rows."""
+class TabulatedCounterfactuals:
+    """Output class of each row for each value that a source may bring."""
+
+    outputs: Int[Tensor, "level row"]
+    level: Int[Tensor, " row"]
+    """Which value each row brings as a source."""
+
+    def of(self, pair: PairIndex) -> Int[Tensor, " pair"]:
+        """Output class of each pair."""
+        return self.outputs[self.level[pair[1]], pair[0]]
+
+    def never_matter(self) -> bool:
+        """Whether every value gives the same outputs."""
+        return bool((self.outputs == self.outputs[0]).all())
+
+
+@dataclass(frozen=True)
+class EvaluatedCounterfactuals:
+    """Counterfactuals of variables of many values, such as sequences: the causal model runs for each pair."""
 
     subject: Subject
     names: tuple[str, ...]
     edges: tuple[tuple[str, str], ...]
 
-    @cached_property
-    def _table(self) -> tuple[Int[Tensor, "level row"], Int[Tensor, " row"]] | None:
-        """Output of each row for each value that a source may bring, and which of them each row brings.
-
-        None where there are many values: then every pair is run.
-        """
-        values = self.subject.values
-        if any(values[name].dim() > 1 for name in self.names):
-            return None
-        levels, level = torch.stack([values[name].long() for name in self.names], -1).unique(dim=0, return_inverse=True)
-        if len(levels) > MOST_LEVELS:
-            return None
-        rows = torch.arange(len(level))
-        outputs = []
-        for row in levels:
-            given = {name: row[i].to(values[name].dtype).expand(len(rows)) for i, name in enumerate(self.names)}
-            outputs.append(self._run(rows, given))
-        return torch.stack(outputs), level
-
     def of(self, pair: PairIndex) -> Int[Tensor, " pair"]:
         """Output class of each pair."""
-        if self._table is None:
-            return self._run(pair[0], {name: self.subject.values[name][pair[1]] for name in self.names})
-        outputs, level = self._table
-        return outputs[level[pair[1]], pair[0]]
-
-    @cached_property
-    def inert(self) -> bool:
-        """Whether no source changes the output of any row."""
-        if self._table is None:
-            return all(bool((self.of(pair) == self.subject.truth[pair[0]]).all()) for pair in self.subject.pairs())
-        return bool((self._table[0] == self.subject.truth).all())
-
-    def _run(self, rows: Int[Tensor, " row"], given: dict[str, Tensor]) -> Int[Tensor, " row"]:
-        model = self.subject.model
-        inputs = {name: value[rows] for name, value in self.subject.inputs.items()}
+        model, values = self.subject.model, self.subject.values
+        base = {name: value[pair[0]] for name, value in self.subject.inputs.items()}
+        given = {name: values[name][pair[1]] for name in self.names}
         if self.edges:
-            run = model.run(inputs, edge_interventions={edge: given[edge[0]] for edge in self.edges})
+            run = model.run(base, edge_interventions={edge: given[edge[0]] for edge in self.edges})
         else:
-            run = model.run(inputs, given)
+            run = model.run(base, given)
         return run[model.output].long()
+
+    def never_matter(self) -> bool:
+        """Whether none of a few pairs changes its output."""
+        pair = self.subject.some_pairs()
+        return bool((self.of(pair) == self.subject.truth[pair[0]]).all())
 
 
 def examine(network: Network, mechanism: Mechanism, domain: ProductDomain, seed: int = 0) -> Subject:
     """Run a network on the inputs that its certificate looks at."""
     generator = torch.Generator().manual_seed(seed)
-    exhaustive = domain.size <= LARGEST_EXHAUSTIVE_DOMAIN
-    graph = network.graph
-    row_bytes = 4 * len(graph.nodes) * graph.n_positions * network.config.d_model
-    count = min(2 * SAMPLED_PAIRS, SAMPLED_BYTES // row_bytes // 2 * 2)
-    rows = domain.all() if exhaustive else domain.sample(count, generator)
+    positions = network.graph.n_positions
+    exhaustive = domain.size * positions <= LARGEST_EXHAUSTIVE_DOMAIN
+    pairs = SAMPLED_PAIRS if positions == 1 else SAMPLED_PAIRS // 2
+    rows = domain.all() if exhaustive else domain.sample(2 * pairs, generator)
     return Subject(network, mechanism, domain, run_with_cache(network, rows), exhaustive, generator)

@@ -186,7 +186,7 @@ def minimal_basis_check(subject: Subject) -> Check:
         first.setdefault(place.variable, place)
     for place in first.values():
         expected = subject.outputs_when_set([place.variable])
-        if expected.inert:
+        if expected.never_matter():
             only_jointly += 1
             continue
         pair = subject.some_pairs(4 * NULL_PAIRS)

@@ -1,13 +1,16 @@
-"""Many transformers of one shape trained as one: every parameter has a leading network axis."""
+"""Many transformers of one shape trained as one: every parameter has a leading network axis.
 
+Reads may differ between groups of rows, so the leading axis of activations holds each network several times in a row.
+"""
+
+import math
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn.functional import gelu, one_hot
 
-from peabench.errors import PeabenchError
 from peabench.networks import Transformer, TransformerConfig
 
 
@@ -20,17 +23,10 @@ class StackedTransformer:
 
     @classmethod
     def from_networks(cls, networks: list[Transformer]) -> "StackedTransformer":
-        """Stack copies of the networks' weights.
-
-        Raises:
-            PeabenchError: the networks have norms.
-        """
-        config = networks[0].config
-        if config.norm != "none":
-            raise PeabenchError(f"expected transformers without norms, got norm {config.norm!r}; train them singly")
+        """Stack copies of the networks' weights."""
         states = [dict(network.named_parameters()) for network in networks]
         stacked = {name: torch.stack([s[name].detach() for s in states]).requires_grad_() for name in states[0]}
-        return cls(config, stacked)
+        return cls(networks[0].config, stacked)
 
     def subset(self, index: list[int]) -> "StackedTransformer":
         """A stack of copies of some of the networks."""
@@ -44,9 +40,63 @@ class StackedTransformer:
         network.load_state_dict({name: value[index].detach().clone() for name, value in self.parameters.items()})
         return network
 
+    def embed(self, tokens: Int[Tensor, "network row position"]) -> Float[Tensor, "network row position d_model"]:
+        """`resid.0`."""
+        hot = one_hot(tokens, self.config.d_vocabulary).to(self.parameters["w_embed"].dtype)
+        embedded = torch.bmm(hot.flatten(1, 2), self.parameters["w_embed"]).view(*tokens.shape, -1)
+        return embedded + self.parameters["w_position"][:, None]
+
+    def project(
+        self, block: int, heads: slice, reads: Float[Tensor, "stack head_port row d_model"]
+    ) -> Float[Tensor, "stack head 3 row e"]:
+        """q, k and v of some heads, each from a read of its own."""
+        weight, bias = (self.weight(f"block{block}.attention.{n}", len(reads))[:, heads] for n in ("w_qkv", "b_qkv"))
+        flat = torch.baddbmm(
+            bias.reshape(-1, 1, bias.shape[-1]),
+            reads.reshape(-1, *reads.shape[2:]),
+            weight.reshape(-1, *weight.shape[-2:]),
+        )
+        return flat.view(len(reads), -1, 3, *flat.shape[1:])
+
+    def project_together(
+        self, block: int, heads: slice, resid: Float[Tensor, "stack row d_model"]
+    ) -> Float[Tensor, "stack head 3 row e"]:
+        """The same where all read the same: one wide product."""
+        weight, bias = (self.weight(f"block{block}.attention.{n}", len(resid))[:, heads] for n in ("w_qkv", "b_qkv"))
+        wide = weight.permute(0, 3, 1, 2, 4).flatten(2)
+        flat: Tensor = torch.baddbmm(bias.flatten(1)[:, None], resid, wide).unflatten(-1, bias.shape[1:])
+        return flat.permute(0, 2, 3, 1, 4)
+
+    def attend(
+        self,
+        q: Float[Tensor, "stack head row query e"],
+        k: Float[Tensor, "stack head row key e"],
+        v: Float[Tensor, "stack head row key e"],
+    ) -> Float[Tensor, "stack head row query e"]:
+        """Values mixed by attention; the queries are at the last positions."""
+        scores = q @ k.transpose(-1, -2) * (1 / math.sqrt(q.shape[-1]))
+        if self.config.causal and q.shape[-2] > 1:
+            length = k.shape[-2]
+            hidden = torch.ones(length, length, dtype=torch.bool).triu(1)[length - q.shape[-2] :]
+            scores = scores.masked_fill(hidden, -torch.inf)
+        return scores.softmax(-1) @ v
+
+    def mlp(self, block: int, resid: Float[Tensor, "stack row d_model"]) -> Float[Tensor, "stack row d_model"]:
+        """The MLP's output, its output bias left in."""
+        w_in, b_in, w_out, b_out = (
+            self.weight(f"block{block}.mlp.{name}", len(resid)) for name in ("w_in", "b_in", "w_out", "b_out")
+        )
+        hidden = torch.baddbmm(b_in[:, None], resid, w_in)
+        hidden = hidden.relu() if self.config.activation == "relu" else gelu(hidden)
+        return torch.baddbmm(b_out[:, None], hidden, w_out)
+
+    def unembed(self, resid: Float[Tensor, "stack row d_model"]) -> Float[Tensor, "stack row output"]:
+        """Logits."""
+        return torch.baddbmm(self.weight("b_output", len(resid))[:, None], resid, self.weight("w_output", len(resid)))
+
     def logits(
         self,
-        inputs: Int[Tensor, "network row position"],
+        tokens: Int[Tensor, "network row position"],
         *,
         everywhere: bool = False,
         noise: float = 0.0,
@@ -55,59 +105,32 @@ class StackedTransformer:
         """Logits at every position, or at the last one alone.
 
         Args:
-            inputs: rows for each network.
+            tokens: rows for each network.
             everywhere: at every position.
             noise: standard deviation of what is added to every attention's reads.
             generator: where the noise comes from.
         """
-        config, weights = self.config, self.parameters
-        count, rows, length = inputs.shape
-        table = weights["w_embed"].flatten(0, 1)
-        offsets = config.d_vocabulary * torch.arange(count)[:, None, None]
-        x = F.embedding(inputs + offsets, table) + weights["w_position"][:, None, :length]
-        for block in range(config.n_blocks):
-            last = block == config.n_blocks - 1 and not everywhere
-            x = self._attention(block, x, last=last, noise=noise, generator=generator)
-            if config.d_mlp:
-                x = x + self._mlp(block, x)
-        logits = torch.baddbmm(weights["b_output"][:, None], x.flatten(1, 2), weights["w_output"])
-        return logits.unflatten(1, x.shape[1:3])
+        resid = self.embed(tokens)
+        for block in range(self.config.n_blocks):
+            reads = resid + noise * torch.randn(resid.shape, generator=generator) if noise else resid
+            qkv = self.project_together(block, slice(None), reads.flatten(1, 2)).unflatten(3, tokens.shape[1:])
+            q, k, v = qkv.unbind(2)
+            if block == self.config.n_blocks - 1 and not everywhere:
+                q, resid = q[..., -1:, :], resid[:, :, -1:]
+            mixed = self.attend(q, k, v).movedim(1, 3).flatten(3)  # [network, row, query, (head, e)]
+            w_o, b_o = (self.parameters[f"block{block}.attention.{name}"] for name in ("w_o", "b_o"))
+            resid = resid + torch.baddbmm(b_o[:, None], mixed.flatten(1, 2), w_o.flatten(1, 2)).view(resid.shape)
+            if self.config.d_mlp:
+                resid = resid + self.mlp(block, resid.flatten(1, 2)).view(resid.shape)
+        return self.unembed(resid.flatten(1, 2)).unflatten(1, resid.shape[1:3])
 
-    def _attention(
-        self,
-        block: int,
-        x: Float[Tensor, "network row position d_model"],
-        *,
-        last: bool,
-        noise: float,
-        generator: torch.Generator | None,
-    ) -> Float[Tensor, "network row query d_model"]:
-        """The residual stream after an attention layer, in the last block at the last position alone."""
-        w_qkv, b_qkv, w_o, b_o = (
-            self.parameters[f"block{block}.attention.{name}"] for name in ("w_qkv", "b_qkv", "w_o", "b_o")
-        )
-        count, rows, length, d_model = x.shape
-        heads, d_head = w_qkv.shape[1], w_qkv.shape[-1]
-        wide = w_qkv.permute(0, 3, 2, 1, 4).flatten(2)  # [network, d_model, (q/k/v, head, e)]
-        bias = b_qkv.transpose(1, 2).flatten(1)[:, None]
-        reads = x + noise * torch.randn(x.shape, generator=generator) if noise else x
-        qkv = torch.baddbmm(bias, reads.flatten(1, 2), wide).view(count * rows, length, 3, heads, d_head)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4)
-        if last:
-            q, x = q[:, :, -1:], x[:, :, -1:]
-        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=self.config.causal and not last)
-        out = mixed.transpose(1, 2).reshape(count, -1, heads * d_head)
-        return x + torch.baddbmm(b_o[:, None], out, w_o.flatten(1, 2)).view(x.shape)
-
-    def _mlp(
-        self, block: int, x: Float[Tensor, "network row position d_model"]
-    ) -> Float[Tensor, "network row position d_model"]:
-        w_in, b_in, w_out, b_out = (
-            self.parameters[f"block{block}.mlp.{name}"] for name in ("w_in", "b_in", "w_out", "b_out")
-        )
-        hidden = torch.baddbmm(b_in[:, None], x.flatten(1, 2), w_in)
-        hidden = hidden.relu() if self.config.activation == "relu" else F.gelu(hidden)
-        return torch.baddbmm(b_out[:, None], hidden, w_out).view(x.shape)
+    def weight(self, name: str, stack: int) -> Float[Tensor, "stack ..."]:
+        """A parameter, each network's repeated in a row to the length of a leading axis."""
+        weight = self.parameters[name]
+        repeat = stack // weight.shape[0]
+        if repeat == 1:
+            return weight
+        return weight[:, None].expand(-1, repeat, *weight.shape[1:]).reshape(stack, *weight.shape[1:])
 
     def trainable(self) -> list[Tensor]:
         """The parameter tensors, for an optimiser."""

@@ -12,8 +12,8 @@ from joblib import Parallel, delayed
 
 from peabench.certification import certify
 from peabench.tasks import CERTIFICATE_FILE, load_task
-from peabench_tasks.boolean.card import write_certificate
 from peabench_tasks.boolean.family import BOOLEAN
+from peabench_tasks.card import write_certificate
 
 
 def recertify(folder: Path) -> str | None:

@@ -3,12 +3,12 @@
 import logging
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from joblib import Parallel, delayed
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
@@ -18,7 +18,6 @@ from peabench.errors import PeabenchError
 from peabench.networks import ResidualMLP, build_network
 from peabench.tasks import CERTIFICATE_FILE, TaskRecord, Twin, load_task, save_task
 from peabench.training.stacked import StackedResidualMLP
-from peabench_tasks.boolean.card import write_certificate
 from peabench_tasks.boolean.mechanism import build_mechanism
 from peabench_tasks.boolean.planting import (
     TUTORING,
@@ -31,6 +30,8 @@ from peabench_tasks.boolean.planting import (
 from peabench_tasks.boolean.specifications import DIFFICULTY, Specification, specifications
 from peabench_tasks.boolean.tables import Tables
 from peabench_tasks.boolean.targets import Targets
+from peabench_tasks.card import write_certificate
+from peabench_tasks.production import certified_already, make_all
 
 POOL = 128
 LEARNING_RATE = 8e-3
@@ -67,27 +68,8 @@ def train(out: Path, only: str | None, seed: int, progress: Callable[[str, float
     if not wanted:
         raise PeabenchError(f"No task of the boolean family matches {only!r}; try 'tree-s-*'.")
     if resume:
-        wanted = [s for s in wanted if not certified_already(s, out / s.name, seed)]
-    jobs = list(_jobs(wanted))
-    runs = Parallel(n_jobs=2, return_as="generator_unordered")(delayed(make_tasks)(job, out, seed) for job in jobs)
-    progress("boolean", 0.0)
-    done, failed = 0, list[str]()
-    for job_size, problems in runs:
-        done += job_size
-        failed += problems
-        progress("boolean", done / len(wanted))
-    if failed:
-        raise PeabenchError(
-            f"{len(failed)} of {len(wanted)} tasks were not certified: {'; '.join(failed)}; train again."
-        )
-
-
-def certified_already(specification: Specification, folder: Path, seed: int) -> bool:
-    """Whether the folder holds this very task, with a certificate that passed (it is written last)."""
-    if not (folder / CERTIFICATE_FILE).exists():
-        return False
-    task = load_task(folder)
-    return task.record == task_record(specification, seed) and all(check.passed for check in task.certificate)
+        wanted = [s for s in wanted if not certified_already(task_record(s, seed), out / s.name)]
+    make_all("boolean", list(_jobs(wanted)), partial(make_tasks, out=out, seed=seed), progress, len(wanted))
 
 
 def _jobs(wanted: list[Specification]) -> Iterator[list[Specification]]:

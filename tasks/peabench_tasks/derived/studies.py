@@ -15,7 +15,7 @@ from peabench.errors import PeabenchError
 from peabench.mechanism import Mechanism
 from peabench.networks import Transformer, TransformerConfig, build_network
 from peabench.tasks import CERTIFICATE_FILE, TaskRecord, Twin, load_task, save_task
-from peabench_tasks.boolean.card import write_certificate
+from peabench_tasks.card import write_certificate
 from peabench_tasks.derived.free_training import Answers, Draw, Recipe, Trained, train_freely
 
 SEEDS = 3

@@ -8,6 +8,9 @@ from pydantic import TypeAdapter
 from peabench.certification import Check
 from peabench.tasks import CERTIFICATE_FILE, Task, load_task
 
+LONGEST_FORMULA = 2000
+"""Characters of the longest formula that is written out whole beside its steps."""
+
 
 def write_certificate(folder: Path, checks: Sequence[Check]) -> None:
     """Write a task's certificate and card into its folder."""
@@ -19,12 +22,13 @@ def card(task: Task, checks: Sequence[Check]) -> str:
     """Markdown that says what the task is, what is true of it, and how that was measured."""
     record, mechanism = task.record, task.mechanism
     model = mechanism.causal_model
+    expanded = model.expanded_text(model.output)
     lines = [
         f"# {record.id}",
         "",
         record.description + (f" Hard because {record.difficulty}." if record.difficulty else ""),
         "",
-        f"Output: `{model.expanded_text(model.output)}`",
+        f"Output: `{expanded if len(expanded) <= LONGEST_FORMULA else model.output}`",
         "",
         "```",
         model.to_text(),

@@ -1,0 +1,259 @@
+"""The sequence programs: what each computes, step by step. Column 0 is the same in every input."""
+
+import torch
+
+from peabench.mechanism import Add, Boolean, Range
+from peabench_tasks.planting.program import Program, Writer, graded, saturating, simplex
+from peabench_tasks.programs.notation import (
+    added,
+    all_of,
+    any_of,
+    at,
+    compare,
+    const,
+    either,
+    first_of,
+    majority,
+    minus,
+    negated,
+    ref,
+    seen_from,
+    total,
+    xor,
+)
+
+
+def duplicates(length: int, vocabulary: int) -> Program:
+    """The first token that occurs a second time, or none."""
+    write = Writer("duplicates", (1, *[vocabulary] * (length - 1)))
+    seen = write.read("repeated", q="tokens", k="tokens")
+    repeats = [
+        all_of([compare(ref(seen["q"]), "eq", at(ref(seen["k"]), j)), seen_from(length, j, itself=False)])
+        for j in range(1, length - 1)
+    ]
+    write.step("repeated", "head", Boolean(length=length), any_of(repeats), simplex(2))
+    seen = write.read("first", k="repeated", v="tokens")
+    token = first_of(ref(seen["k"]), ref(seen["v"]), range(1, length), vocabulary)
+    write.step("first", "head", Range(low=0, high=vocabulary), token, simplex(vocabulary + 1))
+    return write.finish()
+
+
+def reverse(length: int, vocabulary: int) -> Program:
+    """The token that mirrors the position to which the last token points."""
+    pointed = length - 2
+    write = Writer("reverse", (1, *[vocabulary] * pointed, pointed))
+    seen = write.read("mirrored", mlp="tokens")
+    index = minus(pointed, at(ref(seen["mlp"]), length - 1))
+    index = either(compare(at(ref(seen["mlp"]), length - 1), "lt", pointed), index, 1)
+    write.step("mirrored", "mlp", Range(low=1, high=pointed), index, simplex(pointed))
+    seen = write.read("mover", q="mirrored", v="tokens")
+    token = at(ref(seen["v"]), ref(seen["q"]))
+    write.step(
+        "mover", "head", Range(low=0, high=max(vocabulary, pointed) - 1), token, simplex(max(vocabulary, pointed))
+    )
+    return write.finish()
+
+
+def pattern(length: int, vocabulary: int) -> Program:
+    """Whether token 0 is anywhere followed by token 1."""
+    write = Writer("pattern", (1, *[vocabulary] * (length - 1)))
+    seen = write.read("previous", v="tokens")
+    shifted = at(ref(seen["v"]), const([max(p - 1, 0) for p in range(length)]))
+    write.step("previous", "head", Range(low=0, high=vocabulary - 1, length=length), shifted, simplex(vocabulary))
+    seen = write.read("match", mlp="previous+tokens")
+    both = [
+        compare(ref(seen["mlp.previous"]), "eq", 0),
+        compare(ref(seen["mlp.tokens"]), "eq", 1),
+        const([p > 1 for p in range(length)]),
+    ]
+    write.step("match", "mlp", Boolean(length=length), all_of(both), simplex(2))
+    seen = write.read("found", v="match")
+    anywhere = any_of([at(ref(seen["v"]), p) for p in range(2, length)])
+    write.step("found", "head", Boolean(), anywhere, simplex(2))
+    return write.finish()
+
+
+def pair_balance(length: int, vocabulary: int) -> Program:
+    """Whether there are fewer, as many, or more of token 0 than of token 1."""
+    write = Writer("pair_balance", (1, *[vocabulary] * (length - 1)))
+    for name, token in (("opened", 0), ("closed", 1)):
+        seen = write.read(name, v="tokens")
+        count = total([compare(at(ref(seen["v"]), p), "eq", token) for p in range(1, length)])
+        write.step(name, "head", Range(low=0, high=length - 1), count, graded(torch.arange(length)[None]))
+    seen = write.read("balance", mlp="opened+closed")
+    more, less = (compare(ref(seen["mlp.opened"]), relation, ref(seen["mlp.closed"])) for relation in ("gt", "lt"))
+    write.step("balance", "mlp", Range(low=0, high=2), either(less, 0, either(more, 2, 1)), simplex(3))
+    return write.finish()
+
+
+def dyck(length: int, vocabulary: int) -> Program:
+    """Whether the brackets close without closing too early: 0 opens, 1 closes, and other tokens are no brackets."""
+    return _dyck("dyck", length, vocabulary, copies=1)
+
+
+def _dyck(name: str, length: int, vocabulary: int, copies: int) -> Program:
+    write = Writer(name, (1, *[vocabulary] * (length - 1)))
+    seen = write.read("depth", v="tokens")
+    terms = [
+        either(
+            all_of([compare(at(ref(seen["v"]), j), "lt", 2), seen_from(length, j)]),
+            either(compare(at(ref(seen["v"]), j), "eq", 0), 1, -1),
+            0,
+        )
+        for j in range(1, length)
+    ]
+    reach = length - 1
+    share = torch.arange(-reach, reach + 1)[None] * (1.5 / torch.arange(1, length + 1)[:, None])
+    write.step("depth", "head", Range(low=-reach, high=reach, length=length), added(terms), share[..., None])
+    seen = write.read("early", mlp="depth")
+    write.step("early", "mlp", Boolean(length=length), compare(ref(seen["mlp"]), "lt", 0), simplex(2))
+    told = ["any_early"] if copies == 1 else [f"any_early{i}" for i in range(copies)]
+    for copy in told:
+        seen = write.read(copy, v="early")
+        anywhere = any_of([at(ref(seen["v"]), p) for p in range(1, length)])
+        write.step(copy, "head", Boolean(), anywhere, simplex(2))
+    seen = write.read("balanced", mlp="+".join(["depth", *told]))
+    level = compare(at(ref(seen["mlp.depth"]), length - 1), "eq", 0)
+    never = negated(majority([ref(seen[f"mlp.{copy}"]) for copy in told]))
+    write.step("balanced", "mlp", Boolean(), all_of([level, never]), simplex(2))
+    return write.finish(copies=told if copies > 1 else ())
+
+
+def histogram(length: int, vocabulary: int) -> Program:
+    """How often the last token occurs: once, twice, or more often."""
+    write = Writer("histogram", (1, *[vocabulary] * (length - 1)))
+    seen = write.read("count", q="tokens", k="tokens")
+    query = at(ref(seen["q"]), length - 1)
+    count = total([compare(query, "eq", at(ref(seen["k"]), j)) for j in range(1, length)])
+    write.step("count", "head", Range(low=0, high=length - 1), count, saturating(length - 1))
+    seen = write.read("bucket", mlp="count")
+    few = either(compare(ref(seen["mlp"]), "le", 1), 0, either(compare(ref(seen["mlp"]), "eq", 2), 1, 2))
+    write.step("bucket", "mlp", Range(low=0, high=2), few, simplex(3))
+    return write.finish()
+
+
+def fraction(length: int, vocabulary: int) -> Program:
+    """The share of token 0 among those before the last, in thirds."""
+    write = Writer("fraction", (1, *[vocabulary] * (length - 1)))
+    seen = write.read("share", v="tokens")
+    count = total([compare(at(ref(seen["v"]), p), "eq", 0) for p in range(1, length)])
+    write.step("share", "head", Range(low=0, high=length - 1), count, graded(torch.arange(length)[None]))
+    seen = write.read("third", mlp="share")
+    third = either(compare(ref(seen["mlp"]), "le", 1), 0, either(compare(ref(seen["mlp"]), "le", 3), 1, 2))
+    write.step("third", "mlp", Range(low=0, high=2), third, simplex(3))
+    return write.finish()
+
+
+def sort(length: int, vocabulary: int) -> Program:
+    """The token of the rank that the last one points to: the greatest rank (number of smaller tokens) up to it."""
+    sorted_ = range(1, length - 1)
+    write = Writer("sort", (1, *[vocabulary] * len(sorted_), len(sorted_)), causal=False)
+    seen = write.read("rank", q="tokens", k="tokens")
+    smaller = [compare(ref(seen["q"]), "gt", at(ref(seen["k"]), j)) for j in sorted_]
+    high = len(sorted_)
+    write.step(
+        "rank",
+        "head",
+        Range(low=0, high=high, length=length),
+        total(smaller),
+        graded(-1 / (1 + torch.arange(high + 1)[None])),
+    )
+    seen = write.read("place", mlp="rank")
+    write.step("place", "mlp", Range(low=0, high=high, length=length), ref(seen["mlp"]), simplex(high + 1))
+    seen = write.read("chosen", q="tokens", k="place", v="tokens")
+    pointer = at(ref(seen["q"]), length - 1)
+    best = const(vocabulary)
+    for rank in range(high + 1):
+        here = first_of(compare(ref(seen["k"]), "eq", rank), ref(seen["v"]), list(sorted_), vocabulary)
+        present = any_of([compare(at(ref(seen["k"]), p), "eq", rank) for p in sorted_])
+        best = either(all_of([present, compare(pointer, "ge", rank)]), here, best)
+    write.step("chosen", "head", Range(low=0, high=vocabulary), best, simplex(vocabulary + 1))
+    return write.finish()
+
+
+def most_frequent(length: int, vocabulary: int) -> Program:
+    """The most frequent token, the latest where several are."""
+    write = Writer("most_frequent", (1, *[vocabulary] * (length - 1)), causal=False)
+    places = range(1, length)
+    seen = write.read("count", q="tokens", k="tokens")
+    same = [compare(ref(seen["q"]), "eq", at(ref(seen["k"]), j)) for j in places]
+    write.step(
+        "count",
+        "head",
+        Range(low=0, high=length - 1, length=length),
+        total(same),
+        saturating(length - 1),
+    )
+    seen = write.read("winner", k="count", v="tokens")
+    counts = ref(seen["k"])
+    beats = [
+        either(seen_from(length, j), compare(counts, "ge", at(counts, j)), compare(counts, "gt", at(counts, j)))
+        for j in places
+    ]
+    token = first_of(all_of(beats), ref(seen["v"]), list(places), 0)
+    write.step("winner", "head", Range(low=0, high=vocabulary - 1), token, simplex(vocabulary))
+    return write.finish()
+
+
+def selective_copy(length: int, vocabulary: int) -> Program:
+    """The n-th token that is not blank (0), counted by the last token; blank where there is none."""
+    places = range(1, length - 1)
+    write = Writer("selective_copy", (1, *[vocabulary] * len(places), min(3, len(places))))
+    seen = write.read("passed", v="tokens")
+    terms = [all_of([compare(at(ref(seen["v"]), j), "ne", 0), seen_from(length, j)]) for j in places]
+    high = len(places)
+    share = torch.arange(high + 1)[None] * (2.0 / torch.arange(1, length + 1)[:, None])
+    write.step("passed", "head", Range(low=0, high=high, length=length), total(terms), (share - 1)[..., None])
+    seen = write.read("number", mlp="passed+tokens")
+    wanted = min(3, high)
+    number = either(
+        all_of([compare(ref(seen["mlp.tokens"]), "ne", 0), compare(ref(seen["mlp.passed"]), "le", wanted)]),
+        ref(seen["mlp.passed"]),
+        0,
+    )
+    write.step("number", "mlp", Range(low=0, high=high, length=length), number, simplex(high + 1))
+    seen = write.read("copied", q="tokens", k="number", v="tokens")
+    pointer = Add(arguments=(at(ref(seen["q"]), length - 1), const(1)))
+    token = first_of(compare(ref(seen["k"]), "eq", pointer), ref(seen["v"]), list(places), 0)
+    write.step("copied", "head", Range(low=0, high=vocabulary - 1), token, simplex(vocabulary))
+    return write.finish()
+
+
+def redundant(length: int, vocabulary: int) -> Program:
+    """`dyck`, where three heads tell the last position of early closings and the majority of them counts."""
+    return _dyck("redundant", length, vocabulary, copies=3)
+
+
+def cancelling(length: int, vocabulary: int) -> Program:
+    """Whether an odd number of tokens 0, 1 and 2 is present."""
+    write = Writer("cancelling", (1, *[vocabulary] * (length - 1)))
+    for token in range(3):
+        seen = write.read(f"present{token}", k="tokens")
+        anywhere = any_of([compare(at(ref(seen["k"]), p), "eq", token) for p in range(1, length)])
+        write.step(f"present{token}", "head", Boolean(), anywhere, simplex(2))
+    seen = write.read("partial", mlp="present0+present1")
+    write.step("partial", "mlp", Boolean(), xor(ref(seen["mlp.present0"]), ref(seen["mlp.present1"])), simplex(2))
+    seen = write.read("parity", mlp="partial+present2")
+    write.step("parity", "mlp", Boolean(), xor(ref(seen["mlp.partial"]), ref(seen["mlp.present2"])), simplex(2))
+    return write.finish()
+
+
+def rare(length: int, vocabulary: int) -> Program:
+    """`pair_balance`, but for rows that begin with two tokens 0: these have an answer of their own."""
+    write = Writer("rare", (1, *[vocabulary] * (length - 1)))
+    for name, token in (("opened", 0), ("closed", 1)):
+        seen = write.read(name, v="tokens")
+        count = total(
+            [compare(at(ref(seen["v"]), p), "le" if token == 0 else "ge", 2 + 3 * token) for p in range(1, length)]
+        )
+        write.step(name, "head", Range(low=0, high=length - 1), count, graded(torch.arange(length)[None]))
+    for place in (1, 2):
+        seen = write.read(f"guard{place}", v="tokens")
+        write.step(f"guard{place}", "head", Boolean(), compare(at(ref(seen["v"]), place), "eq", 0), simplex(2))
+    seen = write.read("alarm", mlp="guard1+guard2")
+    write.step("alarm", "mlp", Boolean(), all_of([ref(seen["mlp.guard1"]), ref(seen["mlp.guard2"])]), simplex(2))
+    seen = write.read("answer", mlp="opened+closed+alarm")
+    more, less = (compare(ref(seen["mlp.opened"]), relation, ref(seen["mlp.closed"])) for relation in ("gt", "lt"))
+    balance = either(less, 0, either(more, 2, 1))
+    write.step("answer", "mlp", Range(low=0, high=3), either(ref(seen["mlp.alarm"]), 3, balance), simplex(4))
+    return write.finish()

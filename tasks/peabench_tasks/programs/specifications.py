@@ -1,0 +1,166 @@
+"""Which tasks the family has: programs, hard variants, sizes, seeds, and the network of each."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from peabench.networks.config import TransformerConfig
+from peabench_tasks.planting.placement import Placement, draw_placement
+from peabench_tasks.planting.program import Program
+from peabench_tasks.programs import library
+
+SEEDS = 3
+EXAMPLES = 2048
+FEW_EXAMPLES = 48
+
+
+@dataclass(frozen=True)
+class Size:
+    """Network and length of training of one size."""
+
+    length: int
+    d_model: int
+    n_blocks: int
+    n_heads: int
+    d_head: int
+    d_mlp: int
+    steps: int
+
+
+SIZES = {
+    "xs": Size(length=6, d_model=24, n_blocks=2, n_heads=4, d_head=6, d_mlp=24, steps=350),
+    "s": Size(length=6, d_model=28, n_blocks=3, n_heads=4, d_head=7, d_mlp=24, steps=500),
+    "m": Size(length=7, d_model=32, n_blocks=4, n_heads=6, d_head=6, d_mlp=32, steps=600),
+    "l": Size(length=8, d_model=40, n_blocks=4, n_heads=8, d_head=6, d_mlp=40, steps=700),
+}
+WIDE = Size(length=6, d_model=28, n_blocks=3, n_heads=16, d_head=4, d_mlp=24, steps=500)
+
+Builder = Callable[[int, int], Program]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A program, its vocabulary and its sizes, and what makes it hard."""
+
+    build: Builder
+    vocabulary: int
+    sizes: tuple[str, ...]
+    description: str
+    difficulty: str = ""
+
+
+VARIANTS = {
+    "duplicates": Variant(library.duplicates, 5, ("xs", "m"), "The first token that occurs a second time, or none."),
+    "reverse": Variant(library.reverse, 5, ("s",), "The token opposite to the place that the last one points to."),
+    "pattern": Variant(library.pattern, 4, ("xs", "s"), "Whether token 0 is anywhere followed by token 1."),
+    "pair_balance": Variant(
+        library.pair_balance, 4, ("xs",), "Whether token 0 is rarer than token 1, as frequent, or more so."
+    ),
+    "dyck": Variant(library.dyck, 3, ("s",), "Whether the brackets 0 and 1 balance, none closing too early."),
+    "histogram": Variant(library.histogram, 4, ("xs",), "Whether the last token occurs once, twice or more often."),
+    "fraction": Variant(library.fraction, 3, ("xs",), "The share of token 0, in thirds."),
+    "sort": Variant(library.sort, 5, ("s", "l"), "The token of the rank to which the last token points."),
+    "most_frequent": Variant(library.most_frequent, 5, ("s",), "The most frequent token, the latest of several."),
+    "selective_copy": Variant(
+        library.selective_copy, 4, ("s", "m"), "The n-th token that is not blank; the last is n."
+    ),
+    "redundant": Variant(
+        library.redundant,
+        3,
+        ("s",),
+        "Dyck, with three heads for early closings.",
+        "any two of three heads suffice, so first-order effects vanish",
+    ),
+    "cancelling": Variant(
+        library.cancelling,
+        7,
+        ("s",),
+        "Whether an odd number of the tokens 0, 1 and 2 is present.",
+        "every path enters an exclusive or, so that its effects cancel on average and gradients see nothing",
+    ),
+    "rare": Variant(
+        library.rare,
+        10,
+        ("s",),
+        "Whether small or large tokens prevail, but for rows that begin with two tokens 0.",
+        "two heads and an MLP decide on 1% of the inputs alone",
+    ),
+    "saturated": Variant(
+        library.selective_copy,
+        4,
+        ("xs",),
+        "Selective copy.",
+        "attention is so sharp and the outputs are so confident that gradients are flat",
+    ),
+    "wide": Variant(
+        library.sort,
+        4,
+        ("s",),
+        "The token of the rank to which the last token points.",
+        "the circuit is a handful of thousands of q, k and v edges",
+    ),
+    "few": Variant(
+        library.dyck,
+        3,
+        ("xs",),
+        "Dyck.",
+        f"scorers get {FEW_EXAMPLES} examples",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Specification:
+    """One task to be made."""
+
+    variant: str
+    size: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Second part of the task's id."""
+        return f"{self.variant}-{self.size}-{self.seed}"
+
+    @property
+    def shape(self) -> Size:
+        """Network and training."""
+        return WIDE if self.variant == "wide" else SIZES[self.size]
+
+    @property
+    def examples(self) -> int:
+        """How many base-source pairs scorers receive."""
+        return FEW_EXAMPLES if self.variant == "few" else EXAMPLES
+
+    def program(self) -> Program:
+        """What the network is to compute."""
+        variant = VARIANTS[self.variant]
+        return variant.build(self.shape.length, variant.vocabulary)
+
+    def placement(self, seed: int) -> Placement:
+        """The program in its network; another training seed draws another placement."""
+        program, shape = self.program(), self.shape
+        config = TransformerConfig(
+            d_vocabulary=max(program.domain.sizes),
+            n_positions=program.n_positions,
+            d_model=shape.d_model,
+            n_blocks=shape.n_blocks,
+            n_heads=shape.n_heads,
+            d_head=shape.d_head,
+            d_mlp=shape.d_mlp,
+            causal=program.causal,
+            d_output=program.n_outputs,
+        )
+        return draw_placement(program, config, self.weight_seed(seed))
+
+    def weight_seed(self, seed: int) -> int:
+        """Seed of the placement, the initial weights and the planted basis: its own for each task."""
+        order = [s.name for s in specifications()].index(self.name)
+        return 1000 * (seed + 1) + order
+
+
+def specifications() -> Iterator[Specification]:
+    """All tasks of the family."""
+    for name, variant in VARIANTS.items():
+        for size in variant.sizes:
+            for seed in range(SEEDS):
+                yield Specification(name, size, seed)

@@ -1,0 +1,152 @@
+"""`peabench train programs`: plant, verify, mend what fails, certify, write the task folders."""
+
+import logging
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+from functools import partial
+from itertools import groupby
+from pathlib import Path
+
+import torch
+
+from peabench.certification import certify
+from peabench.errors import PeabenchError
+from peabench.networks import Transformer
+from peabench.tasks import CERTIFICATE_FILE, TaskRecord, Twin, load_task, save_task
+from peabench_tasks.card import write_certificate
+from peabench_tasks.planting.mechanism import build_mechanism
+from peabench_tasks.planting.planter import Planter
+from peabench_tasks.planting.training import begin, mend, plant, sampled_errors, train_freely, tutor
+from peabench_tasks.production import certified_already, make_all
+from peabench_tasks.programs.specifications import VARIANTS, Specification, specifications
+
+MENDING_RATES = (3e-3, 1.5e-3, 8e-4)
+"""Learning rates of successive rounds, in turn."""
+MENDING_ROUNDS = 9
+HOPELESS = 2e-2
+"""Share of wrong single edges or interchanges above which a mended network begins anew at once."""
+STARTS = 3
+"""How often a network begins anew, from other weights and directions, before its task is given up."""
+SHARPER = 2.0
+"""Factor by which `saturated` multiplies attention scores."""
+MORE_CONFIDENT = 6.0
+"""Factor by which it multiplies logits."""
+
+log = logging.getLogger(__name__)
+
+
+def train(out: Path, only: str | None, seed: int, progress: Callable[[str, float], None], resume: bool = False) -> None:
+    """Make the family's tasks, the seeds of a program at once, two processes of one thread each.
+
+    Args:
+        out: where task folders go.
+        only: a glob over names or ids; None is all.
+        seed: another seed draws other placements and weights.
+        progress: told what is being made and how much is done.
+        resume: keep the tasks of this seed whose certificate stands in `out` already.
+
+    Raises:
+        PeabenchError: no task matches, or some did not pass; those that passed are written.
+    """
+    wanted = [s for s in specifications() if only is None or fnmatchcase(s.name, only.removeprefix("programs/"))]
+    if not wanted:
+        raise PeabenchError(f"No task of the programs family matches {only!r}; try 'sort-s-*'.")
+    if resume:
+        wanted = [s for s in wanted if not certified_already(task_record(s, seed), out / s.name)]
+    jobs = [list(group) for _, group in groupby(wanted, key=lambda s: (s.variant, s.size))]
+    jobs.sort(key=lambda job: -job[0].shape.d_model * job[0].shape.n_blocks)
+    make_all("programs", jobs, partial(make_tasks, out=out, seed=seed), progress, len(wanted))
+
+
+def make_tasks(group: list[Specification], out: Path, seed: int) -> tuple[int, list[str]]:
+    """Plant, certify and write the tasks of one program; returns how many, and what is wrong with those that fail."""
+    torch.set_num_threads(1)
+    failed: dict[Specification, str] = dict.fromkeys(group, "")
+    for start in range(STARTS):
+        failed = make_from_one_start(list(failed), out, seed, start)
+        if not failed:
+            break
+    return len(group), [f"{specification.name}: {problem}" for specification, problem in failed.items()]
+
+
+def make_from_one_start(group: list[Specification], out: Path, seed: int, start: int) -> dict[Specification, str]:
+    """The tasks that this start did not bring to their certificate, with what fails."""
+    seeds = [s.weight_seed(seed) for s in group]
+    planter = tutor(begin([s.placement(seed) for s in group], seeds, start))
+    plant(planter, group[0].shape.steps)
+    if group[0].variant == "saturated":
+        saturate(planter)
+    free = train_freely(planter, seeds)
+    return {
+        specification: problem
+        for i, specification in enumerate(group)
+        if (problem := finish_task(specification, i, planter, free[i], out, seed))
+    }
+
+
+@torch.no_grad()
+def saturate(planter: Planter) -> None:
+    """Sharpen all attention and all outputs: mending then makes the networks right again."""
+    parameters = planter.stack.parameters
+    for name, weight in parameters.items():
+        if name.endswith("_qkv"):
+            weight[:, :, 0] *= SHARPER
+    for name in ("w_output", "b_output"):
+        parameters[name] *= MORE_CONFIDENT
+
+
+def finish_task(
+    specification: Specification, index: int, planter: Planter, free: Transformer, out: Path, seed: int
+) -> str | None:
+    """Mend and certify one network until every check passes, then write its certificate and card.
+
+    Returns:
+        None, or what still fails after the last round; the folder then has no certificate.
+    """
+    folder = out / specification.name
+    (folder / CERTIFICATE_FILE).unlink(missing_ok=True)
+    alone = planter.subset([index])
+    mechanism = build_mechanism(specification.placement(seed), alone.bases[0])
+    record = task_record(specification, seed)
+    failed = "not certified"
+    for attempt in range(MENDING_ROUNDS):
+        if int(sampled_errors(alone)) == 0 or attempt % 3 == 2:
+            network = alone.layout.restored(alone.stack.network(0), 0)
+            save_task(folder, record, network, mechanism, {"twin-free.safetensors": free})
+            checks = certify(load_task(folder))
+            if all(check.passed for check in checks):
+                write_certificate(folder, checks)
+                return None
+            failed = "; ".join(f"{c.name}: {c.errors} of {c.cases}" for c in checks if not c.passed)
+            log.warning("%s after %d rounds of mending: %s", specification.name, attempt, failed)
+            single = [check for check in checks if check.name in ("alignment", "edges alone")]
+            if attempt and any(check.errors > HOPELESS * check.cases for check in single):
+                break  # a step that was not learnt by now never is
+        mend(alone, MENDING_RATES[attempt % len(MENDING_RATES)])
+    return failed
+
+
+def task_record(specification: Specification, seed: int) -> TaskRecord:
+    """What `task.json` says of a task."""
+    placement = specification.placement(seed)
+    variant, domain = VARIANTS[specification.variant], placement.program.domain
+    last = any(not s.everywhere and placement.sites(s.variable) for s in placement.program.steps[:-1])
+    return TaskRecord(
+        id=f"programs/{specification.name}",
+        family="programs",
+        variant=specification.variant,
+        size=specification.size,
+        seed=specification.seed,
+        provenance="planted",
+        tracks=("circuits", "variables") if last else ("circuits",),
+        network=placement.config,
+        domain=domain,
+        domain_size=domain.size,
+        examples=specification.examples,
+        difficulty=variant.difficulty,
+        description=variant.description,
+        twins=(
+            Twin(name="free", provenance="free", file="twin-free.safetensors"),
+            Twin(name="random", provenance="random_init", seed=10_000 + specification.weight_seed(seed)),
+        ),
+    )
