@@ -78,7 +78,10 @@ def _attention(mechanism: Mechanism, graph: Graph) -> Complaints:
         if claim.head not in graph.nodes:
             yield f"attention.{i}.head", f"expected a head of the network, got {claim.head!r}; correct it"
         if claim.query >= graph.n_positions:
-            yield f"attention.{i}.query", f"expected a position below {graph.n_positions}, got {claim.query}; correct it"
+            yield (
+                f"attention.{i}.query",
+                f"expected a position below {graph.n_positions}, got {claim.query}",
+            )
         length = infer(claim.keys, mechanism.causal_model.kinds).length
         if length != graph.n_positions:
             yield f"attention.{i}.keys", f"expected one boolean per position ({graph.n_positions}), got {length}"

@@ -64,7 +64,8 @@ def judged(
     recorded: dict[str, float] | None = None,
 ) -> Check:
     """A check that passes where there are cases, no errors among them (or no more than the bar allows), and errors
-    beyond that on its null, which it must have."""
+    beyond that on its null, which it must have.
+    """
     bound = upper_bound(errors, cases, exhaustive)
     right = errors == 0 or bound <= bar
     passed = cases > 0 and right and null is not None and null.errors > bar * null.cases

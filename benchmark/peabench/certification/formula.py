@@ -1,7 +1,7 @@
 """The formula of a mechanism that was derived: what its network computes if nothing matters but what is claimed.
 
-It is the network with everything but the claim left out: heads look at the claimed keys and at nothing else,
-edges off the first minimal circuit carry their mean over the inputs, and so does every head of which nothing is claimed.
+It is the network with everything but the claim left out: heads look at the claimed keys and at nothing
+else, edges off the first minimal circuit carry their mean over the inputs, and so does every head without a claim.
 """
 
 from collections.abc import Iterator
@@ -58,7 +58,7 @@ class Formula:
         return self.activations.network.graph
 
     def attended(self) -> Iterator[Bool[Tensor, " row"]]:
-        """For each claim, whether the most attended key of each row is one of the claimed ones (or none is claimed)."""
+        """For each claim and row, whether the most attended key is one of the claimed ones (or none is claimed)."""
         for claim, keys in zip(self.claims, self.keys, strict=True):
             stage, head = head_of(self.graph, claim.head)
             queries, against = self.activations.queries[stage], self.activations.keys[stage]
@@ -70,7 +70,9 @@ class Formula:
             looked = keys.gather(1, scores.argmax(1, keepdim=True))[:, 0]
             yield looked | ~keys[:, : scores.shape[1]].any(1)
 
-    def logits(self, rows: Int[Tensor, " row"], source: Int[Tensor, " row"] | None = None) -> Float[Tensor, "row 1 output"]:
+    def logits(
+        self, rows: Int[Tensor, " row"], source: Int[Tensor, " row"] | None = None
+    ) -> Float[Tensor, "row 1 output"]:
         """What the formula gives at the last position.
 
         Args:
@@ -126,7 +128,7 @@ def attention_by_claim(
     reads: Float[Tensor, "3 row position d_model"],
     keys: dict[int, Bool[Tensor, "row position"]],
 ) -> Float[Tensor, "row position d_model"]:
-    """A head's output where it looks at given keys alone, evenly; at other queries, and where no key is given, as it does."""
+    """A head's output where it looks evenly at given keys; at other queries, and without keys, as it does."""
     block = network.block(network.graph.stages[stage].block)
     weights, x = block.attention, block.norm_attention(reads)
     q, k, v = (x @ weights.w_qkv[head][:, None] + weights.b_qkv[head][:, None, None]).unbind()

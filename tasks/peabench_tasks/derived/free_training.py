@@ -50,9 +50,7 @@ class Trained:
     halfway: list[Transformer]
 
 
-def train_freely(
-    config: TransformerConfig, seeds: list[int], draw: Draw, answers: Answers, recipe: Recipe
-) -> Trained:
+def train_freely(config: TransformerConfig, seeds: list[int], draw: Draw, answers: Answers, recipe: Recipe) -> Trained:
     """Train one network per seed on inputs of its own."""
     stack = StackedTransformer.from_networks([Transformer(config, torch.Generator().manual_seed(s)) for s in seeds])
     generator = torch.Generator().manual_seed(seeds[0])

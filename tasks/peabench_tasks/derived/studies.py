@@ -1,22 +1,25 @@
 """From a size of a derived family to its tasks: train several starts, explain each, keep those that are certified."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
-from joblib import Parallel, delayed
 
-from peabench.certification import Check, certify, certify_network
+from peabench.certification import certify
 from peabench.domain import ProductDomain
 from peabench.errors import PeabenchError
 from peabench.mechanism import Mechanism
-from peabench.networks import Transformer, TransformerConfig, build_network
+from peabench.networks import Transformer, TransformerConfig
 from peabench.tasks import CERTIFICATE_FILE, TaskRecord, Twin, load_task, save_task
 from peabench_tasks.card import write_certificate
 from peabench_tasks.derived.free_training import Answers, Draw, Recipe, Trained, train_freely
+from peabench_tasks.production import make_all
 
 SEEDS = 3
 EXAMPLES = 2048
@@ -97,53 +100,43 @@ def train_studies(
         raise PeabenchError(f"No task of the {family} family matches {only!r}; try '{studies[0].name(0)}'.")
     if resume:
         chosen = [(s, w) for s, w in chosen if not all(_certified(out / s.name(i)) for i in w)]
-    progress(family, 0.0)
-    runs = Parallel(n_jobs=2, return_as="generator_unordered")(delayed(make)(s, w, out, seed) for s, w in chosen)
-    failed = list[str]()
-    for done, problems in enumerate(runs):
-        failed += problems
-        progress(family, (done + 1) / len(chosen))
-    if failed:
-        raise PeabenchError(f"Tasks were not made: {'; '.join(failed)}; train again with another seed.")
-    progress(family, 1.0)
+    make_all(family, chosen, partial(make, out=out, seed=seed), progress, sum(len(w) for _, w in chosen))
 
 
-def make(study: Study, wanted: Sequence[int], out: Path, seed: int) -> list[str]:
-    """Train all starts of a size, certify them in turn, and write the wanted tasks; what is wrong with those missing."""
+def make(job: tuple[Study, Sequence[int]], out: Path, seed: int) -> tuple[int, list[str]]:
+    """Train all starts of a size and make its wanted tasks; how many, and what is wrong with those missing."""
+    study, wanted = job
     torch.set_num_threads(1)
     seeds = [study.weight_seed(start, seed) for start in range(study.starts)]
-    return certified_tasks(study, train_freely(study.network, seeds, study.draw, study.answers, study.recipe), wanted, out, seed)
+    trained = train_freely(study.network, seeds, study.draw, study.answers, study.recipe)
+    return len(wanted), certified_tasks(study, trained, wanted, out, seed)
 
 
 def certified_tasks(study: Study, trained: Trained, wanted: Sequence[int], out: Path, seed: int) -> list[str]:
     """Explain and certify the starts in turn, and write the wanted tasks; what is wrong with those missing."""
+    out.mkdir(parents=True, exist_ok=True)
     rejected: list[str] = []
     made = 0
     for start, network in enumerate(trained.networks):
         if made > max(wanted):
             break
+        name = study.name(made)
         mechanism = study.explain(network.eval().requires_grad_(False))
-        twin = build_network(study.network, torch.Generator().manual_seed(study.weight_seed(start, seed)))
-        halfway = trained.halfway[start].eval().requires_grad_(False)
-        failures = list(_failures(certify_network(network, mechanism, study.domain, twin.eval(), halfway)))
+        record = study.record(made, start, seed, rejected)
+        with TemporaryDirectory(dir=out, prefix=f".{name}.") as folder:
+            path = Path(folder) / name
+            save_task(path, record, network, mechanism, {"halfway.safetensors": trained.halfway[start]})
+            checks = certify(load_task(path))
+            failures = [f"{check.name}: {check.errors} of {check.cases}" for check in checks if not check.passed]
+            if not failures and made in wanted:
+                write_certificate(path, checks)
+                shutil.rmtree(out / name, ignore_errors=True)
+                path.rename(out / name)
         if failures:
-            log.warning("%s, start %d: %s", study.name(made), start, "; ".join(failures))
+            log.warning("%s, start %d: %s", name, start, "; ".join(failures))
             rejected.append(f"start {start + 1} ({', '.join(failure.partition(':')[0] for failure in failures)})")
-            continue
-        if made in wanted:
-            folder = out / study.name(made)
-            (folder / CERTIFICATE_FILE).unlink(missing_ok=True)
-            record = study.record(made, start, seed, rejected)
-            save_task(folder, record, network, mechanism, {"halfway.safetensors": halfway})
-            write_certificate(folder, certify(load_task(folder)))
-        made += 1
+        made += not failures
     return [f"{study.name(i)} ({'; '.join(rejected)})" for i in wanted if i >= made]
-
-
-def _failures(checks: Sequence[Check]) -> Iterator[str]:
-    for check in checks:
-        if not check.passed:
-            yield f"{check.name}: {check.errors} of {check.cases}"
 
 
 def _wanted(study: Study, only: str | None) -> list[int]:

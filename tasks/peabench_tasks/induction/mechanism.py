@@ -26,6 +26,7 @@ from peabench.networks import Transformer
 
 PREVIOUS = "block0.head0"
 
+
 def causal_model(vocabulary: int, length: int) -> CausalModel:
     """Tokens, the token before each, the place after the first occurrence of the last token, the token there.
 
@@ -95,8 +96,7 @@ def explain(network: Transformer, tolerance: float) -> Mechanism:
         provenance="derived",
         causal_model=causal_model(config.d_vocabulary, length),
         alignments=tuple(
-            Alignment(variable=f"before{i}", location=Location(site=f"{site}@{i}", basis=reference))
-            for i in tokens[2:]
+            Alignment(variable=f"before{i}", location=Location(site=f"{site}@{i}", basis=reference)) for i in tokens[2:]
         ),
         circuit=Circuit(edges=edges),
         attention=tuple(attention),

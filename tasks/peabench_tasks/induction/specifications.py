@@ -49,7 +49,7 @@ def study(size: str, vocabulary: int, length: int, d_model: int, layers: int, re
         recipe=recipe,
         answers=partial(followers, vocabulary=vocabulary),
         explain=partial(explain, tolerance=TOLERANCE),
-        description=f"What followed the last of {length - 1} tokens when it first occurred, of {vocabulary} kinds, or none.",
+        description=f"What followed the last of {length - 1} tokens ({vocabulary} kinds) where it first occurred.",
         starts=starts,
     )
 

@@ -93,10 +93,10 @@ def explain(network: Transformer, tolerance: float) -> Mechanism:
         And(
             arguments=(
                 Compare(relation="eq", left=positions, right=Constant(value=i)),
-                Compare(relation="eq", left=VariableReference(name=f"token{i}"), right=VariableReference(name="largest")),
+                Compare(relation="eq", left=VariableReference(name=token), right=VariableReference(name="largest")),
             )
         )
-        for i in range(length)
+        for i, token in enumerate(f"token{i}" for i in range(length))
     )
     mechanism = Mechanism(
         provenance="derived",

@@ -13,7 +13,7 @@ from peabench_tasks.derived.studies import Study
 from peabench_tasks.max_of_k.mechanism import explain
 
 TOLERANCE = 0.08
-"""Equal largest tokens share attention (two of them in 5% of the inputs of size s), and neighbouring ones to some degree."""
+"""Equal largest tokens share attention (5% of the inputs of size s have two), and neighbouring ones to some degree."""
 
 
 def largest(rows: Int[Tensor, "*row position"]) -> Int[Tensor, "*row 1"]:
