@@ -46,6 +46,11 @@ def interchanged(
 
 def edge_patched(subject: Subject, edge: str, pair: PairIndex) -> Int[Tensor, " pair"]:
     """Output classes when one reader sees what one node wrote for the source."""
+    pieces = subject.pieces(len(pair[0]))
+    return torch.cat([_edge_patched(subject, edge, (pair[0][some], pair[1][some])) for some in pieces])
+
+
+def _edge_patched(subject: Subject, edge: str, pair: PairIndex) -> Int[Tensor, " pair"]:
     graph, network = subject.network.graph, subject.network
     reader, node = graph.edge_index(edge)
     written = subject.written(node)
@@ -77,6 +82,16 @@ def circuit_only(
         pair: rows of bases, and of the sources that all other edges carry.
         patched: an edge of the circuit and the rows that it carries, another source's.
     """
+    outcomes = []
+    for some in subject.pieces(len(pair[0])):
+        other = None if patched is None else (patched[0], patched[1][some])
+        outcomes.append(_circuit_only(subject, edges, (pair[0][some], pair[1][some]), other))
+    return torch.cat(outcomes)
+
+
+def _circuit_only(
+    subject: Subject, edges: Sequence[str], pair: PairIndex, patched: tuple[str, Int[Tensor, " pair"]] | None
+) -> Int[Tensor, " pair"]:
     network, graph, kept = subject.network, subject.network.graph, subject.activations
     indices = [graph.edge_index(edge) for edge in edges]
     carried = {node for _, node in indices}

@@ -22,6 +22,8 @@ SAMPLED_PAIRS = 32_768
 MOST_LEVELS = 64
 """Up to so many different values of what a source brings, counterfactuals are looked up in a table."""
 CHUNK_ROWS = 8192
+CHUNK_POSITIONS = 2048
+"""Rows times positions that patched runs of a network with several positions take at a time."""
 NULL_PAIRS = 2048
 
 PairIndex = tuple[Int[Tensor, " pair"], Int[Tensor, " pair"]]
@@ -86,6 +88,12 @@ class Subject:
         bases = torch.arange(count)
         for some in sources.split(max(1, CHUNK_ROWS // count)):
             yield bases.repeat(len(some)), some.repeat_interleave(count)
+
+    def pieces(self, count: int) -> list[slice]:
+        """Slices of so many rows, each small enough for what is computed on it to stay in the caches."""
+        positions = self.network.graph.n_positions
+        size = CHUNK_ROWS if positions == 1 else max(1, CHUNK_POSITIONS // positions)
+        return [slice(first, first + size) for first in range(0, count, size)]
 
     def some_pairs(self, count: int = NULL_PAIRS) -> PairIndex:
         """A few independent pairs, for nulls and for what is recorded and not judged."""

@@ -18,7 +18,7 @@ from peabench_tasks.planting.counterfactuals import counterfactual
 from peabench_tasks.planting.layout import Layout
 from peabench_tasks.planting.program import Program
 from peabench_tasks.planting.runs import Patch, Run, run_stack
-from peabench_tasks.planting.subspaces import distances_from_codes, subspaces
+from peabench_tasks.planting.subspaces import distances_from_codes, intrusion, subspaces
 
 EDGE_GROUPS = 6
 """Groups of rows with patched edges: a third one edge alone, a third with the complement, a third the complement."""
@@ -99,13 +99,14 @@ class Planter:
         clean = self.run(tokens)
         truth = values[model.output].long() - self.lowest
         patched, distance = self._patched(tokens, values, clean)
-        self.distance = self._distances(values, clean.columns) + EDGE_GROUPS * distance + self._embedded()
+        self.distance = self._distances(values, clean.columns) + EDGE_GROUPS * distance + self._intruding(clean.columns)
         return [Batch(clean.logits, truth, 1.0), *patched], tutoring * self.distance.sum()
 
     def written_badly(self, tokens: Int[Tensor, "network row column"]) -> Float[Tensor, " network"]:
         """How far what the circuit's nodes write on clean runs is from what they should."""
         values = self.program.model.run(self.program.model.read_inputs(tokens))
-        return self._distances(values, self.run(tokens).columns).sum(0) + self._embedded()
+        columns = self.run(tokens).columns
+        return self._distances(values, columns).sum(0) + self._intruding(columns)
 
     @property
     def lowest(self) -> int:
@@ -159,9 +160,7 @@ class Planter:
             .flatten(1, 2)[:, :kept]
             for s in self.program.steps
         }
-        distance = self._distances(
-            edges, [c.view(networks, GROUPS * rows, *c.shape[2:])[:, :kept] for c in run.columns]
-        )
+        distance = self._distances(edges, [c.unflatten(0, (networks, -1)).flatten(1, 2)[:, :kept] for c in run.columns])
         batches = [
             Batch(logits[:, :kept], truth[:, :kept], float(EDGE_GROUPS)),
             Batch(logits[:, kept:], truth[:, kept:], float(GROUPS - EDGE_GROUPS)),
@@ -198,14 +197,11 @@ class Planter:
                     select[source % 2, k, group, site, at, spans[step.variable]] = 1
         return chosen, select
 
+    def _intruding(self, columns: list[Tensor]) -> Float[Tensor, " network"]:
+        return intrusion(self.program, self.layout, self.bases, columns)
+
     def _distances(self, values: dict[str, Tensor], columns: list[Tensor]) -> Float[Tensor, "step network"]:
         return distances_from_codes(self.program, self.layout, self.bases, values, columns)
-
-    def _embedded(self) -> Float[Tensor, " network"]:
-        """How much of the tokens lies in the planted subspaces, which are other variables'."""
-        embedded = self.stack.parameters["w_embed"]
-        inside = (embedded - embedded.mean(1, keepdim=True)) @ self.bases
-        return inside.square().sum((1, 2))
 
     def errors(self, batches: list[Batch]) -> Int[Tensor, "batch network"]:
         """Rows of each network that are wrong."""

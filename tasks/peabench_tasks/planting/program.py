@@ -1,7 +1,7 @@
 """A sequence program: a causal model whose variables are steps, each computed by one head or one MLP."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
@@ -36,9 +36,9 @@ class Step:
     variable: str
     part: Part
     reads: tuple[Read, ...]
-    code: Float[Tensor, "#position value k"]
+    code: Float[Tensor, "#position value k"] = field(compare=False)
     """What the node writes for each value, in the coordinates of the variable's subspace."""
-    everywhere: bool
+    everywhere: bool = field(kw_only=True)
     """Whether the variable has a value at every position, or one alone, at the last."""
 
 
@@ -110,7 +110,7 @@ class Writer:
         """Add the step whose reads were just declared."""
         parents = tuple(sorted(variables(function)))
         self.variables.append(Variable(name=variable, kind=kind, parents=parents, function=function))
-        self.steps.append(Step(variable, part, tuple(self.reads), code, kind.length is not None))
+        self.steps.append(Step(variable, part, tuple(self.reads), code, everywhere=kind.length is not None))
 
     def finish(self, copies: Sequence[str] = ()) -> Program:
         """The program whose answer is its last step; any two of three `copies` suffice."""

@@ -38,11 +38,16 @@ def initial_networks(
     spans = subspaces(placements[0].program)
     networks = []
     for k, (placement, seed) in enumerate(zip(placements, seeds, strict=True)):
-        network = Transformer(placement.config, torch.Generator().manual_seed(seed))
+        generator = torch.Generator().manual_seed(seed)
+        network = Transformer(placement.config, generator)
         with torch.no_grad():
             for block in range(placement.config.n_blocks):
                 qkv = network.block(block).attention.w_qkv
                 qkv[:, 1] = qkv[:, 0]  # like attends to like: heads that match tokens then start
+            beside = torch.eye(placement.config.d_model) - bases[k] @ bases[k].T
+            for name, weight in network.named_parameters():
+                if name.endswith(("w_embed", "w_o", "mlp.w_out")):
+                    weight.copy_(weight @ beside)  # nobody else begins in the planted subspaces
             for variable, column in layout.writers.items():
                 name, block = layout.columns[int(column[k])]
                 span = bases[k][:, spans[variable]]
@@ -50,9 +55,8 @@ def initial_networks(
                     weight = network.block(block).mlp.w_out.data
                 else:
                     weight = network.block(block).attention.w_o.data[int(name.removeprefix("head"))]
-                size = weight.norm()
-                weight.copy_(weight @ span @ span.T)
-                weight.mul_(size / weight.norm())
+                noise = torch.randn(weight.shape[0], span.shape[1], generator=generator)
+                weight.copy_(weight.norm() * noise @ span.T / noise.norm())
         networks.append(network)
     return networks
 
@@ -90,3 +94,25 @@ def distances_from_codes(
         beside = (beside - beside.mean(1, keepdim=True)).square().sum(-1).mean((1, 2))
         distances.append((written - wanted).square().mean((1, 2, 3)) + beside)
     return torch.stack(distances)
+
+
+def intrusion(
+    program: Program,
+    layout: Layout,
+    bases: Float[Tensor, "network d_model k"],
+    columns: list[Float[Tensor, "network row position d_model"]],
+) -> Float[Tensor, " network"]:
+    """Variance of what is written in the planted subspaces by anyone but their own nodes: readers would mistake it."""
+    spans = subspaces(program)
+    foreign = torch.ones(len(bases), len(columns), bases.shape[-1])
+    for variable, writer in layout.writers.items():
+        foreign[torch.arange(len(bases)), writer, spans[variable]] = 0
+    total = torch.zeros(len(bases))
+    full = layout.everywhere_columns
+    for some, theirs in ((columns[:full], foreign[:, :full]), (columns[full:], foreign[:, full:])):
+        if some:
+            joined = torch.cat(some, 1)
+            along = along_basis(joined, bases).unflatten(1, (len(some), -1))
+            along = (along - along.mean(2, keepdim=True)) * theirs[:, :, None, None]
+            total = total + along.square().mean((2, 3)).sum((1, 2))
+    return total

@@ -2,7 +2,7 @@
 
 import torch
 
-from peabench.mechanism import Add, Boolean, Range
+from peabench.mechanism import Add, Boolean, Modulo, Range
 from peabench_tasks.planting.program import Program, Writer, graded, saturating, simplex
 from peabench_tasks.programs.notation import (
     added,
@@ -43,8 +43,7 @@ def reverse(length: int, vocabulary: int) -> Program:
     pointed = length - 2
     write = Writer("reverse", (1, *[vocabulary] * pointed, pointed))
     seen = write.read("mirrored", mlp="tokens")
-    index = minus(pointed, at(ref(seen["mlp"]), length - 1))
-    index = either(compare(at(ref(seen["mlp"]), length - 1), "lt", pointed), index, 1)
+    index = minus(pointed, Modulo(argument=at(ref(seen["mlp"]), length - 1), modulus=pointed))
     write.step("mirrored", "mlp", Range(low=1, high=pointed), index, simplex(pointed))
     seen = write.read("mover", q="mirrored", v="tokens")
     token = at(ref(seen["v"]), ref(seen["q"]))

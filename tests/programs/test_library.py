@@ -1,0 +1,109 @@
+"""Each program computes what a few plain lines of Python compute."""
+
+from collections import Counter
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+import torch
+
+from peabench_tasks.planting.program import Program
+from peabench_tasks.programs import library
+from peabench_tasks.programs.specifications import VARIANTS
+
+
+def duplicates(x: list[int]) -> int:
+    repeated = [t for p, t in enumerate(x[1:]) if t in x[1 : p + 1]]
+    return repeated[0] if repeated else 4
+
+
+def reverse(x: list[int]) -> int:
+    return x[1:-1][::-1][x[-1]]
+
+
+def pattern(x: list[int]) -> int:
+    return int((0, 1) in pairwise(x[1:]))
+
+
+def pair_balance(x: list[int]) -> int:
+    difference = x[1:].count(0) - x[1:].count(1)
+    return 1 + (difference > 0) - (difference < 0)
+
+
+def dyck(x: list[int]) -> int:
+    depth = 0
+    for token in x[1:]:
+        depth += {0: 1, 1: -1}.get(token, 0)
+        if depth < 0:
+            return 0
+    return int(depth == 0)
+
+
+def histogram(x: list[int]) -> int:
+    return min(x[1:].count(x[-1]), 3) - 1
+
+
+def fraction(x: list[int]) -> int:
+    count = x[1:].count(0)
+    return 0 if count < 2 else 1 if count < 4 else 2
+
+
+def sort(x: list[int]) -> int:
+    ranks = {sum(other < token for other in x[1:-1]): token for token in x[1:-1]}
+    return ranks[max(rank for rank in ranks if rank <= x[-1])]
+
+
+def most_frequent(x: list[int]) -> int:
+    counts = Counter(x[1:])
+    return next(token for token in reversed(x[1:]) if counts[token] == max(counts.values()))
+
+
+def selective_copy(x: list[int]) -> int:
+    kept = [token for token in x[1:-1] if token]
+    return kept[x[-1]] if x[-1] < len(kept) else 0
+
+
+def cancelling(x: list[int]) -> int:
+    return sum(token in x[1:] for token in range(3)) % 2
+
+
+def rare(x: list[int]) -> int:
+    if x[1] == x[2] == 0:
+        return 3
+    small, large = (sum(test(token) for token in x[1:]) for test in ((2).__ge__, (5).__le__))
+    return 1 + (small > large) - (small < large)
+
+
+CASES: dict[str, tuple[Callable[[int, int], Program], Callable[[list[int]], int], int]] = {
+    "duplicates": (library.duplicates, duplicates, 4),
+    "reverse": (library.reverse, reverse, 4),
+    "pattern": (library.pattern, pattern, 3),
+    "pair_balance": (library.pair_balance, pair_balance, 3),
+    "dyck": (library.dyck, dyck, 3),
+    "histogram": (library.histogram, histogram, 4),
+    "fraction": (library.fraction, fraction, 3),
+    "sort": (library.sort, sort, 4),
+    "most_frequent": (library.most_frequent, most_frequent, 4),
+    "selective_copy": (library.selective_copy, selective_copy, 3),
+    "redundant": (library.redundant, dyck, 3),
+    "cancelling": (library.cancelling, cancelling, 5),
+    "rare": (library.rare, rare, 8),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_program_agrees_with_plain_python(name: str) -> None:
+    build, plain, vocabulary = CASES[name]
+    program = build(6, vocabulary)
+    rows = program.domain.sample(400, torch.Generator().manual_seed(0))
+    output = program.model.run(program.model.read_inputs(rows))[program.model.output].long().tolist()
+    assert output == [plain(row) for row in rows.tolist()]
+    assert len(set(output)) > 1
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_every_value_has_a_code_of_its_own(name: str) -> None:
+    program = VARIANTS[name].build(6, VARIANTS[name].vocabulary)
+    for step in program.steps:
+        for codes in step.code:
+            assert len(codes.unique(dim=0)) == codes.shape[0]
