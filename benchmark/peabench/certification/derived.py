@@ -45,13 +45,13 @@ def closed_form_check(subject: Subject) -> Check | None:
     formula, count = Formula.of(subject), len(subject.rows)
     logits = subject.activations.logits[:, -1:]
     mean = logits.mean(0)
+    others = torch.randperm(count, generator=subject.generator)
     wrong = shuffled = 0
     residual = total = 0.0
     for rows in torch.arange(count).split(CHUNK_ROWS):
         got = formula.logits(rows)
         wrong += int((subject.classes(got) != subject.truth[rows]).sum())
-        other = formula.logits(rows, (rows + 1) % count)
-        shuffled += int((subject.classes(other) != subject.truth[rows]).sum())
+        shuffled += int((subject.classes(formula.logits(rows, others[rows])) != subject.truth[rows]).sum())
         residual += float(_centred(got - logits[rows]).square().sum())
         total += float(_centred(logits[rows] - mean).square().sum())
     recorded = {"share of the logits' variance": round(1 - residual / total, 5)}
@@ -61,15 +61,15 @@ def closed_form_check(subject: Subject) -> Check | None:
         recorded[f"wrong without {head}"] = round(lost, 5)
         unexplained += lost < DESTROYED
     stages = subject.network.graph.stages
-    others = [
+    unclaimed = [
         name
         for stage in stages
         if stage.kind == "attention"
         for name in (subject.network.graph.nodes[n] for n in stage.nodes)
         if name not in formula.heads
     ]
-    if others:
-        lost = _wrong_without(subject, others)
+    if unclaimed:
+        lost = _wrong_without(subject, unclaimed)
         recorded["wrong without all other heads"] = round(lost, 5)
         unexplained += lost > subject.tolerance
     return judged(

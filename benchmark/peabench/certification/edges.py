@@ -109,8 +109,7 @@ def sufficiency_check(subject: Subject) -> Check:
             errors += int((circuit_only(subject, ordered, pair) != subject.truth[pair[0]]).sum())
             cases += len(pair[0])
         pair = subject.some_pairs()
-        drawn = torch.randperm(len(subject.network.graph.edges), generator=subject.generator)[: len(ordered)]
-        random = [subject.network.graph.edges[i] for i in drawn.tolist()]
+        random = _random_circuit(subject, ordered)
         null_errors += int((circuit_only(subject, random, pair) != subject.truth[pair[0]]).sum())
         null_cases += len(pair[0])
     return judged(
@@ -122,6 +121,16 @@ def sufficiency_check(subject: Subject) -> Check:
         null=NullCheck(description="random circuits of the same size", cases=null_cases, errors=null_errors),
         bar=subject.tolerance,
     )
+
+
+def _random_circuit(subject: Subject, circuit: list[str]) -> list[str]:
+    """Another circuit of the same size."""
+    every = subject.network.graph.edges
+    while True:
+        drawn = torch.randperm(len(every), generator=subject.generator)[: len(circuit)]
+        random = [every[i] for i in drawn.tolist()]
+        if set(random) != set(circuit) or len(circuit) == len(every):
+            return random
 
 
 def necessity_check(subject: Subject) -> Check:
