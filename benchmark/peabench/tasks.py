@@ -44,8 +44,9 @@ class Twin(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
-    provenance: Literal["free", "random_init"]
-    """`free`: trained on the same behaviour, no mechanism claimed; `random_init`: never trained."""
+    provenance: Literal["free", "random_init", "halfway"]
+    """`free`: trained on the same behaviour, no mechanism claimed; `random_init`: never trained; `halfway`: the task's
+    own network after half of its training."""
     file: Annotated[str, Field(pattern=r"^[a-z0-9-]+\.safetensors$")] | None = None
     """Its weights, beside the task's; a `random_init` twin is drawn anew from `seed` instead."""
     seed: int | None = None

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from peabench.mechanism import Mechanism, SiteAddress
+from peabench.mechanism import Mechanism, SiteAddress, infer
 from peabench.mechanism.errors import in_file
 from peabench.mechanism.mechanism import MECHANISM_FILE
 from peabench.networks import Graph, NetworkConfig, ResidualMLPConfig
@@ -25,6 +25,7 @@ def check_truth(mechanism: Mechanism, config: NetworkConfig, folder: Path) -> No
         *_locations(mechanism, graph, config),
         *_features(mechanism, graph, config),
         *_edges(mechanism, graph),
+        *_attention(mechanism, graph),
     ):
         raise in_file(folder / MECHANISM_FILE, field, complaint)
 
@@ -70,6 +71,20 @@ def _edges(mechanism: Mechanism, graph: Graph) -> Complaints:
     for i, item in enumerate(mechanism.circuit.edges if mechanism.circuit else ()):
         if item.edge not in graph.edge_number:
             yield f"circuit.edges.{i}.edge", f"expected an edge of the network, got {item.edge!r}; remove or correct it"
+
+
+def _attention(mechanism: Mechanism, graph: Graph) -> Complaints:
+    for i, claim in enumerate(mechanism.attention or ()):
+        if claim.head not in graph.nodes:
+            yield f"attention.{i}.head", f"expected a head of the network, got {claim.head!r}; correct it"
+        if claim.query >= graph.n_positions:
+            yield (
+                f"attention.{i}.query",
+                f"expected a position below {graph.n_positions}, got {claim.query}",
+            )
+        length = infer(claim.keys, mechanism.causal_model.kinds).length
+        if length != graph.n_positions:
+            yield f"attention.{i}.keys", f"expected one boolean per position ({graph.n_positions}), got {length}"
 
 
 def _site(site: str, graph: Graph, field: str) -> Complaints:

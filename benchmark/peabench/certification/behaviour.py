@@ -8,35 +8,40 @@ from peabench.certification.subject import CHUNK_ROWS, Subject
 from peabench.mechanism import evaluate
 from peabench.networks import Network
 
+LARGEST_LISTED_DOMAIN = 1 << 24
+"""Inputs on each of which behaviour is checked."""
+LARGEST_DOMAIN_OF_A_NULL = 1 << 20
 DECODABLE = 0.85
 """Share of the inputs on which a threshold along a decoy must tell whether its feature fires."""
 
 
 def behaviour_check(subject: Subject, twin: Network | None) -> Check:
     """The network's output is the causal model's output, on every input where they can be listed."""
-    errors, cases = _wrong(subject, subject.network)
+    errors, cases = _wrong(subject, subject.network, LARGEST_LISTED_DOMAIN)
     null = None
     if twin is not None:
-        wrong, tried = _wrong(subject, twin)
+        wrong, tried = _wrong(subject, twin, LARGEST_DOMAIN_OF_A_NULL)
         null = NullCheck(description="the random-init twin", cases=tried, errors=wrong)
     return judged(
         "behaviour",
         "the network's output is the causal model's output",
         errors,
         cases,
-        exhaustive=subject.domain.size <= 1 << 20,
+        exhaustive=subject.domain.size <= LARGEST_LISTED_DOMAIN,
         null=null,
     )
 
 
-def _wrong(subject: Subject, network: Network) -> tuple[int, int]:
-    whole = subject.domain.size <= 1 << 20
-    rows = subject.domain.all() if whole else subject.rows
+def _wrong(subject: Subject, network: Network, largest: int) -> tuple[int, int]:
+    """Wrong outputs and outputs, on every input of a domain up to the largest size, else on the subject's rows."""
+    whole = subject.domain.size <= largest
+    count = subject.domain.size if whole else len(subject.rows)
     errors = 0
-    for chunk in rows.split(CHUNK_ROWS):
+    for numbers in torch.arange(count).split(CHUNK_ROWS):
+        chunk = subject.domain.rows(numbers) if whole else subject.rows[numbers]
         truth = subject.model.run(subject.model.read_inputs(chunk))[subject.model.output].long()
-        errors += int((subject.classes(network(chunk)) != truth).sum())
-    return errors, len(rows)
+        errors += int((subject.finish(0, network.start(network.embedding_nodes(chunk)), network) != truth).sum())
+    return errors, count
 
 
 def decoy_check(subject: Subject) -> Check | None:

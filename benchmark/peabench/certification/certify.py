@@ -9,6 +9,7 @@ import torch
 
 from peabench.certification.behaviour import behaviour_check, decoy_check
 from peabench.certification.checks import Check
+from peabench.certification.derived import attention_check, closed_form_check, settled_check
 from peabench.certification.edges import (
     alternatives_check,
     edges_check,
@@ -44,7 +45,12 @@ def certify(task: Task, progress: Callable[[str, float], None] | None = None) ->
         PeabenchError: a file of the task is damaged.
     """
     return certify_network(
-        task.network(), task.mechanism, task.record.domain, task.twin("random_init"), progress=progress
+        task.network(),
+        task.mechanism,
+        task.record.domain,
+        task.twin("random_init"),
+        task.twin("halfway"),
+        progress=progress,
     )
 
 
@@ -76,6 +82,7 @@ def certify_network(
     mechanism: Mechanism,
     domain: ProductDomain,
     twin: Network | None,
+    halfway: Network | None = None,
     *,
     seed: int = 0,
     progress: Callable[[str, float], None] | None = None,
@@ -95,7 +102,12 @@ def certify_network(
         ]
     if live_subspaces(mechanism, network.graph):
         checks += [isolation_check, alignment_with_complement_check]
-    checks.append(decoy_check)
+    checks += [
+        decoy_check,
+        lambda s: attention_check(s, twin),
+        closed_form_check,
+        lambda s: settled_check(s, halfway, twin),
+    ]
     done: list[Check] = []
     for i, check in enumerate(checks):
         if progress is not None:

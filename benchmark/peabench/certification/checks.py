@@ -32,6 +32,8 @@ class Check(BaseModel):
     upper_bound: Annotated[float, Field(ge=0, le=1)]
     """Clopper-Pearson 95% upper bound of the error rate; the rate itself where exhaustive."""
     null: NullCheck | None = None
+    bar: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Upper bound of the error rate at which it still passes; 0: not one error."""
     passed: bool
     recorded: dict[str, float] = {}
     """Figures that are recorded and not judged, such as how often each dropped edge breaks the output."""
@@ -58,11 +60,15 @@ def judged(
     *,
     exhaustive: bool,
     null: NullCheck | None,
+    bar: float = 0.0,
     recorded: dict[str, float] | None = None,
 ) -> Check:
-    """A check that passes where there are cases, no errors among them, and errors on its null, which it must have."""
-    passed = cases > 0 and errors == 0 and null is not None and null.errors > 0
+    """A check that passes where there are cases, no errors among them (or no more than the bar allows), and errors
+    beyond that on its null, which it must have.
+    """
     bound = upper_bound(errors, cases, exhaustive)
+    right = errors == 0 or bound <= bar
+    passed = cases > 0 and right and null is not None and null.errors > bar * null.cases
     return Check(
         name=name,
         claim=claim,
@@ -71,6 +77,7 @@ def judged(
         exhaustive=exhaustive,
         upper_bound=bound,
         null=null,
+        bar=bar,
         passed=passed,
         recorded=recorded or {},
     )

@@ -104,6 +104,11 @@ class Subject:
         base, source = torch.randint(0, len(self.rows), (2, count), generator=self.generator)
         return base, source
 
+    @property
+    def tolerance(self) -> float:
+        """Share of interventions that may contradict the mechanism."""
+        return self.mechanism.tolerance or 0.0
+
     def outputs_when_set(self, names: Sequence[str], edges: Sequence[tuple[str, str]] = ()) -> "Counterfactuals":
         """Outputs of the causal model when variables (or what one child sees of a parent) take source values.
 
@@ -144,11 +149,14 @@ class Subject:
         last = logits[..., -1, :]
         return (last[..., 0] > 0).long() if last.shape[-1] == 1 else last.argmax(-1)
 
-    def finish(self, stage: int, resid: Float[Tensor, "row position d_model"]) -> Int[Tensor, " row"]:
-        """Classes when the run goes on from a residual stream before a stage."""
-        for index in range(stage, len(self.network.graph.stages)):
-            resid = self.network.stage_sum(index, resid)
-        return self.classes(self.network.unembed(resid))
+    def finish(
+        self, stage: int, resid: Float[Tensor, "row position d_model"], network: Network | None = None
+    ) -> Int[Tensor, " row"]:
+        """Classes when the run goes on from a residual stream before a stage, in another network if one is given."""
+        network = network or self.network
+        for index in range(stage, len(network.graph.stages)):
+            resid = network.stage_sum(index, resid)
+        return self.classes(network.unembed(resid[:, -1:]))
 
     def stage_of(self, site: str) -> int:
         """Index of the first stage that reads the residual stream of a site.

@@ -11,6 +11,7 @@ from peabench.mechanism.addresses import (
     SiteAddress,
 )
 from peabench.mechanism.alignments import Alignment, Location
+from peabench.mechanism.attention import Attends
 from peabench.mechanism.causal_model import CausalModel, Variable
 from peabench.mechanism.circuits import Circuit, CircuitEdge, Status
 from peabench.mechanism.defects import Backdoor, Defect, Memorisation, ProxyGoal, Shortcut
@@ -65,6 +66,7 @@ __all__ = [
     "AlgorithmClaim",
     "Alignment",
     "And",
+    "Attends",
     "Automaton",
     "Backdoor",
     "Boolean",

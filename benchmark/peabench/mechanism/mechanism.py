@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import pydantic_core
 from jaxtyping import Shaped
-from pydantic import PrivateAttr, ValidationError, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, model_validator
 from torch import Tensor
 
+from peabench.mechanism.addresses import NodeAddress
 from peabench.mechanism.alignments import Alignment, check_orthonormal
+from peabench.mechanism.attention import Attends
 from peabench.mechanism.causal_model import CausalModel
 from peabench.mechanism.circuits import Circuit
 from peabench.mechanism.defects import Backdoor, Defect, formulas
@@ -52,6 +54,9 @@ class Mechanism(Record):
     causal_model: CausalModel
     alignments: tuple[Alignment, ...] = ()
     circuit: Circuit | None = None
+    attention: tuple[Attends, ...] | None = None
+    tolerance: Annotated[float, Field(gt=0, lt=0.5)] | None = None
+    """Largest share of interventions that may contradict a mechanism that was derived; None: not one may."""
     features: tuple[Feature, ...] = ()
     algorithm: AlgorithmClaim | None = None
     defects: tuple[Defect, ...] = ()
@@ -63,6 +68,12 @@ class Mechanism(Record):
     def _consistent(self) -> Self:
         self._check_alignments()
         self._check_circuit()
+        self._check_attention()
+        if self.tolerance is not None and self.provenance != "derived":
+            raise MechanismError(
+                f"expected a tolerance of derived mechanisms only, got one of a {self.provenance} mechanism; remove it",
+                "tolerance",
+            )
         try:
             check_hierarchy(self.features)
         except MechanismError as error:
@@ -200,6 +211,17 @@ class Mechanism(Record):
                         f"expected an edge (parent, child) of the causal model, got {list(carried)}; see its parents",
                         f"circuit.edges.{i}.carries.{j}",
                     )
+
+    def _check_attention(self) -> None:
+        for i, claim in enumerate(self.attention or ()):
+            if NodeAddress.parse(claim.head).kind != "head":
+                raise MechanismError(f"expected a head, got {claim.head!r}; name one", f"attention.{i}.head")
+            kind = self._kind(claim.keys, f"attention.{i}.keys")
+            if not isinstance(kind, Boolean) or kind.length is None:
+                raise MechanismError(
+                    f"expected one boolean per position, got {describe(kind)}; say for each key whether it is meant",
+                    f"attention.{i}.keys",
+                )
 
 
 def json_schema() -> str:

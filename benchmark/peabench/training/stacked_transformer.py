@@ -94,6 +94,36 @@ class StackedTransformer:
         """Logits."""
         return torch.baddbmm(self.weight("b_output", len(resid))[:, None], resid, self.weight("w_output", len(resid)))
 
+    def logits(
+        self,
+        tokens: Int[Tensor, "network row position"],
+        *,
+        everywhere: bool = False,
+        noise: float = 0.0,
+        generator: torch.Generator | None = None,
+    ) -> Float[Tensor, "network row query output"]:
+        """Logits at every position, or at the last one alone.
+
+        Args:
+            tokens: rows for each network.
+            everywhere: at every position.
+            noise: standard deviation of what is added to every attention's reads.
+            generator: where the noise comes from.
+        """
+        resid = self.embed(tokens)
+        for block in range(self.config.n_blocks):
+            reads = resid + noise * torch.randn(resid.shape, generator=generator) if noise else resid
+            qkv = self.project_together(block, slice(None), reads.flatten(1, 2)).unflatten(3, tokens.shape[1:])
+            q, k, v = qkv.unbind(2)
+            if block == self.config.n_blocks - 1 and not everywhere:
+                q, resid = q[..., -1:, :], resid[:, :, -1:]
+            mixed = self.attend(q, k, v).movedim(1, 3).flatten(3)  # [network, row, query, (head, e)]
+            w_o, b_o = (self.parameters[f"block{block}.attention.{name}"] for name in ("w_o", "b_o"))
+            resid = resid + torch.baddbmm(b_o[:, None], mixed.flatten(1, 2), w_o.flatten(1, 2)).view(resid.shape)
+            if self.config.d_mlp:
+                resid = resid + self.mlp(block, resid.flatten(1, 2)).view(resid.shape)
+        return self.unembed(resid.flatten(1, 2)).unflatten(1, resid.shape[1:3])
+
     def weight(self, name: str, stack: int) -> Float[Tensor, "stack ..."]:
         """A parameter, each network's repeated in a row to the length of a leading axis."""
         weight = self.parameters[name]

@@ -1,6 +1,6 @@
 """Which tasks the family has: programs, hard variants, sizes, seeds, and the network of each."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from peabench.networks.config import TransformerConfig
@@ -112,6 +112,10 @@ VARIANTS = {
 class Specification:
     """One task to be made."""
 
+    family: str
+    about: Variant
+    number: int
+    """Place in the family's list, which seeds are made from."""
     variant: str
     size: str
     seed: int
@@ -133,8 +137,7 @@ class Specification:
 
     def program(self) -> Program:
         """What the network is to compute."""
-        variant = VARIANTS[self.variant]
-        return variant.build(self.shape.length, variant.vocabulary)
+        return self.about.build(self.shape.length, self.about.vocabulary)
 
     def placement(self, seed: int) -> Placement:
         """The program in its network; another training seed draws another placement."""
@@ -154,13 +157,13 @@ class Specification:
 
     def weight_seed(self, seed: int) -> int:
         """Seed of the placement, the initial weights and the planted basis: its own for each task."""
-        order = [s.name for s in specifications()].index(self.name)
-        return 1000 * (seed + 1) + order
+        return 1000 * (seed + 1) + self.number
 
 
-def specifications() -> Iterator[Specification]:
-    """All tasks of the family."""
-    for name, variant in VARIANTS.items():
-        for size in variant.sizes:
-            for seed in range(SEEDS):
-                yield Specification(name, size, seed)
+def specifications(
+    family: str = "programs", variants: Mapping[str, Variant] = VARIANTS, first: int = 0
+) -> Iterator[Specification]:
+    """All tasks of this family, or of another family of planted programs, numbered from `first`."""
+    listed = [(name, size, seed) for name, variant in variants.items() for size in variant.sizes for seed in range(SEEDS)]
+    for number, (name, size, seed) in enumerate(listed, first):
+        yield Specification(family, variants[name], number, name, size, seed)

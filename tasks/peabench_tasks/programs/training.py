@@ -1,7 +1,7 @@
 """`peabench train programs`: plant, verify, mend what fails, certify, write the task folders."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 from functools import partial
 from itertools import groupby
@@ -18,7 +18,7 @@ from peabench_tasks.planting.mechanism import build_mechanism
 from peabench_tasks.planting.planter import Planter
 from peabench_tasks.planting.training import begin, mend, plant, sampled_errors, train_freely, tutor
 from peabench_tasks.production import certified_already, make_all
-from peabench_tasks.programs.specifications import VARIANTS, Specification, specifications
+from peabench_tasks.programs.specifications import Specification, specifications
 
 MENDING_RATES = (3e-3, 1.5e-3, 8e-4)
 """Learning rates of successive rounds, in turn."""
@@ -35,8 +35,15 @@ MORE_CONFIDENT = 6.0
 log = logging.getLogger(__name__)
 
 
-def train(out: Path, only: str | None, seed: int, progress: Callable[[str, float], None], resume: bool = False) -> None:
-    """Make the family's tasks, the seeds of a program at once, two processes of one thread each.
+def train(
+    out: Path,
+    only: str | None,
+    seed: int,
+    progress: Callable[[str, float], None],
+    resume: bool = False,
+    listed: Callable[[], Iterable[Specification]] = specifications,
+) -> None:
+    """Make a family's tasks, the seeds of a program at once, two processes of one thread each.
 
     Args:
         out: where task folders go.
@@ -44,18 +51,21 @@ def train(out: Path, only: str | None, seed: int, progress: Callable[[str, float
         seed: another seed draws other placements and weights.
         progress: told what is being made and how much is done.
         resume: keep the tasks of this seed whose certificate stands in `out` already.
+        listed: the family's tasks.
 
     Raises:
         PeabenchError: no task matches, or some did not pass; those that passed are written.
     """
-    wanted = [s for s in specifications() if only is None or fnmatchcase(s.name, only.removeprefix("programs/"))]
+    known = list(listed())
+    family = known[0].family
+    wanted = [s for s in known if only is None or fnmatchcase(s.name, only.removeprefix(f"{family}/"))]
     if not wanted:
-        raise PeabenchError(f"No task of the programs family matches {only!r}; try 'sort-s-*'.")
+        raise PeabenchError(f"No task of the {family} family matches {only!r}; try '{known[0].name}'.")
     if resume:
         wanted = [s for s in wanted if not certified_already(task_record(s, seed), out / s.name)]
     jobs = [list(group) for _, group in groupby(wanted, key=lambda s: (s.variant, s.size))]
     jobs.sort(key=lambda job: -job[0].shape.d_model * job[0].shape.n_blocks)
-    make_all("programs", jobs, partial(make_tasks, out=out, seed=seed), progress, len(wanted))
+    make_all(family, jobs, partial(make_tasks, out=out, seed=seed), progress, len(wanted))
 
 
 def make_tasks(group: list[Specification], out: Path, seed: int) -> tuple[int, list[str]]:
@@ -129,11 +139,11 @@ def finish_task(
 def task_record(specification: Specification, seed: int) -> TaskRecord:
     """What `task.json` says of a task."""
     placement = specification.placement(seed)
-    variant, domain = VARIANTS[specification.variant], placement.program.domain
+    variant, domain = specification.about, placement.program.domain
     last = any(not s.everywhere and placement.sites(s.variable) for s in placement.program.steps[:-1])
     return TaskRecord(
-        id=f"programs/{specification.name}",
-        family="programs",
+        id=f"{specification.family}/{specification.name}",
+        family=specification.family,
         variant=specification.variant,
         size=specification.size,
         seed=specification.seed,

@@ -1,0 +1,62 @@
+"""Which tasks the family has: the sizes, from 2 tokens of 24 to 6 of 128."""
+
+from functools import partial
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from peabench.domain import ProductDomain
+from peabench.networks.config import TransformerConfig
+from peabench_tasks.derived.free_training import Recipe
+from peabench_tasks.derived.studies import Study
+from peabench_tasks.max_of_k.mechanism import explain
+
+TOLERANCE = 0.08
+"""Equal largest tokens share attention (5% of the inputs of size s have two), and neighbouring ones to some degree."""
+
+
+def largest(rows: Int[Tensor, "*row position"]) -> Int[Tensor, "*row 1"]:
+    """The right answer, at the last position."""
+    return rows.amax(-1, keepdim=True)
+
+
+def capped(
+    vocabulary: int, length: int, shape: tuple[int, int], generator: torch.Generator
+) -> Int[Tensor, "network row position"]:
+    """Inputs whose tokens lie below a bound that is drawn for each of them: so all answers are about as frequent."""
+    bound = torch.randint(1, vocabulary + 1, (*shape, 1), generator=generator)
+    return (torch.rand(*shape, length, generator=generator) * bound).long()
+
+
+def study(size: str, vocabulary: int, length: int, d_model: int, recipe: Recipe, starts: int) -> Study:
+    """One size: a layer of one head."""
+    return Study(
+        family="max_of_k",
+        variant="max",
+        size=size,
+        network=TransformerConfig(
+            d_vocabulary=vocabulary,
+            n_positions=length,
+            d_model=d_model,
+            n_blocks=1,
+            n_heads=1,
+            d_head=d_model,
+            d_output=vocabulary,
+        ),
+        domain=ProductDomain(sizes=(vocabulary,) * length),
+        recipe=recipe,
+        draw=partial(capped, vocabulary, length),
+        answers=largest,
+        explain=partial(explain, tolerance=TOLERANCE),
+        description=f"The largest of {length} tokens from 0 to {vocabulary - 1}.",
+        starts=starts,
+    )
+
+
+STUDIES = (
+    study("xs", 24, 2, 16, Recipe(steps=1500, rows=192, hard=True), 4),
+    study("s", 64, 4, 32, Recipe(steps=3000, rows=192, hard=True), 4),
+    study("m", 96, 5, 48, Recipe(steps=3000, rows=192, hard=True), 4),
+    study("l", 128, 6, 64, Recipe(steps=4000, rows=192, hard=True), 4),
+)

@@ -1,0 +1,65 @@
+"""The name mover as sequence programs: which name is repeated, which is not, and what is said of it.
+
+Column 0 is the same in every input, columns 1 and 2 hold the names, the last one the name that may repeat the first;
+the columns between are filler. The task is that of Wang et al. 2023 (arXiv:2211.00593), made total: where the last token
+repeats neither name the answer is the first one.
+"""
+
+from peabench.mechanism import Boolean, Expression, Range
+from peabench_tasks.planting.program import Program, Writer, simplex
+from peabench_tasks.programs.notation import at, compare, either, majority, ref, xor
+
+FILLERS = 3
+"""Kinds of filler tokens."""
+
+
+def name_mover(length: int, vocabulary: int) -> Program:
+    """Duplicate, inhibit, move."""
+    write = _begun("name_mover", length, vocabulary)
+    _duplicate(write, "duplicate", length)
+    seen = write.read("inhibit", v="duplicate")
+    write.step("inhibit", "head", Boolean(), ref(seen["v"]), simplex(2))
+    return _moved(write, ("inhibit",), vocabulary)
+
+
+def backup(length: int, vocabulary: int) -> Program:
+    """Three heads inhibit, and the mover goes by the majority of them."""
+    write = _begun("backup", length, vocabulary)
+    _duplicate(write, "duplicate", length)
+    told = [f"inhibit{copy}" for copy in range(3)]
+    for copy in told:
+        seen = write.read(copy, v="duplicate")
+        write.step(copy, "head", Boolean(), ref(seen["v"]), simplex(2))
+    return _moved(write, told, vocabulary, copies=True)
+
+
+def cancelling(length: int, vocabulary: int) -> Program:
+    """Whether the first name is inhibited depends on whether it is repeated, exclusive or on the first filler's kind."""
+    write = _begun("cancelling", length, vocabulary)
+    _duplicate(write, "duplicate", length)
+    seen = write.read("reversed", v="tokens")
+    write.step("reversed", "head", Boolean(), compare(at(ref(seen["v"]), 3), "eq", 0), simplex(2))
+    seen = write.read("inhibit", mlp="duplicate+reversed")
+    parity = xor(ref(seen["mlp.duplicate"]), ref(seen["mlp.reversed"]))
+    write.step("inhibit", "mlp", Boolean(), parity, simplex(2))
+    return _moved(write, ("inhibit",), vocabulary)
+
+
+def _begun(name: str, length: int, vocabulary: int) -> Writer:
+    return Writer(name, (1, vocabulary, vocabulary, *[FILLERS] * (length - 4), vocabulary))
+
+
+def _duplicate(write: Writer, name: str, length: int) -> None:
+    """Whether the last token repeats the first name."""
+    seen = write.read(name, q="tokens", k="tokens")
+    repeats = compare(at(ref(seen["q"]), length - 1), "eq", at(ref(seen["k"]), 1))
+    write.step(name, "head", Boolean(), repeats, simplex(2))
+
+
+def _moved(write: Writer, told: tuple[str, ...] | list[str], vocabulary: int, copies: bool = False) -> Program:
+    """The second name where the first is inhibited, else the first."""
+    seen = write.read("mover", q="+".join(told), v="tokens")
+    inhibited: list[Expression] = [ref(seen["q" if len(told) == 1 else f"q.{name}"]) for name in told]
+    name = either(majority(inhibited), at(ref(seen["v"]), 2), at(ref(seen["v"]), 1))
+    write.step("mover", "head", Range(low=0, high=vocabulary - 1), name, simplex(vocabulary))
+    return write.finish(copies=told if copies else ())

@@ -1,0 +1,127 @@
+"""Derived families: the causal models are the behaviour, and certificates fail where the explanation is false."""
+
+from itertools import product
+from pathlib import Path
+
+import pytest
+import torch
+
+from peabench.certification import Check, certify_network
+from peabench.domain import ProductDomain
+from peabench.mechanism import Attends, Constant, Mechanism, MechanismError
+from peabench.networks import Transformer, TransformerConfig, build_network
+from peabench_tasks.derived.free_training import Recipe, train_freely, uniformly
+from peabench_tasks.induction.mechanism import causal_model as induction
+from peabench_tasks.induction.specifications import followers
+from peabench_tasks.max_of_k.mechanism import causal_model as max_of_k
+from peabench_tasks.max_of_k.mechanism import explain
+from peabench_tasks.max_of_k.specifications import capped, largest
+
+VOCABULARY = 12
+
+
+def reference_follower(row: tuple[int, ...], vocabulary: int) -> int:
+    """By hand: scan the earlier tokens from the left."""
+    tokens = row[1:]
+    for i in range(len(tokens) - 1):
+        if tokens[i] == tokens[-1]:
+            return tokens[i + 1]
+    return vocabulary
+
+
+def test_induction_answers_what_followed_the_first_occurrence() -> None:
+    domain = ProductDomain(sizes=(1, 3, 3, 3, 3))
+    model = induction(3, 5)
+    rows = domain.all()
+    by_hand = [reference_follower(tuple(row), 3) for row in rows.tolist()]
+    assert model.run(model.read_inputs(rows))["next"].tolist() == by_hand
+    assert followers(rows, 3)[:, -1].tolist() == by_hand
+
+
+def test_answers_at_earlier_positions_are_those_of_shorter_rows() -> None:
+    rows = ProductDomain(sizes=(1, 4, 4, 4, 4, 4)).sample(64, torch.Generator().manual_seed(0))
+    for length in range(2, 7):
+        assert torch.equal(followers(rows, 4)[:, length - 1], followers(rows[:, :length], 4)[:, -1])
+
+
+def test_max_of_k_answers_the_largest_token() -> None:
+    model = max_of_k(4, 3)
+    rows = torch.tensor(list(product(range(4), repeat=3)))
+    assert model.run(model.read_inputs(rows))["largest"].tolist() == [max(row) for row in rows.tolist()]
+    assert largest(rows)[:, 0].tolist() == [max(row) for row in rows.tolist()]
+
+
+def test_small_answers_are_drawn_as_often_as_large_ones() -> None:
+    rows = capped(64, 4, (2, 4096), torch.Generator().manual_seed(0))
+    assert rows.shape == (2, 4096, 4)
+    assert int(rows.min()) == 0
+    assert int(rows.max()) == 63
+    assert float((rows.amax(-1) < 8).double().mean()) > 0.1  # uniform tokens: 0.0002
+
+
+@pytest.fixture(scope="module")
+def trained() -> tuple[Transformer, Transformer, Transformer]:
+    """A network that takes the larger of two tokens, itself at half of its training, and a random one."""
+    config = TransformerConfig(
+        d_vocabulary=VOCABULARY,
+        n_positions=2,
+        d_model=16,
+        n_blocks=1,
+        n_heads=1,
+        d_head=16,
+        d_output=VOCABULARY,
+    )
+    recipe = Recipe(steps=500, rows=128, rate=1e-2)
+    domain = ProductDomain(sizes=(VOCABULARY,) * 2)
+    result = train_freely(config, [1], lambda shape, generator: uniformly(domain, shape, generator), largest, recipe)
+    twin = build_network(config, torch.Generator().manual_seed(9))
+    assert isinstance(twin, Transformer)
+    return result.networks[0].requires_grad_(False), result.halfway[0].requires_grad_(False), twin.requires_grad_(False)
+
+
+def checks_of(trained: tuple[Transformer, Transformer, Transformer], mechanism: Mechanism) -> dict[str, Check]:
+    network, halfway, twin = trained
+    domain = ProductDomain(sizes=(VOCABULARY,) * 2)
+    return {check.name: check for check in certify_network(network, mechanism, domain, twin, halfway)}
+
+
+def test_a_true_explanation_is_certified(trained: tuple[Transformer, Transformer, Transformer]) -> None:
+    checks = checks_of(trained, explain(trained[0], 0.1))
+    for name in ("behaviour", "attention", "closed form", "settled", "sufficiency", "necessity", "edges alone"):
+        assert checks[name].passed, checks[name]
+    assert checks["behaviour"].errors == 0
+    assert checks["closed form"].recorded["share of the logits' variance"] > 0.8
+    assert all(check.null is not None and check.null.errors > 0 for check in checks.values())
+
+
+def test_a_head_that_is_said_to_look_elsewhere_fails(trained: tuple[Transformer, Transformer, Transformer]) -> None:
+    mechanism = explain(trained[0], 0.1)
+    first = (Attends(head="block0.head0", query=1, keys=Constant(value=(True, False))),)
+    checks = checks_of(trained, mechanism.model_copy(update={"attention": first}))
+    assert not checks["attention"].passed
+    assert not checks["closed form"].passed
+
+
+def test_an_unsettled_network_fails(trained: tuple[Transformer, Transformer, Transformer]) -> None:
+    network, _, twin = trained
+    checks = checks_of((network, twin, twin), explain(network, 0.1))
+    assert not checks["settled"].passed
+    assert checks["behaviour"].passed
+
+
+def test_only_derived_mechanisms_may_have_a_tolerance(trained: tuple[Transformer, Transformer, Transformer]) -> None:
+    document = explain(trained[0], 0.1).model_dump()
+    with pytest.raises(MechanismError, match="derived mechanisms only"):
+        Mechanism.model_validate(document | {"provenance": "planted"})
+
+
+def test_claims_about_heads_that_the_network_lacks_are_refused(
+    trained: tuple[Transformer, Transformer, Transformer], tmp_path: Path
+) -> None:
+    from peabench.truth import check_truth
+
+    network = trained[0]
+    claim = Attends(head="block0.head7", query=1, keys=Constant(value=(True, False)))
+    mechanism = explain(network, 0.1).model_copy(update={"attention": (claim,)})
+    with pytest.raises(MechanismError, match="head of the network"):
+        check_truth(mechanism, network.config, tmp_path)
