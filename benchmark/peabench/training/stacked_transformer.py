@@ -122,7 +122,8 @@ class StackedTransformer:
             resid = resid + torch.baddbmm(b_o[:, None], mixed.flatten(1, 2), w_o.flatten(1, 2)).view(resid.shape)
             if self.config.d_mlp:
                 resid = resid + self.mlp(block, resid.flatten(1, 2)).view(resid.shape)
-        return self.unembed(resid.flatten(1, 2)).unflatten(1, resid.shape[1:3])
+        logits: Tensor = self.unembed(resid.flatten(1, 2)).unflatten(1, resid.shape[1:3])
+        return logits
 
     def weight(self, name: str, stack: int) -> Float[Tensor, "stack ..."]:
         """A parameter, each network's repeated in a row to the length of a leading axis."""

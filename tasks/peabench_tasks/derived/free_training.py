@@ -83,7 +83,8 @@ def uniformly(
     domain: ProductDomain, shape: tuple[int, int], generator: torch.Generator
 ) -> Int[Tensor, "network row position"]:
     """Inputs drawn uniformly from a domain."""
-    return domain.sample(shape[0] * shape[1], generator).unflatten(0, shape)
+    rows: Tensor = domain.sample(shape[0] * shape[1], generator).unflatten(0, shape)
+    return rows
 
 
 @torch.no_grad()

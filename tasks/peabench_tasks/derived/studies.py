@@ -77,7 +77,7 @@ class Study:
 
     def weight_seed(self, start: int, seed: int) -> int:
         """Seed of a start's initial weights."""
-        order = sum(ord(letter) * 31**i for i, letter in enumerate(self.family + self.size)) % 9973
+        order: int = sum(ord(letter) * 31**i for i, letter in enumerate(self.family + self.size)) % 9973
         return 1_000_000 * (seed + 1) + 100 * order + start
 
 

@@ -113,4 +113,5 @@ def written_subspace(network: Transformer) -> Float[Tensor, "d_model k"]:
     written = network.w_embed @ weights.w_qkv[0, 2] @ weights.w_o[0]
     centred = (written - written.mean(0)).double()
     _, _, directions = torch.linalg.svd(centred, full_matrices=False)
-    return directions[: len(written) - 1].T.float().contiguous()
+    kept: Tensor = directions[: len(written) - 1]
+    return kept.T.float().contiguous()

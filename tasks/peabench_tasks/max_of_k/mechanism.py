@@ -116,4 +116,5 @@ def key_direction(network: Transformer) -> Float[Tensor, "d_model 1"]:
     weights = network.block(0).attention
     query = (network.w_embed.mean(0) + network.w_position[-1]) @ weights.w_qkv[0, 0] + weights.b_qkv[0, 0]
     direction: Tensor = weights.w_qkv[0, 1] @ query
-    return (direction / direction.norm())[:, None].clone()
+    unit: Tensor = direction / direction.norm()
+    return unit[:, None].clone()
