@@ -11,8 +11,9 @@ from loopback_hub import LoopbackHub
 from tests.sealing.conftest import Sealed, make
 from typer.testing import CliRunner
 
-from peabench.catalogue import is_sealed
+from peabench.catalogue import bundled_tasks, is_sealed
 from peabench.cli.app import build_app
+from peabench.cli.certify import _chosen
 from peabench.errors import PeabenchError
 from peabench.hub import prepare, publish
 from peabench.sealing import verify_truth
@@ -58,6 +59,8 @@ def test_it_is_published_downloaded_and_verified_by_command(hub: LoopbackHub, ma
     for task in tasks_of(suite):
         assert is_sealed(task.folder)
         assert difference(suite, task) is None
+    chosen, _ = _chosen([], every=True, suite=None)
+    assert {task.id for task in chosen} == {task.id for task in bundled_tasks()}  # what is sealed cannot be certified
     assert set(verify_truth(made.private, "sealed-test").values()) == {None}
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from peabench.answering import one_line
 from peabench.answers import encode
 from peabench.collected import Collected, Submitter
 from peabench.collecting import document_of
@@ -151,7 +152,7 @@ def _graded(submitted: Submitted, cell: SubmittedCell, suite: Suite, task: "Task
             questions = grade_cell(submission.key(cell), task, answers, asked)
             told |= {"status": "ok", "questions": questions, "metrics": mean_metrics(questions)}
         except InvalidAnswer as error:
-            told = {"status": "failed", "reason": str(error)}
+            told = {"status": "failed", "reason": one_line(str(error))}
     return CellResult.model_validate(
         {
             "key": submission.key(cell),
