@@ -86,8 +86,8 @@ def _reveal(made: Sealed, folder: Path) -> None:
     shutil.copy(made.private / folder.name / "mechanism.json", folder)
 
 
-def _add(name: str) -> Callable[[Sealed, Path], None]:
-    return lambda made, folder: shutil.copy(made.private / folder.name / "certificate.json", folder / name) and None
+def _add(name: str) -> Callable[[Sealed, Path], object]:
+    return lambda made, folder: shutil.copy(made.private / folder.name / "certificate.json", folder / name)
 
 
 def _tell(made: Sealed, folder: Path) -> None:
@@ -111,7 +111,7 @@ def _change(made: Sealed, folder: Path) -> None:
     ],
 )
 def test_a_half_that_is_not_as_it_was_sealed_is_refused(
-    half: Path, made: Sealed, change: Callable[[Sealed, Path], None], complaint: str
+    half: Path, made: Sealed, change: Callable[[Sealed, Path], object], complaint: str
 ) -> None:
     change(made, half / made.lots[0].name)
     with pytest.raises(PeabenchError, match=complaint) as caught:
