@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from peabench.answering import one_line
 from peabench.answers import encode
 from peabench.collected import Collected, Submitter
 from peabench.collecting import document_of
@@ -12,7 +11,7 @@ from peabench.errors import InvalidAnswer, PeabenchError
 from peabench.grading import grade_cell, refuse_other_questions
 from peabench.isolation import one_thread
 from peabench.questions import questions_of
-from peabench.results import CellResult, Verification, mean_metrics
+from peabench.results import CellResult, Verification, mean_metrics, one_line
 from peabench.suites import Suite
 from peabench_leaderboard.submissions.archive import Submitted
 from peabench_leaderboard.submissions.submission import Submission, SubmittedCell, suite_hash
