@@ -20,10 +20,8 @@ from peabench.errors import InvalidAnswer, PeabenchError
 from peabench.isolation import CellTimeout, one_thread, quiet, seed_global_generators, time_limit
 from peabench.plain import Answer, plain
 from peabench.process_state import process_state_kept
-from peabench.results import Cost
+from peabench.results import Cost, one_line, storable
 from peabench.scorers import Scorer
-
-REASON_LENGTH = 300
 
 
 @dataclass(frozen=True)
@@ -161,17 +159,6 @@ def moved(value: Any, device: str) -> Any:
     if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
         return type(value)(moved(item, device) for item in value)
     return value
-
-
-def one_line(text: str) -> str:
-    """A text cut to one line of at most 300 characters."""
-    line = " ".join(storable(text).split())
-    return line if len(line) <= REASON_LENGTH else line[: REASON_LENGTH - 1] + "…"
-
-
-def storable(text: str) -> str:
-    """A text without what UTF-8 cannot hold, such as lone surrogates."""
-    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def reason_of(error: BaseException) -> str:

@@ -18,9 +18,7 @@ from peabench.answering import (
     ask_each,
     guarded,
     moved,
-    one_line,
     reason_of,
-    storable,
 )
 from peabench.answers import WHOLE, AnswerFile, encode
 from peabench.discovery import ScorerEntry
@@ -29,7 +27,7 @@ from peabench.errors import InvalidAnswer, PeabenchError
 from peabench.grading import grade_cell, refuse_other_questions
 from peabench.plain import Answer
 from peabench.questions import answering_seed, is_twin, questions_of
-from peabench.results import CellKey, CellResult, Cost, Status, answer_hash, mean_metrics
+from peabench.results import CellKey, CellResult, Cost, Status, answer_hash, mean_metrics, one_line, storable
 
 if TYPE_CHECKING:
     from peabench.tasks import Task

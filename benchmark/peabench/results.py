@@ -31,6 +31,7 @@ SCORE = "score"
 
 BEST = 1.0
 ROUNDING = 1e-6
+REASON_LENGTH = 300
 Amount = Annotated[float, Field(ge=0, le=1e18)]
 
 
@@ -223,6 +224,17 @@ def mean_metrics(questions: Iterable[dict[str, float]]) -> dict[str, float]:
                 raise InvalidAnswer(f"The track's grade has {name} = {value}; every metric must be finite.")
             values.setdefault(name, []).append(float(value))
     return {name: sum(found) / len(found) for name, found in values.items()}
+
+
+def one_line(text: str) -> str:
+    """A text cut to one line of at most 300 characters."""
+    line = " ".join(storable(text).split())
+    return line if len(line) <= REASON_LENGTH else line[: REASON_LENGTH - 1] + "…"
+
+
+def storable(text: str) -> str:
+    """A text without what UTF-8 cannot hold, such as lone surrogates."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def answer_hash(answer: object) -> str:

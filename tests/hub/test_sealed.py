@@ -11,8 +11,9 @@ from loopback_hub import LoopbackHub
 from tests.sealing.conftest import Sealed, make
 from typer.testing import CliRunner
 
-from peabench.catalogue import is_sealed
+from peabench.catalogue import bundled_tasks, is_sealed
 from peabench.cli.app import build_app
+from peabench.cli.certify import _chosen
 from peabench.errors import PeabenchError
 from peabench.hub import prepare, publish
 from peabench.sealing import verify_truth
@@ -58,6 +59,8 @@ def test_it_is_published_downloaded_and_verified_by_command(hub: LoopbackHub, ma
     for task in tasks_of(suite):
         assert is_sealed(task.folder)
         assert difference(suite, task) is None
+    chosen, _ = _chosen([], every=True, suite=None)
+    assert {task.id for task in chosen} == {task.id for task in bundled_tasks()}  # what is sealed cannot be certified
     assert set(verify_truth(made.private, "sealed-test").values()) == {None}
 
 
@@ -83,11 +86,8 @@ def _reveal(made: Sealed, folder: Path) -> None:
     shutil.copy(made.private / folder.name / "mechanism.json", folder)
 
 
-def _add(name: str) -> Callable[[Sealed, Path], None]:
-    def add(made: Sealed, folder: Path) -> None:
-        shutil.copy(made.private / folder.name / "certificate.json", folder / name)
-
-    return add
+def _add(name: str) -> Callable[[Sealed, Path], object]:
+    return lambda made, folder: shutil.copy(made.private / folder.name / "certificate.json", folder / name)
 
 
 def _tell(made: Sealed, folder: Path) -> None:
@@ -111,7 +111,7 @@ def _change(made: Sealed, folder: Path) -> None:
     ],
 )
 def test_a_half_that_is_not_as_it_was_sealed_is_refused(
-    half: Path, made: Sealed, change: Callable[[Sealed, Path], None], complaint: str
+    half: Path, made: Sealed, change: Callable[[Sealed, Path], object], complaint: str
 ) -> None:
     change(made, half / made.lots[0].name)
     with pytest.raises(PeabenchError, match=complaint) as caught:

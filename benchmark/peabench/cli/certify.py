@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from peabench.catalogue import TaskSummary, installed_tasks, select
+from peabench.catalogue import TaskSummary, installed_tasks, is_sealed, select
 from peabench.cli.output import JsonOption, display, note, print_json, table
 from peabench.errors import PeabenchError
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def certify(
     names: Annotated[list[str] | None, typer.Argument(metavar="[TASK]...", help="Ids or globs.")] = None,
-    every: Annotated[bool, typer.Option("--all", help="Every installed task.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Every task whose truth is here.")] = False,
     suite: Annotated[str | None, typer.Option(help="The tasks of a suite, which must be as it froze them.")] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Processes; as many as cores if not given.")] = None,
     json: JsonOption = False,
@@ -75,7 +75,9 @@ def _chosen(names: list[str], every: bool, suite: str | None) -> "tuple[list[Tas
     if not names and not every:
         raise PeabenchError("Name the tasks to certify, or give --all or --suite.")
     tasks = installed_tasks()
-    return (select(tasks, names) if names else tasks), None
+    if names:
+        return select(tasks, names), None
+    return [task for task in tasks if not is_sealed(task.folder)], None  # those have no truth here to be measured
 
 
 def measured_again(

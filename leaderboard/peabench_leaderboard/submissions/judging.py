@@ -11,7 +11,7 @@ from peabench.errors import InvalidAnswer, PeabenchError
 from peabench.grading import grade_cell, refuse_other_questions
 from peabench.isolation import one_thread
 from peabench.questions import questions_of
-from peabench.results import CellResult, Verification, mean_metrics
+from peabench.results import CellResult, Verification, mean_metrics, one_line
 from peabench.suites import Suite
 from peabench_leaderboard.submissions.archive import Submitted
 from peabench_leaderboard.submissions.submission import Submission, SubmittedCell, suite_hash
@@ -151,7 +151,7 @@ def _graded(submitted: Submitted, cell: SubmittedCell, suite: Suite, task: "Task
             questions = grade_cell(submission.key(cell), task, answers, asked)
             told |= {"status": "ok", "questions": questions, "metrics": mean_metrics(questions)}
         except InvalidAnswer as error:
-            told = {"status": "failed", "reason": str(error)}
+            told = {"status": "failed", "reason": one_line(str(error))}
     return CellResult.model_validate(
         {
             "key": submission.key(cell),

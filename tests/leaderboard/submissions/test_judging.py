@@ -65,6 +65,16 @@ def test_the_truth_itself_earns_1_and_nonsense_fails_its_cell(small: Small, tmp_
         assert result.reason.startswith("Expected")
 
 
+def test_what_is_wrong_is_told_in_one_short_line(small_variables: Small, tmp_path: Path) -> None:
+    answers: dict[str, Answer] = {
+        name: fields | {"site": "steer\n\x1b[2J" * 1000} for name, fields in small_variables.answers[TASK].items()
+    }
+    (result,) = judged(small_variables, tmp_path, answering(small_variables, answers)).results
+    assert result.status == "failed"
+    assert len(result.reason) <= 300
+    assert result.reason.isprintable()
+
+
 @pytest.mark.parametrize(
     "basis",
     [
