@@ -164,6 +164,8 @@ def specifications(
     family: str = "programs", variants: Mapping[str, Variant] = VARIANTS, first: int = 0
 ) -> Iterator[Specification]:
     """All tasks of this family, or of another family of planted programs, numbered from `first`."""
-    listed = [(name, size, seed) for name, variant in variants.items() for size in variant.sizes for seed in range(SEEDS)]
+    listed = [
+        (name, size, seed) for name, variant in variants.items() for size in variant.sizes for seed in range(SEEDS)
+    ]
     for number, (name, size, seed) in enumerate(listed, first):
         yield Specification(family, variants[name], number, name, size, seed)
