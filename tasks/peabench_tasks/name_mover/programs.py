@@ -1,8 +1,8 @@
 """The name mover as sequence programs: which name is repeated, which is not, and what is said of it.
 
 Column 0 is the same in every input, columns 1 and 2 hold the names, the last one the name that may repeat the first;
-the columns between are filler. The task is that of Wang et al. 2023 (arXiv:2211.00593), made total: where the last token
-repeats neither name the answer is the first one.
+the columns between are filler. The task is that of Wang et al. 2023 (arXiv:2211.00593), made total: where the last
+token repeats neither name the answer is the first one.
 """
 
 from peabench.mechanism import Boolean, Expression, Range
@@ -34,7 +34,7 @@ def backup(length: int, vocabulary: int) -> Program:
 
 
 def cancelling(length: int, vocabulary: int) -> Program:
-    """Whether the first name is inhibited depends on whether it is repeated, exclusive or on the first filler's kind."""
+    """The first name is inhibited where it is repeated, or where the first filler is 0, but not where both are so."""
     write = _begun("cancelling", length, vocabulary)
     _duplicate(write, "duplicate", length)
     seen = write.read("reversed", v="tokens")
