@@ -198,6 +198,11 @@ def test_publish_tells_what_is_wrong_with_a_folder(repository: Repository, shelf
     assert "holds no task folders" in refused("publish", str(tmp_path / "none"), "--repo", REPO)
 
 
+def _heed_interrupts() -> None:
+    """A shell has what it runs in the background ignore them, and so would all that this test starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_a_download_that_is_stopped_says_how_it_goes_on(hub: LoopbackHub, published: Published) -> None:
     waiting = False
 
@@ -207,7 +212,12 @@ def test_a_download_that_is_stopped_says_how_it_goes_on(hub: LoopbackHub, publis
         return Fault(wait_seconds=2) if waiting else None
 
     hub.meddle = hold
-    process = subprocess.Popen(command("download", FIRST), stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command("download", FIRST),
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=_heed_interrupts,
+    )
     while not waiting:
         assert process.poll() is None
         time.sleep(0.05)

@@ -1,0 +1,40 @@
+"""The name mover's programs give the name that is not repeated."""
+
+from itertools import product
+
+import pytest
+import torch
+
+from peabench_tasks.name_mover.programs import backup, cancelling, name_mover
+from peabench_tasks.name_mover.specifications import VARIANTS, name_mover_specifications
+from peabench_tasks.planting.program import Program
+
+ROWS = [(0, *names, *fillers, last) for names in product(range(3), repeat=2) for fillers in product(range(3), repeat=2)
+        for last in range(3)]  # fmt: skip
+
+
+def answers(program: Program) -> list[int]:
+    values: list[int] = program.model.run(program.model.read_inputs(torch.tensor(ROWS)))["mover"].tolist()
+    return values
+
+
+@pytest.mark.parametrize("build", [name_mover, backup])
+def test_the_name_that_is_not_repeated_is_moved(build: object) -> None:
+    program = build(6, 3)  # type: ignore[operator]
+    assert answers(program) == [row[2] if row[-1] == row[1] else row[1] for row in ROWS]
+
+
+def test_the_cancelling_variant_is_turned_round_by_a_filler() -> None:
+    expected = [row[2] if (row[-1] == row[1]) != (row[3] == 0) else row[1] for row in ROWS]
+    assert answers(cancelling(6, 3)) == expected
+
+
+def test_seeds_differ_and_are_apart_from_those_of_other_programs() -> None:
+    numbers = [specification.number for specification in name_mover_specifications()]
+    assert len(set(numbers)) == len(numbers) == 3 * sum(len(variant.sizes) for variant in VARIANTS.values())
+    assert min(numbers) >= 500
+
+
+def test_every_task_fits_its_network() -> None:
+    for specification in name_mover_specifications():
+        assert specification.placement(0).edges()
