@@ -25,6 +25,9 @@ def planter() -> Planter:
     placements = [draw_placement(dyck(5, 3), CONFIG, seed) for seed in (0, 1)]
     planter = begin(placements, [5, 6], 0)[0].subset([0, CANDIDATES])
     planter.split()
+    with torch.no_grad():
+        for parameter in planter.stack.parameters.values():
+            parameter.mul_(2)  # what a head of a fresh network writes is too faint to tell a wrong run from a right one
     return planter
 
 
@@ -96,4 +99,4 @@ def test_patched_edges_of_two_sources_and_interchanged_subspaces(planter: Plante
             ]
             want = run_patched(network, base, edges, subspaces, hypotheses=GROUPS)[:, :, -1]
             torch.testing.assert_close(logits[k], want, rtol=1e-4, atol=1e-4)
-            assert float((want - clean.logits[k]).abs().max()) > 1e-3  # ten times what may be amiss
+            assert float((want - clean.logits[k]).abs().max()) > 0.1
