@@ -164,7 +164,8 @@ def run_stack(
         w_o = stack.weight(f"block{block}.attention.w_o", lead)
         asked = mixed.shape[3]
         own = torch.bmm(
-            mixed[:, :slots].reshape(lead * slots, rows * asked, e), w_o[:, :slots].reshape(lead * slots, e, resid.shape[-1])
+            mixed[:, :slots].reshape(lead * slots, rows * asked, e),
+            w_o[:, :slots].reshape(lead * slots, e, resid.shape[-1]),
         ).view(lead, slots, rows, asked, resid.shape[-1])
         half = halves[block].repeat_interleave(lead // len(tokens), 0)[..., None, None]
         others = mixed[:, slots:].permute(0, 2, 3, 1, 4).reshape(lead, rows * asked, -1)
