@@ -58,7 +58,7 @@ VARIANTS = {
     "dyck": Variant(library.dyck, 3, ("s",), "Whether the brackets 0 and 1 balance, none closing too early."),
     "histogram": Variant(library.histogram, 4, ("xs",), "Whether the last token occurs once, twice or more often."),
     "fraction": Variant(
-        library.fraction, 3, ("xs",), "Whether token 0 is rarer than the last token says, as frequent, or more so."
+        library.fraction, 3, ("xs",), "How the share of token 0 compares with what the last token says."
     ),
     "sort": Variant(library.sort, 5, ("s", "l"), "The token of the rank to which the last token points."),
     "most_frequent": Variant(library.most_frequent, 5, ("s",), "The most frequent token, the latest of several."),
