@@ -69,8 +69,8 @@ def pattern(length: int, vocabulary: int) -> Program:
         const([p > 1 for p in range(length)]),
     ]
     write.step("match", "mlp", Boolean(length=length), all_of(both), simplex(2))
-    seen = write.read("found", v="match")
-    anywhere = any_of([at(ref(seen["v"]), p) for p in range(2, length)])
+    seen = write.read("found", k="match")
+    anywhere = any_of([at(ref(seen["k"]), p) for p in range(2, length)])
     write.step("found", "head", Boolean(), anywhere, simplex(2))
     return write.finish()
 
@@ -113,8 +113,8 @@ def _dyck(name: str, length: int, vocabulary: int, copies: int) -> Program:
     write.step("early", "mlp", Boolean(length=length), compare(ref(seen["mlp"]), "lt", 0), simplex(2))
     told = ["any_early"] if copies == 1 else [f"any_early{i}" for i in range(copies)]
     for copy in told:
-        seen = write.read(copy, v="early")
-        anywhere = any_of([at(ref(seen["v"]), p) for p in range(1, length)])
+        seen = write.read(copy, k="early")
+        anywhere = any_of([at(ref(seen["k"]), p) for p in range(1, length)])
         write.step(copy, "head", Boolean(), anywhere, simplex(2))
     seen = write.read("balanced", mlp="+".join(["depth", *told]))
     level = compare(at(ref(seen["mlp.depth"]), length - 1), "eq", 0)
