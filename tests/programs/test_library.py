@@ -44,8 +44,8 @@ def histogram(x: list[int]) -> int:
 
 
 def fraction(x: list[int]) -> int:
-    count = x[1:].count(0)
-    return 0 if count < 2 else 1 if count < 4 else 2
+    difference = x[1:-1].count(0) - x[-1]
+    return 1 + (difference > 0) - (difference < 0)
 
 
 def sort(x: list[int]) -> int:

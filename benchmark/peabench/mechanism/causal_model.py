@@ -187,7 +187,7 @@ class CausalModel(Record):
             else:
                 arguments = {parent: seen.get((parent, name), values[parent]) for parent in variable.parents}
                 values[name] = evaluate(variable.function, arguments, self.kinds)
-        return {name: value.expand(*batch, *trailing_shape(self.kinds[name])) for name, value in values.items()}
+        return {name: value.expand((*batch, *trailing_shape(self.kinds[name]))) for name, value in values.items()}
 
     def counterfactual(
         self,

@@ -4,6 +4,7 @@ import logging
 from dataclasses import replace
 
 import torch
+from jaxtyping import Int
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
@@ -62,18 +63,23 @@ def tutor(planter: Planter, confinement: Confinement) -> Planter:
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, TUTORING_RATE, total_steps=TUTORING_STEPS, pct_start=0.15)
     for _ in range(TUTORING_STEPS):
         planter.split()
-        distance = planter.written_badly(planter.pool(TUTORING_ROWS))
+        distance, task = planter.lesson(planter.pool(TUTORING_ROWS))
         best = distance.detach().view(-1, CANDIDATES).min(1)
-        if bool((best.values < LEARNT).all()):
+        if bool((best.values < LEARNT).all()) and not bool(planter.errors([task])[0, chosen(best.indices)].any()):
             break
         optimiser.zero_grad()
-        distance.sum().backward()
+        (distance.sum() + step_loss([task])).backward()
         planter.stack.clip_gradients(1.0)
         optimiser.step()
         schedule.step()
         confinement.apply(planter.stack)
     log.info("distances of the best candidates %s", [round(d, 4) for d in best.values.tolist()])
-    return planter.subset((best.indices + CANDIDATES * torch.arange(len(best.indices))).tolist())
+    return planter.subset(chosen(best.indices).tolist())
+
+
+def chosen(candidate: Int[Tensor, " placement"]) -> Int[Tensor, " placement"]:
+    """Numbers, among all networks, of one candidate of each placement."""
+    return candidate + CANDIDATES * torch.arange(len(candidate))
 
 
 def plant(planter: Planter, steps: int) -> None:

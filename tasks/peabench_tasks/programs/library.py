@@ -5,6 +5,7 @@ import torch
 from peabench.mechanism import Add, Boolean, Modulo, Range
 from peabench_tasks.planting.program import Program, Writer, graded, saturating, simplex
 from peabench_tasks.programs.notation import (
+    Relation,
     added,
     all_of,
     any_of,
@@ -21,6 +22,8 @@ from peabench_tasks.programs.notation import (
     total,
     xor,
 )
+
+LESS_AND_MORE: tuple[Relation, Relation] = ("lt", "gt")
 
 
 def duplicates(length: int, vocabulary: int) -> Program:
@@ -66,8 +69,8 @@ def pattern(length: int, vocabulary: int) -> Program:
         const([p > 1 for p in range(length)]),
     ]
     write.step("match", "mlp", Boolean(length=length), all_of(both), simplex(2))
-    seen = write.read("found", v="match")
-    anywhere = any_of([at(ref(seen["v"]), p) for p in range(2, length)])
+    seen = write.read("found", k="match")
+    anywhere = any_of([at(ref(seen["k"]), p) for p in range(2, length)])
     write.step("found", "head", Boolean(), anywhere, simplex(2))
     return write.finish()
 
@@ -80,7 +83,9 @@ def pair_balance(length: int, vocabulary: int) -> Program:
         count = total([compare(at(ref(seen["v"]), p), "eq", token) for p in range(1, length)])
         write.step(name, "head", Range(low=0, high=length - 1), count, graded(torch.arange(length)[None]))
     seen = write.read("balance", mlp="opened+closed")
-    more, less = (compare(ref(seen["mlp.opened"]), relation, ref(seen["mlp.closed"])) for relation in ("gt", "lt"))
+    more, less = (
+        compare(ref(seen["mlp.opened"]), relation, ref(seen["mlp.closed"])) for relation in LESS_AND_MORE[::-1]
+    )
     write.step("balance", "mlp", Range(low=0, high=2), either(less, 0, either(more, 2, 1)), simplex(3))
     return write.finish()
 
@@ -108,8 +113,8 @@ def _dyck(name: str, length: int, vocabulary: int, copies: int) -> Program:
     write.step("early", "mlp", Boolean(length=length), compare(ref(seen["mlp"]), "lt", 0), simplex(2))
     told = ["any_early"] if copies == 1 else [f"any_early{i}" for i in range(copies)]
     for copy in told:
-        seen = write.read(copy, v="early")
-        anywhere = any_of([at(ref(seen["v"]), p) for p in range(1, length)])
+        seen = write.read(copy, k="early")
+        anywhere = any_of([at(ref(seen["k"]), p) for p in range(1, length)])
         write.step(copy, "head", Boolean(), anywhere, simplex(2))
     seen = write.read("balanced", mlp="+".join(["depth", *told]))
     level = compare(at(ref(seen["mlp.depth"]), length - 1), "eq", 0)
@@ -132,14 +137,16 @@ def histogram(length: int, vocabulary: int) -> Program:
 
 
 def fraction(length: int, vocabulary: int) -> Program:
-    """The share of token 0 among those before the last, in thirds."""
-    write = Writer("fraction", (1, *[vocabulary] * (length - 1)))
+    """Whether the share of token 0 among those before the last is less than the last one's, as much, or more."""
+    places = range(1, length - 1)
+    write = Writer("fraction", (1, *[vocabulary] * len(places), len(places)))
     seen = write.read("share", v="tokens")
-    count = total([compare(at(ref(seen["v"]), p), "eq", 0) for p in range(1, length)])
-    write.step("share", "head", Range(low=0, high=length - 1), count, graded(torch.arange(length)[None]))
-    seen = write.read("third", mlp="share")
-    third = either(compare(ref(seen["mlp"]), "le", 1), 0, either(compare(ref(seen["mlp"]), "le", 3), 1, 2))
-    write.step("third", "mlp", Range(low=0, high=2), third, simplex(3))
+    count = total([compare(at(ref(seen["v"]), p), "eq", 0) for p in places])
+    write.step("share", "head", Range(low=0, high=len(places)), count, graded(torch.arange(length - 1)[None]))
+    seen = write.read("relation", mlp="share+tokens")
+    asked = at(ref(seen["mlp.tokens"]), length - 1)
+    less, more = (compare(ref(seen["mlp.share"]), relation, asked) for relation in LESS_AND_MORE)
+    write.step("relation", "mlp", Range(low=0, high=2), either(less, 0, either(more, 2, 1)), simplex(3))
     return write.finish()
 
 
@@ -252,7 +259,9 @@ def rare(length: int, vocabulary: int) -> Program:
     seen = write.read("alarm", mlp="guard1+guard2")
     write.step("alarm", "mlp", Boolean(), all_of([ref(seen["mlp.guard1"]), ref(seen["mlp.guard2"])]), simplex(2))
     seen = write.read("answer", mlp="opened+closed+alarm")
-    more, less = (compare(ref(seen["mlp.opened"]), relation, ref(seen["mlp.closed"])) for relation in ("gt", "lt"))
+    more, less = (
+        compare(ref(seen["mlp.opened"]), relation, ref(seen["mlp.closed"])) for relation in LESS_AND_MORE[::-1]
+    )
     balance = either(less, 0, either(more, 2, 1))
     write.step("answer", "mlp", Range(low=0, high=3), either(ref(seen["mlp.alarm"]), 3, balance), simplex(4))
     return write.finish()

@@ -27,10 +27,10 @@ class Size:
 
 
 SIZES = {
-    "xs": Size(length=6, d_model=24, n_blocks=2, n_heads=4, d_head=6, d_mlp=24, steps=350),
-    "s": Size(length=6, d_model=28, n_blocks=3, n_heads=4, d_head=7, d_mlp=24, steps=500),
-    "m": Size(length=7, d_model=32, n_blocks=4, n_heads=6, d_head=6, d_mlp=32, steps=600),
-    "l": Size(length=8, d_model=40, n_blocks=4, n_heads=8, d_head=6, d_mlp=40, steps=700),
+    "xs": Size(length=6, d_model=24, n_blocks=2, n_heads=4, d_head=8, d_mlp=24, steps=350),
+    "s": Size(length=6, d_model=28, n_blocks=3, n_heads=4, d_head=8, d_mlp=24, steps=500),
+    "m": Size(length=7, d_model=32, n_blocks=4, n_heads=6, d_head=8, d_mlp=32, steps=600),
+    "l": Size(length=8, d_model=40, n_blocks=4, n_heads=8, d_head=8, d_mlp=40, steps=700),
 }
 WIDE = Size(length=6, d_model=28, n_blocks=3, n_heads=16, d_head=4, d_mlp=24, steps=500)
 
@@ -57,7 +57,9 @@ VARIANTS = {
     ),
     "dyck": Variant(library.dyck, 3, ("s",), "Whether the brackets 0 and 1 balance, none closing too early."),
     "histogram": Variant(library.histogram, 4, ("xs",), "Whether the last token occurs once, twice or more often."),
-    "fraction": Variant(library.fraction, 3, ("xs",), "The share of token 0, in thirds."),
+    "fraction": Variant(
+        library.fraction, 3, ("xs",), "How the share of token 0 compares with what the last token says."
+    ),
     "sort": Variant(library.sort, 5, ("s", "l"), "The token of the rank to which the last token points."),
     "most_frequent": Variant(library.most_frequent, 5, ("s",), "The most frequent token, the latest of several."),
     "selective_copy": Variant(
