@@ -7,7 +7,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from peabench.mechanism.kinds import bounds
-from peabench_tasks.planting.confinement import subspaces
+from peabench_tasks.planting.subspaces import subspaces
 from peabench_tasks.planting.layout import Layout
 from peabench_tasks.planting.program import Program
 from peabench_tasks.planting.runs import along_basis

@@ -58,6 +58,16 @@ class Layout:
         reads = [2 * block + rank[name.partition(".")[0].rstrip("0123456789")] for name, block in self.readers]
         return (written < torch.tensor(reads)[:, None]).float()
 
+    def arranged(self, network: Transformer, index: int) -> Transformer:
+        """The network with its heads in the layout's order."""
+        for block in range(self.config.n_blocks):
+            attention = network.block(block).attention
+            order = self.order[index, block]
+            with torch.no_grad():
+                for weight in (attention.w_qkv, attention.b_qkv, attention.w_o):
+                    weight.copy_(weight[order].clone())
+        return network
+
     def restored(self, network: Transformer, index: int) -> Transformer:
         """The network with its heads in their own order."""
         for block in range(self.config.n_blocks):

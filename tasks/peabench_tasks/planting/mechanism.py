@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from peabench.mechanism import Alignment, Circuit, CircuitEdge, Gauge, Location, Mechanism, TensorReference
-from peabench_tasks.planting.confinement import subspaces
+from peabench_tasks.planting.subspaces import subspaces
 from peabench_tasks.planting.placement import Placement
 
 

@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy
 from peabench.mechanism.kinds import bounds
 from peabench.training.stacked_transformer import StackedTransformer
 from peabench_tasks.planting.codes import distances_from_codes, intrusion
-from peabench_tasks.planting.confinement import subspaces
+from peabench_tasks.planting.subspaces import subspaces
 from peabench_tasks.planting.counterfactuals import counterfactual
 from peabench_tasks.planting.layout import Layout
 from peabench_tasks.planting.program import Program

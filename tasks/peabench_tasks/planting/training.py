@@ -1,29 +1,23 @@
-"""The recipe's runs: tutor candidates, plant the best of each task, mend on the hardest rows."""
+"""The recipe's runs: learn the steps, put networks together, plant, mend on the hardest rows."""
 
 import logging
 from dataclasses import replace
 
 import torch
-from jaxtyping import Int
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from peabench.networks import Transformer
 from peabench.training.stacked_transformer import StackedTransformer
-from peabench_tasks.planting.confinement import Confinement, confine, initial_networks, planted_size, whole_bases
+from peabench_tasks.planting.assembly import assemble, cut, draw_shadows, room_for_shadows
 from peabench_tasks.planting.layout import lay_out
+from peabench_tasks.planting.lessons import LEARNT, learn
 from peabench_tasks.planting.placement import Placement
 from peabench_tasks.planting.planter import Batch, Planter, step_loss
+from peabench_tasks.planting.subspaces import planted_size
 
-CANDIDATES = 4
-"""Random starts of each network, of which the one that learns its steps best is planted."""
-TUTORING_STEPS = 200
-TUTORING_RATE = 4e-2
-LEARNT = 0.02
-"""Distance from the codes, all steps together, at which a candidate has learnt its steps."""
-TUTORING_ROWS = 96
 ROWS = 32
-LEARNING_RATE = 5e-3
+LEARNING_RATE = 2e-3
 WARMING_STEPS = 30
 RIGHT_FOR = 8
 """Steps in a row without a wrong row after which the learning rate falls."""
@@ -37,49 +31,35 @@ LARGEST_LISTED_DOMAIN = 1 << 17
 log = logging.getLogger(__name__)
 
 
-def begin(placements: list[Placement], seeds: list[int], start: int) -> tuple[Planter, Confinement]:
-    """Random networks, `CANDIDATES` for each placement in a row, and what is demanded of them."""
-    program = placements[0].program
-    spread = [placement for placement in placements for _ in range(CANDIDATES)]
-    weights = [seed + 100_000 * (start * CANDIDATES + i) for seed in seeds for i in range(CANDIDATES)]
-    layout = lay_out(spread)
-    bases = whole_bases(spread, weights)
-    generator = torch.Generator().manual_seed(weights[0])
+def begin(placements: list[Placement], seeds: list[int], start: int) -> Planter:
+    """Networks put together from lessons, with what is demanded of them.
+
+    Raises:
+        RuntimeError: a step could not be learnt.
+    """
+    program, config = placements[0].program, placements[0].config
+    generator = torch.Generator().manual_seed(seeds[0] + 100_000 * start)
     domain = program.domain
     rows = domain.all() if domain.size <= LARGEST_LISTED_DOMAIN else domain.sample(LARGEST_LISTED_DOMAIN, generator)
     output = program.model.run(program.model.read_inputs(rows))[program.model.output].long()
-    stack = StackedTransformer.from_networks(initial_networks(spread, weights))
-    sites = [{step.variable: placement.sites(step.variable) for step in program.steps} for placement in spread]
+    lessons = {step.variable: learn(program, step, config, rows, generator) for step in program.steps}
+    log.info("distances %s", {name: round(float(lesson.distance[0]), 4) for name, lesson in lessons.items()})
+    for name, lesson in lessons.items():
+        if lesson.distance[0] > LEARNT:
+            raise RuntimeError(f"{name} of {program.name} was not learnt: {float(lesson.distance[0]):.3f} from its code")
+    networks, bases = [], []
+    room = room_for_shadows(program, config)
+    for number, (placement, seed) in enumerate(zip(placements, seeds, strict=True)):
+        shadows = draw_shadows(placement, seed, room)
+        stream = cut(placement, shadows, seed + 100_000 * start)
+        candidate = {name: number % lesson.usable for name, lesson in lessons.items()}
+        networks.append(assemble(placement, lessons, stream, shadows, candidate, seed + 100_000 * start))
+        bases.append(stream.basis[:, : planted_size(program)].clone())
+    layout = lay_out(placements)
+    stack = StackedTransformer.from_networks([layout.arranged(network, k) for k, network in enumerate(networks)])
+    sites = [{step.variable: placement.sites(step.variable) for step in program.steps} for placement in placements]
     balance = (1 / output.bincount().float().clamp(min=1))[output]
-    confinement = confine(spread, layout, bases)
-    confinement.apply(stack)
-    planted = bases[:, :, : planted_size(program)].clone()
-    return Planter(program, stack, layout, planted, rows, balance, sites, generator), confinement
-
-
-def tutor(planter: Planter, confinement: Confinement) -> Planter:
-    """Teach every node of the circuit on clean runs, and keep the best candidate of each placement."""
-    optimiser = torch.optim.AdamW(planter.stack.trainable(), lr=TUTORING_RATE, weight_decay=0.0, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, TUTORING_RATE, total_steps=TUTORING_STEPS, pct_start=0.15)
-    for _ in range(TUTORING_STEPS):
-        planter.split()
-        distance, task = planter.lesson(planter.pool(TUTORING_ROWS))
-        best = distance.detach().view(-1, CANDIDATES).min(1)
-        if bool((best.values < LEARNT).all()) and not bool(planter.errors([task])[0, chosen(best.indices)].any()):
-            break
-        optimiser.zero_grad()
-        (distance.sum() + step_loss([task])).backward()
-        planter.stack.clip_gradients(1.0)
-        optimiser.step()
-        schedule.step()
-        confinement.apply(planter.stack)
-    log.info("distances of the best candidates %s", [round(d, 4) for d in best.values.tolist()])
-    return planter.subset(chosen(best.indices).tolist())
-
-
-def chosen(candidate: Int[Tensor, " placement"]) -> Int[Tensor, " placement"]:
-    """Numbers, among all networks, of one candidate of each placement."""
-    return candidate + CANDIDATES * torch.arange(len(candidate))
+    return Planter(program, stack, layout, torch.stack(bases), rows, balance, sites, generator)
 
 
 def plant(planter: Planter, steps: int) -> None:

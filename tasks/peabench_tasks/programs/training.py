@@ -16,7 +16,7 @@ from peabench.tasks import CERTIFICATE_FILE, TaskRecord, Twin, load_task, save_t
 from peabench_tasks.card import write_certificate
 from peabench_tasks.planting.mechanism import build_mechanism
 from peabench_tasks.planting.planter import Planter
-from peabench_tasks.planting.training import begin, mend, plant, sampled_errors, train_freely, tutor
+from peabench_tasks.planting.training import begin, mend, plant, sampled_errors, train_freely
 from peabench_tasks.production import certified_already, make_all
 from peabench_tasks.programs.specifications import Specification, specifications
 
@@ -82,7 +82,7 @@ def make_tasks(group: list[Specification], out: Path, seed: int) -> tuple[int, l
 def make_from_one_start(group: list[Specification], out: Path, seed: int, start: int) -> dict[Specification, str]:
     """The tasks that this start did not bring to their certificate, with what fails."""
     seeds = [s.weight_seed(seed) for s in group]
-    planter = tutor(*begin([s.placement(seed) for s in group], seeds, start))
+    planter = begin([s.placement(seed) for s in group], seeds, start)
     plant(planter, group[0].shape.steps)
     if group[0].variant == "saturated":
         saturate(planter)

@@ -1,0 +1,177 @@
+"""Networks put together from lessons: each step in its place, its shadow in an idle one, and planted directions drawn.
+
+The stream is cut into the planted subspaces, those of the shadows, one for the tokens, one for the positions and a rest.
+A *shadow* is an idle node that computes a step as well, from the same parents or their shadows, and writes it where
+nothing of the circuit reads. So weights that fit one another, and variables that can be decoded, are no sign of a circuit.
+"""
+
+from dataclasses import dataclass
+from random import Random
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from peabench.networks import Transformer
+from peabench.networks.config import TransformerConfig
+from peabench.training.stacked import orthonormal
+from peabench_tasks.planting.lessons import Lesson, code_of, parents_of, ports_of
+from peabench_tasks.planting.placement import Placement
+from peabench_tasks.planting.program import TOKENS, Program, simplex
+from peabench_tasks.planting.subspaces import planted_size, subspaces
+
+CONFIDENCE = 4.0
+"""Logit of the right answer above that of another, times the least distance between their codes squared, halved."""
+LEAST_REST = 2
+"""Directions of the stream that are at least left to what is no part of the circuit."""
+
+
+@dataclass(frozen=True)
+class Shadow:
+    """An idle node that computes a step too."""
+
+    variable: str
+    place: tuple[int, int | None]
+    """Block and head; an MLP has no head."""
+    parents: dict[str, str | None]
+    """By the name of a parent, the shadow that is read in its place, `variable/number`, or None."""
+    name: str
+
+
+def draw_shadows(placement: Placement, seed: int, room: int) -> list[Shadow]:
+    """Idle nodes each get a step that may be computed there, in a random order, while there is room in the stream."""
+    program, config = placement.program, placement.config
+    rng = Random(f"shadows/{program.name}/{config.n_blocks}/{config.n_heads}/{seed}")
+    busy = set(placement.heads.values())
+    idle: list[tuple[int, int | None]] = []
+    for block in range(config.n_blocks):
+        idle += [(block, head) for head in rng.sample(range(config.n_heads), config.n_heads) if (block, head) not in busy]
+        if config.d_mlp and block not in placement.mlps.values():
+            idle.append((block, None))
+    found: list[Shadow] = []
+    moments = {TOKENS: -1} | {step.variable: placement.moment(step.variable) for step in program.steps}
+    for block, head in idle:
+        now = 2 * block + (head is None)
+        choices = []
+        for step in program.steps:
+            if (step.part == "mlp") != (head is None) or step.code.shape[-1] > room:
+                continue
+            read: dict[str, list[str | None]] = {}
+            for parent in program.parents(step.variable):
+                shadows: list[str | None] = [s.name for s in found if s.variable == parent and moments[s.name] < now]
+                read[parent] = shadows + ([None] if moments[parent] < now else [])
+            if all(read.values()):
+                choices.append((step, {parent: rng.choice(some) for parent, some in read.items()}))
+        if not choices:
+            continue
+        step, parents = rng.choice(choices)
+        shadow = Shadow(step.variable, (block, head), parents, f"{step.variable}/{len(found)}")
+        moments[shadow.name] = now
+        room -= step.code.shape[-1]
+        found.append(shadow)
+    return found
+
+
+@dataclass
+class Stream:
+    """Where the stream of one network holds what."""
+
+    basis: Float[Tensor, "d_model d_model"]
+    spans: dict[str, slice]
+    """Of steps, shadows, tokens and positions."""
+    rest: slice
+
+    def directions(self, name: str) -> Float[Tensor, "d_model k"]:
+        """The directions of a step, a shadow, the tokens or the positions."""
+        return self.basis[:, self.spans[name]]
+
+
+POSITIONS = "positions"
+
+
+def room_for_shadows(program: Program, config: TransformerConfig) -> int:
+    """Directions left beside the planted ones, tokens and positions.
+
+    Raises:
+        RuntimeError: the stream is too narrow for the program.
+    """
+    needed = planted_size(program) + max(program.domain.sizes) - 1 + program.n_positions - 1 + LEAST_REST
+    if needed > config.d_model:
+        raise RuntimeError(f"{program.name} needs {needed} directions, and d_model is {config.d_model}")
+    return config.d_model - needed
+
+
+def cut(placement: Placement, shadows: list[Shadow], seed: int) -> Stream:
+    """A random basis, and which of its directions hold what; the planted ones come first."""
+    program, d_model = placement.program, placement.config.d_model
+    basis = orthonormal((d_model, d_model), torch.Generator().manual_seed(seed))
+    spans, at = dict(subspaces(program)), planted_size(program)
+    sizes = [(TOKENS, max(program.domain.sizes) - 1), (POSITIONS, program.n_positions - 1)]
+    sizes += [(shadow.name, program.step(shadow.variable).code.shape[-1]) for shadow in shadows]
+    for name, size in sizes:
+        spans[name] = slice(at, at + size)
+        at += size
+    return Stream(basis, spans, slice(at, d_model))
+
+
+@torch.no_grad()
+def assemble(
+    placement: Placement, lessons: dict[str, Lesson], stream: Stream, shadows: list[Shadow], candidate: dict[str, int], seed: int
+) -> Transformer:
+    """The network with every step in its place; idle nodes that are no shadows are random and write in the rest.
+
+    Args:
+        placement: the program in its network.
+        lessons: of every step.
+        stream: where the stream holds what.
+        shadows: idle nodes that compute steps.
+        candidate: which of each lesson's candidates is used; shadows use others.
+        seed: of what is random.
+    """
+    program, config = placement.program, placement.config
+    network = Transformer(config, torch.Generator().manual_seed(seed))
+    elsewhere = stream.basis[:, stream.rest] @ stream.basis[:, stream.rest].T
+    network.w_embed.copy_(simplex(config.d_vocabulary)[0] @ stream.directions(TOKENS).T)
+    network.w_position.copy_(simplex(config.n_positions)[0] @ stream.directions(POSITIONS).T)
+    for block in range(config.n_blocks):
+        parts = network.block(block)
+        parts.attention.w_o.copy_(parts.attention.w_o @ elsewhere)
+        if config.d_mlp:
+            parts.mlp.w_out.copy_(parts.mlp.w_out @ elsewhere)
+
+    def put(name: str, lesson: Lesson, which: int, place: tuple[int, int | None], read: dict[str, str]) -> None:
+        block, head = place
+        out = lesson.out[which] @ stream.directions(name).T
+        parts = network.block(block)
+        for i, port in enumerate(ports_of(lesson.step)):
+            seen = [*(read.get(p, p) for p in parents_of(lesson.step, port)), POSITIONS]
+            weight = torch.cat([stream.directions(p) for p in seen], 1) @ lesson.weights[port][which]
+            if head is None:
+                parts.mlp.w_in.copy_(weight)
+                parts.mlp.b_in.copy_(lesson.biases[port][which])
+            else:
+                parts.attention.w_qkv[head, i] = weight
+                parts.attention.b_qkv[head, i] = lesson.biases[port][which]
+        bias = stream.directions(name) @ lesson.out_bias[which]
+        if head is None:
+            parts.mlp.w_out.copy_(out)
+            parts.mlp.b_out.copy_(bias)
+        else:
+            parts.attention.w_o[head] = out
+            parts.attention.b_o += bias
+
+    for step in program.steps:
+        place = placement.heads.get(step.variable) or (placement.mlps[step.variable], None)
+        put(step.variable, lessons[step.variable], candidate[step.variable], place, {})
+    for number, shadow in enumerate(shadows):
+        read = {parent: name for parent, name in shadow.parents.items() if name is not None}
+        lesson = lessons[shadow.variable]
+        put(shadow.name, lesson, (candidate[shadow.variable] + 1 + number) % lesson.usable, shadow.place, read)
+    (answer, _), *others = program.outputs
+    if others:
+        raise RuntimeError(f"{program.name} has several outputs; assemble one with a single one")
+    code = code_of(program, answer)[-1]
+    nearest = torch.pdist(code).min()
+    network.w_output.copy_(stream.directions(answer) @ code.T * (2 * CONFIDENCE / nearest**2))
+    network.b_output.copy_(-code.square().sum(1) * (CONFIDENCE / nearest**2))
+    return network
