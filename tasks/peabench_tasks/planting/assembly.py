@@ -1,11 +1,12 @@
 """Networks put together from lessons: each step in its place, its shadow in an idle one, and planted directions drawn.
 
-The stream is cut into the planted subspaces, those of the shadows, one for the tokens, one for the positions and a rest.
-A *shadow* is an idle node that computes a step as well, from the same parents or their shadows, and writes it where
-nothing of the circuit reads. So weights that fit one another, and variables that can be decoded, are no sign of a circuit.
+The stream is cut into the planted subspaces, those of the shadows, one for the tokens, one for the positions and a
+rest. A *shadow* is an idle node that computes a step as well, from the same parents or their shadows, and writes it
+where nothing of the circuit reads: weights that fit one another, and variables that can be decoded, are no sign of a
+circuit. Some shadows *sway* the output too, always by less than would change the answer: nor is an effect on the logits.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 import torch
@@ -20,8 +21,16 @@ from peabench_tasks.planting.placement import Placement
 from peabench_tasks.planting.program import TOKENS, Program, simplex
 from peabench_tasks.planting.subspaces import planted_size, subspaces
 
-CONFIDENCE = 4.0
-"""Logit of the right answer above that of another, times the least distance between their codes squared, halved."""
+CONFIDENCE = 20.0
+"""Logit of the right answer above that of the likeliest other one while the network is trained: so large that nothing
+is gained by swaying less."""
+SWAY = 0.6
+"""How far all that sways can move the output together, as a share of the way to where the answer changes."""
+SWAYING = 3
+"""Shadows that sway the output, at most."""
+LEAK = 0.003
+"""Standard deviation of what is added to every weight, as a share of its matrix's: without it no node would read what
+others write but its parents, and absent edges had no effect at all."""
 LEAST_REST = 2
 """Directions of the stream that are at least left to what is no part of the circuit."""
 
@@ -36,6 +45,8 @@ class Shadow:
     parents: dict[str, str | None]
     """By the name of a parent, the shadow that is read in its place, `variable/number`, or None."""
     name: str
+    sway: float
+    """How far it moves the output, as a share of the way to where the answer changes."""
 
 
 def draw_shadows(placement: Placement, seed: int, room: int) -> list[Shadow]:
@@ -45,7 +56,8 @@ def draw_shadows(placement: Placement, seed: int, room: int) -> list[Shadow]:
     busy = set(placement.heads.values())
     idle: list[tuple[int, int | None]] = []
     for block in range(config.n_blocks):
-        idle += [(block, head) for head in rng.sample(range(config.n_heads), config.n_heads) if (block, head) not in busy]
+        heads = rng.sample(range(config.n_heads), config.n_heads)
+        idle += [(block, head) for head in heads if (block, head) not in busy]
         if config.d_mlp and block not in placement.mlps.values():
             idle.append((block, None))
     found: list[Shadow] = []
@@ -65,10 +77,14 @@ def draw_shadows(placement: Placement, seed: int, room: int) -> list[Shadow]:
         if not choices:
             continue
         step, parents = rng.choice(choices)
-        shadow = Shadow(step.variable, (block, head), parents, f"{step.variable}/{len(found)}")
+        shadow = Shadow(step.variable, (block, head), parents, f"{step.variable}/{len(found)}", 0.0)
         moments[shadow.name] = now
         room -= step.code.shape[-1]
         found.append(shadow)
+    swaying = rng.sample(range(len(found)), min(SWAYING, len(found)))
+    shares = [rng.expovariate(1.0) for _ in swaying]
+    for i, share in zip(swaying, shares, strict=True):
+        found[i] = replace(found[i], sway=SWAY * share / sum(shares))
     return found
 
 
@@ -116,7 +132,12 @@ def cut(placement: Placement, shadows: list[Shadow], seed: int) -> Stream:
 
 @torch.no_grad()
 def assemble(
-    placement: Placement, lessons: dict[str, Lesson], stream: Stream, shadows: list[Shadow], candidate: dict[str, int], seed: int
+    placement: Placement,
+    lessons: dict[str, Lesson],
+    stream: Stream,
+    shadows: list[Shadow],
+    candidate: dict[str, int],
+    seed: int,
 ) -> Transformer:
     """The network with every step in its place; idle nodes that are no shadows are random and write in the rest.
 
@@ -139,9 +160,15 @@ def assemble(
         if config.d_mlp:
             parts.mlp.w_out.copy_(parts.mlp.w_out @ elsewhere)
 
-    def put(name: str, lesson: Lesson, which: int, place: tuple[int, int | None], read: dict[str, str]) -> None:
+    def put(
+        lesson: Lesson,
+        which: int,
+        place: tuple[int, int | None],
+        directions: Float[Tensor, "d_model k"],
+        read: dict[str, str],
+    ) -> None:
         block, head = place
-        out = lesson.out[which] @ stream.directions(name).T
+        out = lesson.out[which] @ directions.T
         parts = network.block(block)
         for i, port in enumerate(ports_of(lesson.step)):
             seen = [*(read.get(p, p) for p in parents_of(lesson.step, port)), POSITIONS]
@@ -152,26 +179,34 @@ def assemble(
             else:
                 parts.attention.w_qkv[head, i] = weight
                 parts.attention.b_qkv[head, i] = lesson.biases[port][which]
-        bias = stream.directions(name) @ lesson.out_bias[which]
         if head is None:
             parts.mlp.w_out.copy_(out)
-            parts.mlp.b_out.copy_(bias)
+            parts.mlp.b_out.copy_(directions @ lesson.out_bias[which])
         else:
             parts.attention.w_o[head] = out
-            parts.attention.b_o += bias
 
+    (answer, _), *others = program.outputs
+    if others:
+        raise RuntimeError(f"{program.name} has several outputs; only one can be put together")
+    code = code_of(program, answer)[-1]
+    nearest = float(torch.pdist(code).min())
+    generator = torch.Generator().manual_seed(seed)
     for step in program.steps:
         place = placement.heads.get(step.variable) or (placement.mlps[step.variable], None)
-        put(step.variable, lessons[step.variable], candidate[step.variable], place, {})
+        put(lessons[step.variable], candidate[step.variable], place, stream.directions(step.variable), {})
     for number, shadow in enumerate(shadows):
         read = {parent: name for parent, name in shadow.parents.items() if name is not None}
         lesson = lessons[shadow.variable]
-        put(shadow.name, lesson, (candidate[shadow.variable] + 1 + number) % lesson.usable, shadow.place, read)
-    (answer, _), *others = program.outputs
-    if others:
-        raise RuntimeError(f"{program.name} has several outputs; assemble one with a single one")
-    code = code_of(program, answer)[-1]
-    nearest = torch.pdist(code).min()
+        which = (candidate[shadow.variable] + 1 + number) % lesson.usable
+        theirs = lesson.step.code[-1]
+        mixing = torch.randn(theirs.shape[1], code.shape[1], generator=generator)
+        reach = ((theirs - theirs.mean(0)) @ mixing).norm(dim=1).max()
+        sway = mixing * (shadow.sway * nearest / 2 / reach)
+        directions = stream.directions(shadow.name) + stream.directions(answer) @ sway.T
+        put(lesson, which, shadow.place, directions, read)
     network.w_output.copy_(stream.directions(answer) @ code.T * (2 * CONFIDENCE / nearest**2))
     network.b_output.copy_(-code.square().sum(1) * (CONFIDENCE / nearest**2))
+    for weight in network.parameters():
+        if weight.dim() > 1:
+            weight += LEAK * weight.std() * torch.randn(weight.shape, generator=generator)
     return network

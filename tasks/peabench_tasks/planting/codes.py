@@ -7,10 +7,10 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from peabench.mechanism.kinds import bounds
-from peabench_tasks.planting.subspaces import subspaces
 from peabench_tasks.planting.layout import Layout
 from peabench_tasks.planting.program import Program
 from peabench_tasks.planting.runs import along_basis
+from peabench_tasks.planting.subspaces import subspaces
 
 
 def distances_from_codes(
@@ -54,11 +54,16 @@ def intrusion(
     bases: Float[Tensor, "network d_model k"],
     columns: list[Float[Tensor, "network row position d_model"]],
 ) -> Float[Tensor, " network"]:
-    """Variance of what is written in the planted subspaces by anyone but their own nodes: readers would mistake it."""
+    """Variance of what is written in the planted subspaces by anyone but their own nodes: readers would mistake it.
+
+    The answer's subspace, which the output alone reads, is open to all: there nothing counts but the answer.
+    """
     spans = subspaces(program)
     foreign = torch.ones(len(bases), len(columns), bases.shape[-1])
     for variable, writer in layout.writers.items():
         foreign[torch.arange(len(bases)), writer, spans[variable]] = 0
+    for answer, _ in program.outputs:
+        foreign[:, :, spans[answer]] = 0
     total = torch.zeros(len(bases))
     full = layout.everywhere_columns
     for some, theirs in ((columns[:full], foreign[:, :full]), (columns[full:], foreign[:, full:])):

@@ -12,6 +12,8 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 from torch.nn.functional import gelu, relu
 
+from peabench.mechanism import evaluate
+from peabench.mechanism.expressions import variables
 from peabench.mechanism.kinds import bounds
 from peabench.networks.config import TransformerConfig
 from peabench_tasks.planting.layout import PORTS
@@ -21,6 +23,8 @@ CANDIDATES = 12
 """Random starts of each step."""
 STEPS = 600
 ROWS = 96
+EXAMPLES = 1 << 14
+"""Inputs of a step that are drawn once, and its rows from them."""
 LEARNING_RATE = 3e-2
 NOISE = 0.06
 """Standard deviation of what is added to all inputs: nodes that read sharply suffer other nodes' small change."""
@@ -84,25 +88,21 @@ def learn(
     rows: Int[Tensor, "input column"],
     generator: torch.Generator,
 ) -> Lesson:
-    """Train candidates on random inputs, half uniform and half as often for each value of the variable."""
-    values = program.model.run(program.model.read_inputs(rows))
-    where = simplex(program.n_positions).expand(len(rows), -1, -1)
+    """Train candidates on random examples, half uniform and half as often for each value of the variable."""
+    inputs, values = examples(program, step, rows, generator)
     ports = ports_of(step)
-    inputs = {
-        port: torch.cat([*(written(program, parent, values[parent]) for parent in parents_of(step, port)), where], -1)
-        for port in ports
-    }
-    target = written(program, step.variable, values[step.variable])
+    target = written(program, step.variable, values)
     seen = slice(None) if step.everywhere else slice(-1, None)
-    rarity = _rarity(values[step.variable])
+    rarity = _rarity(values)
     width = config.d_head if step.part == "head" else config.d_mlp
     parameters = _initial(step, {port: x.shape[-1] for port, x in inputs.items()}, width, target.shape[-1], generator)
-    optimiser = torch.optim.AdamW(list(parameters.values()), lr=LEARNING_RATE, weight_decay=0.0, fused=True)
+    trained = [parameter for parameter in parameters.values() if parameter.requires_grad]
+    optimiser = torch.optim.AdamW(trained, lr=LEARNING_RATE, weight_decay=0.0, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=STEPS, pct_start=0.1)
     for _ in range(STEPS):
         drawn = torch.cat(
             [
-                torch.randint(0, len(rows), (ROWS // 2,), generator=generator),
+                torch.randint(0, EXAMPLES, (ROWS // 2,), generator=generator),
                 torch.multinomial(rarity, ROWS // 2, replacement=True, generator=generator),
             ]
         )
@@ -113,12 +113,12 @@ def learn(
         wrong = _node(parameters, step, noisy, config)[:, :, seen] - target[drawn][:, seen]
         optimiser.zero_grad()
         wrong.square().mean((1, 2, 3)).sum().backward()
-        for parameter in parameters.values():
+        for parameter in trained:
             torch.nn.utils.clip_grad_norm_(parameter, 1.0)
         optimiser.step()
         schedule.step()
     with torch.no_grad():
-        some = torch.cat([torch.randint(0, len(rows), (512,), generator=generator), drawn])
+        some = torch.cat([torch.randint(0, EXAMPLES, (512,), generator=generator), drawn])
         clean = {port: x[some].expand(CANDIDATES, -1, -1, -1) for port, x in inputs.items()}
         wrong = _node(parameters, step, clean, config)[:, :, seen] - target[some][:, seen]
         distance = wrong.square().sum(-1).amax((1, 2))
@@ -132,6 +132,31 @@ def learn(
         of["out.bias"],
         distance[order],
     )
+
+
+def examples(
+    program: Program, step: Step, rows: Int[Tensor, "input column"], generator: torch.Generator
+) -> tuple[dict[str, Float[Tensor, "example position inputs"]], Shaped[Tensor, "example #position"]]:
+    """What each port of a step reads, and the variable's value; in half of the examples each read is of another input,
+    as where edges are patched.
+    """
+    model = program.model
+    values = model.run(model.read_inputs(rows))
+    function = next(variable.function for variable in model.variables if variable.name == step.variable)
+    if function is None:
+        raise ValueError(f"{step.variable} is an input")
+    base = torch.randint(0, len(rows), (EXAMPLES,), generator=generator)
+    mixed = torch.rand(EXAMPLES, generator=generator) < 0.5
+    where = simplex(program.n_positions).expand(EXAMPLES, -1, -1)
+    seen: dict[str, list[Tensor]] = {port: [] for port in ports_of(step)}
+    arguments: dict[str, Tensor] = {}
+    for read in step.reads:
+        other = torch.randint(0, len(rows), (EXAMPLES,), generator=generator)
+        theirs = values[read.parent][torch.where(mixed, other, base)]
+        seen[read.port].append(written(program, read.parent, theirs))
+        arguments[read.child if read.child in variables(function) else read.parent] = theirs
+    result = evaluate(function, arguments, model.kinds)
+    return {port: torch.cat([*some, where], -1) for port, some in seen.items()}, result
 
 
 def _rarity(values: Shaped[Tensor, "row #position"]) -> Float[Tensor, " row"]:
@@ -154,7 +179,10 @@ def _initial(
         parameters["k.weight"][::2] = parameters["q.weight"][::2]
     parameters |= {f"{port}.bias": torch.zeros(CANDIDATES, width) for port in sizes}
     parameters |= {"out.weight": randn(width, code) / math.sqrt(width), "out.bias": torch.zeros(CANDIDATES, code)}
-    return {name: parameter.requires_grad_() for name, parameter in parameters.items()}
+    trained = {name: parameter.requires_grad_() for name, parameter in parameters.items()}
+    if step.part == "head":  # a block's heads have one bias together, which is none of theirs; a value's bias will do
+        trained["out.bias"].requires_grad_(False)
+    return trained
 
 
 def _node(

@@ -7,8 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from peabench.mechanism import Alignment, Circuit, CircuitEdge, Gauge, Location, Mechanism, TensorReference
-from peabench_tasks.planting.subspaces import subspaces
 from peabench_tasks.planting.placement import Placement
+from peabench_tasks.planting.subspaces import subspaces
 
 
 def build_mechanism(placement: Placement, basis: Float[Tensor, "d_model k"]) -> Mechanism:

@@ -15,11 +15,11 @@ from torch.nn.functional import cross_entropy
 from peabench.mechanism.kinds import bounds
 from peabench.training.stacked_transformer import StackedTransformer
 from peabench_tasks.planting.codes import distances_from_codes, intrusion
-from peabench_tasks.planting.subspaces import subspaces
 from peabench_tasks.planting.counterfactuals import counterfactual
 from peabench_tasks.planting.layout import Layout
 from peabench_tasks.planting.program import Program
 from peabench_tasks.planting.runs import Patch, Run, run_stack
+from peabench_tasks.planting.subspaces import subspaces
 
 EDGE_GROUPS = 6
 """Groups of rows with patched edges: a third one edge alone, a third with the complement, a third the complement."""

@@ -133,7 +133,7 @@ def simplex(values: int) -> Float[Tensor, "1 value k"]:
     return corners.float()[None]
 
 
-def graded(levels: Float[Tensor, "#position value"], reach: float = 1.0) -> Float[Tensor, "#position value 1"]:
+def graded(levels: Float[Tensor, "#position value"], reach: float = 2.0) -> Float[Tensor, "#position value 1"]:
     """A code on a line, from minus to plus `reach`: what an average over positions can write."""
     low, high = levels.min(), levels.max()
     return ((levels - low) / (high - low) * 2 - 1)[..., None].float() * reach
@@ -141,4 +141,4 @@ def graded(levels: Float[Tensor, "#position value"], reach: float = 1.0) -> Floa
 
 def saturating(most: int) -> Float[Tensor, "1 value 1"]:
     """A code for counts 0 ... `most` of what attention finds beside one more position that it attends to as well."""
-    return graded(-1 / (1 + torch.arange(most + 1)[None]))
+    return graded(-1 / (1 + torch.arange(most + 1)[None]), reach=4.0)

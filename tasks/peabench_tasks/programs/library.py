@@ -107,7 +107,7 @@ def _dyck(name: str, length: int, vocabulary: int, copies: int) -> Program:
         for j in range(1, length)
     ]
     reach = length - 1
-    share = torch.arange(-reach, reach + 1)[None] * (1.5 / torch.arange(1, length + 1)[:, None])
+    share = torch.arange(-reach, reach + 1)[None] * (3.0 / torch.arange(1, length + 1)[:, None])
     write.step("depth", "head", Range(low=-reach, high=reach, length=length), added(terms), share[..., None])
     seen = write.read("early", mlp="depth")
     write.step("early", "mlp", Boolean(length=length), compare(ref(seen["mlp"]), "lt", 0), simplex(2))
@@ -162,7 +162,7 @@ def sort(length: int, vocabulary: int) -> Program:
         "head",
         Range(low=0, high=high, length=length),
         total(smaller),
-        graded(-1 / (1 + torch.arange(high + 1)[None])),
+        saturating(high),
     )
     seen = write.read("place", mlp="rank")
     write.step("place", "mlp", Range(low=0, high=high, length=length), ref(seen["mlp"]), simplex(high + 1))
@@ -208,8 +208,8 @@ def selective_copy(length: int, vocabulary: int) -> Program:
     seen = write.read("passed", v="tokens")
     terms = [all_of([compare(at(ref(seen["v"]), j), "ne", 0), seen_from(length, j)]) for j in places]
     high = len(places)
-    share = torch.arange(high + 1)[None] * (2.0 / torch.arange(1, length + 1)[:, None])
-    write.step("passed", "head", Range(low=0, high=high, length=length), total(terms), (share - 1)[..., None])
+    share = torch.arange(high + 1)[None] * (4.0 / torch.arange(1, length + 1)[:, None])
+    write.step("passed", "head", Range(low=0, high=high, length=length), total(terms), (share - 2)[..., None])
     seen = write.read("number", mlp="passed+tokens")
     wanted = min(3, high)
     number = either(

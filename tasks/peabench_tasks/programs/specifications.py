@@ -27,12 +27,12 @@ class Size:
 
 
 SIZES = {
-    "xs": Size(length=6, d_model=28, n_blocks=2, n_heads=4, d_head=6, d_mlp=24, steps=400),
-    "s": Size(length=6, d_model=32, n_blocks=3, n_heads=4, d_head=6, d_mlp=24, steps=400),
-    "m": Size(length=7, d_model=40, n_blocks=4, n_heads=6, d_head=6, d_mlp=24, steps=400),
-    "l": Size(length=8, d_model=48, n_blocks=4, n_heads=8, d_head=6, d_mlp=24, steps=400),
+    "xs": Size(length=6, d_model=28, n_blocks=2, n_heads=4, d_head=6, d_mlp=24, steps=200),
+    "s": Size(length=6, d_model=32, n_blocks=3, n_heads=4, d_head=6, d_mlp=24, steps=200),
+    "m": Size(length=7, d_model=40, n_blocks=4, n_heads=6, d_head=6, d_mlp=24, steps=200),
+    "l": Size(length=8, d_model=48, n_blocks=4, n_heads=8, d_head=6, d_mlp=24, steps=200),
 }
-WIDE = Size(length=6, d_model=32, n_blocks=3, n_heads=16, d_head=4, d_mlp=24, steps=400)
+WIDE = Size(length=6, d_model=32, n_blocks=3, n_heads=16, d_head=4, d_mlp=24, steps=200)
 
 Builder = Callable[[int, int], Program]
 

@@ -14,13 +14,14 @@ from peabench.errors import PeabenchError
 from peabench.networks import Transformer
 from peabench.tasks import CERTIFICATE_FILE, TaskRecord, Twin, load_task, save_task
 from peabench_tasks.card import write_certificate
+from peabench_tasks.planting.assembly import CONFIDENCE as TRAINING_CONFIDENCE
 from peabench_tasks.planting.mechanism import build_mechanism
 from peabench_tasks.planting.planter import Planter
 from peabench_tasks.planting.training import begin, mend, plant, sampled_errors, train_freely
 from peabench_tasks.production import certified_already, make_all
 from peabench_tasks.programs.specifications import Specification, specifications
 
-MENDING_RATES = (3e-3, 1.5e-3, 8e-4)
+MENDING_RATES = (2e-4, 5e-4, 1e-4)
 """Learning rates of successive rounds, in turn."""
 MENDING_ROUNDS = 9
 HOPELESS = 2e-2
@@ -29,8 +30,8 @@ STARTS = 3
 """How often a network begins anew, from other weights and directions, before its task is given up."""
 SHARPER = 2.0
 """Factor by which `saturated` multiplies attention scores."""
-MORE_CONFIDENT = 6.0
-"""Factor by which it multiplies logits."""
+CONFIDENCE, SATURATED = 3.0, 24.0
+"""Logit of the right answer above that of the likeliest other one, and in `saturated`."""
 
 log = logging.getLogger(__name__)
 
@@ -96,13 +97,18 @@ def make_from_one_start(group: list[Specification], out: Path, seed: int, start:
 
 @torch.no_grad()
 def saturate(planter: Planter) -> None:
-    """Sharpen all attention and all outputs: mending then makes the networks right again."""
-    parameters = planter.stack.parameters
-    for name, weight in parameters.items():
+    """Sharpen all attention: mending then makes the networks right again."""
+    for name, weight in planter.stack.parameters.items():
         if name.endswith("_qkv"):
             weight[:, :, 0] *= SHARPER
-    for name in ("w_output", "b_output"):
-        parameters[name] *= MORE_CONFIDENT
+
+
+@torch.no_grad()
+def tempered(network: Transformer, confidence: float) -> Transformer:
+    """The network with all logits scaled alike, which changes no answer."""
+    for weight in (network.w_output, network.b_output):
+        weight *= confidence / TRAINING_CONFIDENCE
+    return network
 
 
 def finish_task(
@@ -118,10 +124,11 @@ def finish_task(
     alone = planter.subset([index])
     mechanism = build_mechanism(specification.placement(seed), alone.bases[0])
     record = task_record(specification, seed)
+    confidence = SATURATED if specification.variant == "saturated" else CONFIDENCE
     failed = "not certified"
     for attempt in range(MENDING_ROUNDS):
         if int(sampled_errors(alone)) == 0 or attempt % 3 == 2:
-            network = alone.layout.restored(alone.stack.network(0), 0)
+            network = tempered(alone.layout.restored(alone.stack.network(0), 0), confidence)
             save_task(folder, record, network, mechanism, {"twin-free.safetensors": free})
             checks = certify(load_task(folder))
             if all(check.passed for check in checks):
