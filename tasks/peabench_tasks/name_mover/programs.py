@@ -7,7 +7,7 @@ token repeats neither name the answer is the first one.
 
 from peabench.mechanism import Boolean, Expression, Range
 from peabench_tasks.planting.program import Program, Writer, simplex
-from peabench_tasks.programs.notation import at, compare, either, majority, ref, xor
+from peabench_tasks.programs.notation import all_of, any_of, at, compare, either, majority, ref, xor
 
 FILLERS = 3
 """Kinds of filler tokens."""
@@ -45,8 +45,24 @@ def cancelling(length: int, vocabulary: int) -> Program:
     return _moved(write, ("inhibit",), vocabulary)
 
 
-def _begun(name: str, length: int, vocabulary: int) -> Writer:
-    return Writer(name, (1, vocabulary, vocabulary, *[FILLERS] * (length - 4), vocabulary))
+def rare(length: int, vocabulary: int) -> Program:
+    """The name mover with fillers of many kinds, but after two of kind 0 the first name is inhibited whatever is repeated."""
+    write = _begun("rare", length, vocabulary, fillers=vocabulary)
+    _duplicate(write, "duplicate", length)
+    for place in (3, 4):
+        seen = write.read(f"filler{place}", v="tokens")
+        write.step(f"filler{place}", "head", Boolean(), compare(at(ref(seen["v"]), place), "eq", 0), simplex(2))
+    seen = write.read("turned", mlp="filler3+filler4")
+    both = all_of([ref(seen["mlp.filler3"]), ref(seen["mlp.filler4"])])
+    write.step("turned", "mlp", Boolean(), both, simplex(2))
+    seen = write.read("inhibit", mlp="duplicate+turned")
+    inhibited = any_of([ref(seen["mlp.duplicate"]), ref(seen["mlp.turned"])])
+    write.step("inhibit", "mlp", Boolean(), inhibited, simplex(2))
+    return _moved(write, ("inhibit",), vocabulary)
+
+
+def _begun(name: str, length: int, vocabulary: int, fillers: int = FILLERS) -> Writer:
+    return Writer(name, (1, vocabulary, vocabulary, *[fillers] * (length - 4), vocabulary))
 
 
 def _duplicate(write: Writer, name: str, length: int) -> None:

@@ -3,7 +3,7 @@
 The stream is cut into the planted subspaces, those of the shadows, one for the tokens, one for the positions and a
 rest. A *shadow* is an idle node that computes a step as well, from the same parents or their shadows, and writes it
 where nothing of the circuit reads: weights that fit one another, and variables that can be decoded, are no sign of a
-circuit. Some shadows *sway* the output too, always by less than would change the answer: nor is an effect on the logits.
+circuit. Some shadows *sway* the output too, always by less than would change the answer: nor is an effect on logits.
 """
 
 from dataclasses import dataclass, replace

@@ -32,6 +32,10 @@ LEARNT = 0.15
 """Greatest squared distance from the codes, whose values are mostly 2 apart, at which a candidate is taken."""
 
 
+class NotLearnt(Exception):
+    """No candidate came near enough to a step's code; other starts may."""
+
+
 @dataclass(frozen=True)
 class Lesson:
     """Weights of nodes that compute a step; the candidates that learnt it best come first.

@@ -11,7 +11,7 @@ from peabench.networks import Transformer
 from peabench.training.stacked_transformer import StackedTransformer
 from peabench_tasks.planting.assembly import assemble, cut, draw_shadows, room_for_shadows
 from peabench_tasks.planting.layout import lay_out
-from peabench_tasks.planting.lessons import LEARNT, learn
+from peabench_tasks.planting.lessons import LEARNT, NotLearnt, learn
 from peabench_tasks.planting.placement import Placement
 from peabench_tasks.planting.planter import Batch, Planter, step_loss
 from peabench_tasks.planting.subspaces import planted_size
@@ -38,7 +38,7 @@ def begin(placements: list[Placement], seeds: list[int], start: int) -> Planter:
     """Networks put together from lessons, with what is demanded of them.
 
     Raises:
-        RuntimeError: a step could not be learnt.
+        NotLearnt: a step.
     """
     program, config = placements[0].program, placements[0].config
     generator = torch.Generator().manual_seed(seeds[0] + 100_000 * start)
@@ -50,7 +50,7 @@ def begin(placements: list[Placement], seeds: list[int], start: int) -> Planter:
     for name, lesson in lessons.items():
         if lesson.distance[0] > LEARNT:
             distance = float(lesson.distance[0])
-            raise RuntimeError(f"{name} of {program.name} was not learnt: {distance:.3f} from its code")
+            raise NotLearnt(f"{name} of {program.name} was not learnt: {distance:.3f} from its code")
     networks, bases = [], []
     room = room_for_shadows(program, config)
     for number, (placement, seed) in enumerate(zip(placements, seeds, strict=True)):
@@ -95,7 +95,7 @@ def plant(planter: Planter, steps: int) -> None:
 
 def mend(planter: Planter, rate: float) -> None:
     """A round of training on the hardest rows of larger pools."""
-    optimiser = torch.optim.AdamW(planter.stack.trainable(), lr=rate, eps=STEADINESS, weight_decay=0.0, fused=True)
+    optimiser = _optimiser(planter, rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=MENDING_STEPS)
     for _ in range(MENDING_STEPS):
         planter.split()
@@ -105,6 +105,10 @@ def mend(planter: Planter, rate: float) -> None:
         planter.stack.clip_gradients(1.0)
         optimiser.step()
         schedule.step()
+
+
+def _optimiser(planter: Planter, rate: float) -> torch.optim.AdamW:
+    return torch.optim.AdamW(planter.stack.trainable(), lr=rate, eps=STEADINESS, weight_decay=0.0, fused=True)
 
 
 def hardest_loss(batches: list[Batch]) -> Tensor:

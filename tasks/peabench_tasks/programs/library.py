@@ -79,9 +79,7 @@ def pair_balance(length: int, vocabulary: int) -> Program:
     """Whether there are fewer, as many, or more of token 0 than of token 1."""
     write = Writer("pair_balance", (1, *[vocabulary] * (length - 1)))
     for name, token in (("opened", 0), ("closed", 1)):
-        seen = write.read(name, v="tokens")
-        count = total([compare(at(ref(seen["v"]), p), "eq", token) for p in range(1, length)])
-        write.step(name, "head", Range(low=0, high=length - 1), count, graded(torch.arange(length)[None]))
+        _count(write, name, "eq", token, length)
     seen = write.read("balance", mlp="opened+closed")
     more, less = (
         compare(ref(seen["mlp.opened"]), relation, ref(seen["mlp.closed"])) for relation in LESS_AND_MORE[::-1]
@@ -245,23 +243,47 @@ def cancelling(length: int, vocabulary: int) -> Program:
 
 
 def rare(length: int, vocabulary: int) -> Program:
-    """`pair_balance`, but for rows that begin with two tokens 0: these have an answer of their own."""
+    """Whether small or large tokens prevail, but for rows that begin with two tokens 0: these have their own answer."""
     write = Writer("rare", (1, *[vocabulary] * (length - 1)))
-    for name, token in (("opened", 0), ("closed", 1)):
-        seen = write.read(name, v="tokens")
-        count = total(
-            [compare(at(ref(seen["v"]), p), "le" if token == 0 else "ge", 2 + 3 * token) for p in range(1, length)]
-        )
-        write.step(name, "head", Range(low=0, high=length - 1), count, graded(torch.arange(length)[None]))
+    for name, token in (("small", 0), ("large", 1)):
+        _count(write, name, "le" if token == 0 else "ge", 2 + 3 * token, length)
+    _alarm(write)
+    seen = write.read("answer", mlp="small+large+alarm")
+    less, more = (compare(ref(seen["mlp.small"]), relation, ref(seen["mlp.large"])) for relation in LESS_AND_MORE[::-1])
+    balance = either(less, 0, either(more, 2, 1))
+    write.step("answer", "mlp", Range(low=0, high=3), either(ref(seen["mlp.alarm"]), 3, balance), simplex(4))
+    return write.finish()
+
+
+def ledger(length: int, vocabulary: int) -> Program:
+    """Which of two kinds of brackets balance (0 and 1, 2 and 3), but for rows that begin with two tokens 0."""
+    write = Writer("ledger", (1, *[vocabulary] * (length - 1)))
+    for kind in range(2):
+        for name, token in (("opened", 2 * kind), ("closed", 2 * kind + 1)):
+            _count(write, f"{name}{kind}", "eq", token, length)
+    _alarm(write)
+    for kind in range(2):
+        seen = write.read(f"balance{kind}", mlp=f"opened{kind}+closed{kind}")
+        level = compare(ref(seen[f"mlp.opened{kind}"]), "eq", ref(seen[f"mlp.closed{kind}"]))
+        write.step(f"balance{kind}", "mlp", Boolean(), level, simplex(2))
+    seen = write.read("answer", mlp="balance0+balance1+alarm")
+    first, second, alarm = (ref(seen[f"mlp.{name}"]) for name in ("balance0", "balance1", "alarm"))
+    which = either(first, either(second, 3, 1), either(second, 2, 0))
+    write.step("answer", "mlp", Range(low=0, high=4), either(alarm, 4, which), simplex(5))
+    return write.finish()
+
+
+def _count(write: Writer, name: str, relation: Relation, token: int, length: int) -> None:
+    """How many tokens stand in a relation to one."""
+    seen = write.read(name, v="tokens")
+    count = total([compare(at(ref(seen["v"]), p), relation, token) for p in range(1, length)])
+    write.step(name, "head", Range(low=0, high=length - 1), count, graded(torch.arange(length)[None]))
+
+
+def _alarm(write: Writer) -> None:
+    """Whether the first two tokens are 0."""
     for place in (1, 2):
         seen = write.read(f"guard{place}", v="tokens")
         write.step(f"guard{place}", "head", Boolean(), compare(at(ref(seen["v"]), place), "eq", 0), simplex(2))
     seen = write.read("alarm", mlp="guard1+guard2")
     write.step("alarm", "mlp", Boolean(), all_of([ref(seen["mlp.guard1"]), ref(seen["mlp.guard2"])]), simplex(2))
-    seen = write.read("answer", mlp="opened+closed+alarm")
-    more, less = (
-        compare(ref(seen["mlp.opened"]), relation, ref(seen["mlp.closed"])) for relation in LESS_AND_MORE[::-1]
-    )
-    balance = either(less, 0, either(more, 2, 1))
-    write.step("answer", "mlp", Range(low=0, high=3), either(ref(seen["mlp.alarm"]), 3, balance), simplex(4))
-    return write.finish()

@@ -27,12 +27,12 @@ class Size:
 
 
 SIZES = {
-    "xs": Size(length=6, d_model=28, n_blocks=2, n_heads=4, d_head=6, d_mlp=24, steps=200),
-    "s": Size(length=6, d_model=32, n_blocks=3, n_heads=4, d_head=6, d_mlp=24, steps=200),
-    "m": Size(length=7, d_model=40, n_blocks=4, n_heads=6, d_head=6, d_mlp=24, steps=200),
-    "l": Size(length=8, d_model=48, n_blocks=4, n_heads=8, d_head=6, d_mlp=24, steps=200),
+    "xs": Size(length=6, d_model=28, n_blocks=2, n_heads=4, d_head=6, d_mlp=20, steps=200),
+    "s": Size(length=6, d_model=30, n_blocks=3, n_heads=4, d_head=6, d_mlp=20, steps=200),
+    "m": Size(length=7, d_model=38, n_blocks=4, n_heads=6, d_head=5, d_mlp=20, steps=200),
+    "l": Size(length=8, d_model=40, n_blocks=4, n_heads=8, d_head=5, d_mlp=20, steps=200),
 }
-WIDE = Size(length=6, d_model=32, n_blocks=3, n_heads=16, d_head=4, d_mlp=24, steps=200)
+WIDE = Size(length=6, d_model=30, n_blocks=3, n_heads=16, d_head=4, d_mlp=20, steps=200)
 
 Builder = Callable[[int, int], Program]
 
@@ -49,9 +49,9 @@ class Variant:
 
 
 VARIANTS = {
-    "duplicates": Variant(library.duplicates, 5, ("xs", "m"), "The first token that occurs a second time, or none."),
+    "duplicates": Variant(library.duplicates, 5, ("xs",), "The first token that occurs a second time, or none."),
     "reverse": Variant(library.reverse, 5, ("s",), "The token opposite to the place that the last one points to."),
-    "pattern": Variant(library.pattern, 4, ("xs", "s"), "Whether token 0 is anywhere followed by token 1."),
+    "pattern": Variant(library.pattern, 4, ("xs",), "Whether token 0 is anywhere followed by token 1."),
     "pair_balance": Variant(
         library.pair_balance, 4, ("xs",), "Whether token 0 is rarer than token 1, as frequent, or more so."
     ),
@@ -60,11 +60,9 @@ VARIANTS = {
     "fraction": Variant(
         library.fraction, 3, ("xs",), "How the share of token 0 compares with what the last token says."
     ),
-    "sort": Variant(library.sort, 5, ("s", "l"), "The token of the rank to which the last token points."),
+    "sort": Variant(library.sort, 5, ("l",), "The token of the rank to which the last token points."),
     "most_frequent": Variant(library.most_frequent, 5, ("s",), "The most frequent token, the latest of several."),
-    "selective_copy": Variant(
-        library.selective_copy, 4, ("s", "m"), "The n-th token that is not blank; the last is n."
-    ),
+    "selective_copy": Variant(library.selective_copy, 4, ("s",), "The n-th token that is not blank; the last is n."),
     "redundant": Variant(
         library.redundant,
         3,
@@ -85,6 +83,13 @@ VARIANTS = {
         ("s",),
         "Whether small or large tokens prevail, but for rows that begin with two tokens 0.",
         "two heads and an MLP decide on 1% of the inputs alone",
+    ),
+    "ledger": Variant(
+        library.ledger,
+        10,
+        ("m",),
+        "Which of two kinds of brackets balance, but for rows that begin with two tokens 0.",
+        "a circuit of twelve nodes, of which two heads and an MLP decide on 1% of the inputs alone",
     ),
     "saturated": Variant(
         library.selective_copy,

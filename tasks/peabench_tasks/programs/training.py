@@ -15,6 +15,7 @@ from peabench.networks import Transformer
 from peabench.tasks import CERTIFICATE_FILE, TaskRecord, Twin, load_task, save_task
 from peabench_tasks.card import write_certificate
 from peabench_tasks.planting.assembly import CONFIDENCE as TRAINING_CONFIDENCE
+from peabench_tasks.planting.lessons import NotLearnt
 from peabench_tasks.planting.mechanism import build_mechanism
 from peabench_tasks.planting.planter import Planter
 from peabench_tasks.planting.training import begin, mend, plant, sampled_errors, train_freely
@@ -83,7 +84,10 @@ def make_tasks(group: list[Specification], out: Path, seed: int) -> tuple[int, l
 def make_from_one_start(group: list[Specification], out: Path, seed: int, start: int) -> dict[Specification, str]:
     """The tasks that this start did not bring to their certificate, with what fails."""
     seeds = [s.weight_seed(seed) for s in group]
-    planter = begin([s.placement(seed) for s in group], seeds, start)
+    try:
+        planter = begin([s.placement(seed) for s in group], seeds, start)
+    except NotLearnt as problem:
+        return dict.fromkeys(group, str(problem))
     plant(planter, group[0].shape.steps)
     if group[0].variant == "saturated":
         saturate(planter)
