@@ -5,9 +5,9 @@ the columns between are filler. The task is that of Wang et al. 2023 (arXiv:2211
 token repeats neither name the answer is the first one.
 """
 
-from peabench.mechanism import Boolean, Expression, Range
+from peabench.mechanism import Boolean, Range
 from peabench_tasks.planting.program import Program, Writer, simplex
-from peabench_tasks.programs.notation import all_of, any_of, at, compare, either, majority, ref, xor
+from peabench_tasks.programs.notation import all_of, at, compare, either, majority, negated, ref, xor
 
 FILLERS = 3
 """Kinds of filler tokens."""
@@ -23,42 +23,50 @@ def name_mover(length: int, vocabulary: int) -> Program:
 
 
 def backup(length: int, vocabulary: int) -> Program:
-    """Three heads inhibit, and the mover goes by the majority of them."""
-    write = _begun("backup", length, vocabulary)
+    """Three heads inhibit, and the mover goes by the majority of them; with an exception."""
+    write = _begun("backup", length, vocabulary, fillers=vocabulary)
     _duplicate(write, "duplicate", length)
+    _exception(write)
     told = [f"inhibit{copy}" for copy in range(3)]
     for copy in told:
         seen = write.read(copy, v="duplicate")
         write.step(copy, "head", Boolean(), ref(seen["v"]), simplex(2))
-    return _moved(write, told, vocabulary, copies=True)
+    return _moved(write, told, vocabulary, copies=True, exception=True)
 
 
 def cancelling(length: int, vocabulary: int) -> Program:
-    """Whether the first name is inhibited depends on whether it is repeated, XOR on the first filler's kind."""
-    write = _begun("cancelling", length, vocabulary)
+    """Whether the first name is inhibited depends on whether it is repeated, XOR on the first filler's kind; with an
+    exception.
+    """
+    write = _begun("cancelling", length, vocabulary, fillers=vocabulary)
     _duplicate(write, "duplicate", length)
     seen = write.read("reversed", v="tokens")
-    write.step("reversed", "head", Boolean(), compare(at(ref(seen["v"]), 3), "eq", 0), simplex(2))
+    write.step("reversed", "head", Boolean(), compare(at(ref(seen["v"]), 3), "lt", vocabulary // 2), simplex(2))
     seen = write.read("inhibit", mlp="duplicate+reversed")
     parity = xor(ref(seen["mlp.duplicate"]), ref(seen["mlp.reversed"]))
     write.step("inhibit", "mlp", Boolean(), parity, simplex(2))
-    return _moved(write, ("inhibit",), vocabulary)
+    _exception(write)
+    return _moved(write, ("inhibit",), vocabulary, exception=True)
 
 
 def rare(length: int, vocabulary: int) -> Program:
-    """The name mover with fillers of many kinds, but after two of kind 0 the first name is inhibited whatever is repeated."""
+    """The name mover with an exception: after two fillers of kind 0 it moves the first name."""
     write = _begun("rare", length, vocabulary, fillers=vocabulary)
     _duplicate(write, "duplicate", length)
+    seen = write.read("inhibit", v="duplicate")
+    write.step("inhibit", "head", Boolean(), ref(seen["v"]), simplex(2))
+    _exception(write)
+    return _moved(write, ("inhibit",), vocabulary, exception=True)
+
+
+def _exception(write: Writer) -> None:
+    """`turned`: whether the first two fillers are of kind 0, as two heads and an MLP find."""
     for place in (3, 4):
         seen = write.read(f"filler{place}", v="tokens")
         write.step(f"filler{place}", "head", Boolean(), compare(at(ref(seen["v"]), place), "eq", 0), simplex(2))
     seen = write.read("turned", mlp="filler3+filler4")
     both = all_of([ref(seen["mlp.filler3"]), ref(seen["mlp.filler4"])])
     write.step("turned", "mlp", Boolean(), both, simplex(2))
-    seen = write.read("inhibit", mlp="duplicate+turned")
-    inhibited = any_of([ref(seen["mlp.duplicate"]), ref(seen["mlp.turned"])])
-    write.step("inhibit", "mlp", Boolean(), inhibited, simplex(2))
-    return _moved(write, ("inhibit",), vocabulary)
 
 
 def _begun(name: str, length: int, vocabulary: int, fillers: int = FILLERS) -> Writer:
@@ -72,10 +80,14 @@ def _duplicate(write: Writer, name: str, length: int) -> None:
     write.step(name, "head", Boolean(), repeats, simplex(2))
 
 
-def _moved(write: Writer, told: tuple[str, ...] | list[str], vocabulary: int, copies: bool = False) -> Program:
-    """The second name where the first is inhibited, else the first."""
-    seen = write.read("mover", q="+".join(told), v="tokens")
-    inhibited: list[Expression] = [ref(seen["q" if len(told) == 1 else f"q.{name}"]) for name in told]
-    name = either(majority(inhibited), at(ref(seen["v"]), 2), at(ref(seen["v"]), 1))
+def _moved(
+    write: Writer, told: tuple[str, ...] | list[str], vocabulary: int, copies: bool = False, exception: bool = False
+) -> Program:
+    """The second name where the first is inhibited, else the first; the first where there is an exception."""
+    seen = write.read("mover", q="+".join([*told, "turned"] if exception else told), v="tokens")
+    several = len(told) > 1 or exception
+    inhibited = majority([ref(seen[f"q.{name}" if several else "q"]) for name in told])
+    second = all_of([inhibited, negated(ref(seen["q.turned"]))]) if exception else inhibited
+    name = either(second, at(ref(seen["v"]), 2), at(ref(seen["v"]), 1))
     write.step("mover", "head", Range(low=0, high=vocabulary - 1), name, simplex(vocabulary))
     return write.finish(copies=told if copies else ())

@@ -8,6 +8,8 @@ from peabench_tasks.programs.specifications import FEW_EXAMPLES, Specification, 
 FIRST = 500
 """Seeds apart from those of the `programs` family."""
 
+EXCEPTION = "two heads and an MLP decide on 1 in 36 inputs alone"
+
 VARIANTS = {
     "mover": Variant(name_mover, 6, ("s", "l"), "The name that the last token does not repeat."),
     "backup": Variant(
@@ -15,22 +17,16 @@ VARIANTS = {
         6,
         ("s",),
         "The name mover with three inhibiting heads.",
-        "any two of three heads suffice, so first-order effects vanish",
+        f"any two of three heads suffice, so first-order effects vanish; {EXCEPTION}",
     ),
     "cancelling": Variant(
         cancelling,
         6,
         ("s",),
         "The name mover, turned round by a filler.",
-        "an exclusive or decides which name is inhibited, so that effects cancel on average",
+        f"an exclusive or decides which name is inhibited, so that effects cancel on average; {EXCEPTION}",
     ),
-    "rare": Variant(
-        rare,
-        9,
-        ("m",),
-        "The name mover, which inhibits the first name after two fillers of kind 0 too.",
-        "two heads and an MLP decide on 1% of the inputs alone",
-    ),
+    "rare": Variant(rare, 6, ("s", "m"), "The name mover; with an exception.", EXCEPTION),
     "saturated": Variant(
         name_mover,
         6,
@@ -40,12 +36,14 @@ VARIANTS = {
     ),
     "wide": Variant(
         name_mover,
-        6,
+        4,
         ("s",),
         "The name mover.",
         "the circuit is a handful of thousands of q, k and v edges",
     ),
-    "few": Variant(name_mover, 6, ("s",), "The name mover.", f"scorers get {FEW_EXAMPLES} examples"),
+    "few": Variant(
+        rare, 6, ("s",), "The name mover; with an exception.", f"scorers get {FEW_EXAMPLES} examples; {EXCEPTION}"
+    ),
 }
 
 

@@ -3,7 +3,7 @@
 The stream is cut into the planted subspaces, those of the shadows, one for the tokens, one for the positions and a
 rest. A *shadow* is an idle node that computes a step as well, from the same parents or their shadows, and writes it
 where nothing of the circuit reads: weights that fit one another, and variables that can be decoded, are no sign of a
-circuit. Some shadows *sway* the output too, always by less than would change the answer: nor is an effect on logits.
+circuit. The shadows *sway* the output too, always by less than would change the answer: nor is an effect on logits.
 """
 
 from dataclasses import dataclass, replace
@@ -24,11 +24,9 @@ from peabench_tasks.planting.subspaces import planted_size, subspaces
 CONFIDENCE = 20.0
 """Logit of the right answer above that of the likeliest other one while the network is trained: so large that nothing
 is gained by swaying less."""
-SWAY = 0.6
+SWAY = 0.8
 """How far all that sways can move the output together, as a share of the way to where the answer changes."""
-SWAYING = 3
-"""Shadows that sway the output, at most."""
-LEAK = 0.003
+LEAK = 0.006
 """Standard deviation of what is added to every weight, as a share of its matrix's: without it no node would read what
 others write but its parents, and absent edges had no effect at all."""
 LEAST_REST = 2
@@ -81,11 +79,8 @@ def draw_shadows(placement: Placement, seed: int, room: int) -> list[Shadow]:
         moments[shadow.name] = now
         room -= step.code.shape[-1]
         found.append(shadow)
-    swaying = rng.sample(range(len(found)), min(SWAYING, len(found)))
-    shares = [rng.expovariate(1.0) for _ in swaying]
-    for i, share in zip(swaying, shares, strict=True):
-        found[i] = replace(found[i], sway=SWAY * share / sum(shares))
-    return found
+    shares = [1 + rng.expovariate(1.0) for _ in found]
+    return [replace(shadow, sway=SWAY * share / sum(shares)) for shadow, share in zip(found, shares, strict=True)]
 
 
 @dataclass

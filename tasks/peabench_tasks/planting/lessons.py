@@ -28,7 +28,7 @@ EXAMPLES = 1 << 14
 LEARNING_RATE = 3e-2
 NOISE = 0.06
 """Standard deviation of what is added to all inputs: nodes that read sharply suffer other nodes' small change."""
-LEARNT = 0.15
+LEARNT = 0.3
 """Greatest squared distance from the codes, whose values are mostly 2 apart, at which a candidate is taken."""
 
 
@@ -157,7 +157,11 @@ def examples(
     for read in step.reads:
         other = torch.randint(0, len(rows), (EXAMPLES,), generator=generator)
         theirs = values[read.parent][torch.where(mixed, other, base)]
-        seen[read.port].append(written(program, read.parent, theirs))
+        code = written(program, read.parent, theirs)
+        if theirs.dim() == 1:  # elsewhere than at the last position the variable has no value, and anything may stand
+            stranger = torch.randint(0, EXAMPLES, code.shape[:2], generator=generator)
+            code = torch.cat([code[stranger, 0][:, :-1], code[:, -1:]], 1)
+        seen[read.port].append(code)
         arguments[read.child if read.child in variables(function) else read.parent] = theirs
     result = evaluate(function, arguments, model.kinds)
     return {port: torch.cat([*some, where], -1) for port, some in seen.items()}, result

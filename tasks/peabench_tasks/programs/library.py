@@ -1,8 +1,12 @@
-"""The sequence programs: what each computes, step by step. Column 0 is the same in every input."""
+"""The sequence programs: what each computes, step by step. Column 0 is the same in every input.
+
+Some have an *exception*: rows whose first four tokens are 0 have an answer of their own. They are rare, and so are the
+inputs on which the nodes that see to them decide.
+"""
 
 import torch
 
-from peabench.mechanism import Add, Boolean, Modulo, Range
+from peabench.mechanism import Add, Boolean, Expression, Modulo, Range
 from peabench_tasks.planting.program import Program, Writer, graded, saturating, simplex
 from peabench_tasks.programs.notation import (
     Relation,
@@ -57,7 +61,7 @@ def reverse(length: int, vocabulary: int) -> Program:
 
 
 def pattern(length: int, vocabulary: int) -> Program:
-    """Whether token 0 is anywhere followed by token 1."""
+    """Whether token 0 is anywhere followed by token 1; an exception to the rule has an answer of its own."""
     write = Writer("pattern", (1, *[vocabulary] * (length - 1)))
     seen = write.read("previous", v="tokens")
     shifted = at(ref(seen["v"]), const([max(p - 1, 0) for p in range(length)]))
@@ -72,6 +76,9 @@ def pattern(length: int, vocabulary: int) -> Program:
     seen = write.read("found", k="match")
     anywhere = any_of([at(ref(seen["k"]), p) for p in range(2, length)])
     write.step("found", "head", Boolean(), anywhere, simplex(2))
+    _exception(write, length)
+    seen = write.read("answer", mlp="found+alarm")
+    _answer(write, either(ref(seen["mlp.found"]), 1, 0), 2, ref(seen["mlp.alarm"]))
     return write.finish()
 
 
@@ -79,7 +86,7 @@ def pair_balance(length: int, vocabulary: int) -> Program:
     """Whether there are fewer, as many, or more of token 0 than of token 1."""
     write = Writer("pair_balance", (1, *[vocabulary] * (length - 1)))
     for name, token in (("opened", 0), ("closed", 1)):
-        _count(write, name, "eq", token, length)
+        _count(write, name, token, length)
     seen = write.read("balance", mlp="opened+closed")
     more, less = (
         compare(ref(seen["mlp.opened"]), relation, ref(seen["mlp.closed"])) for relation in LESS_AND_MORE[::-1]
@@ -89,7 +96,7 @@ def pair_balance(length: int, vocabulary: int) -> Program:
 
 
 def dyck(length: int, vocabulary: int) -> Program:
-    """Whether the brackets close without closing too early: 0 opens, 1 closes, and other tokens are no brackets."""
+    """Whether the brackets close without closing too early: 0 opens, 1 closes, others are none; with an exception."""
     return _dyck("dyck", length, vocabulary, copies=1)
 
 
@@ -114,37 +121,41 @@ def _dyck(name: str, length: int, vocabulary: int, copies: int) -> Program:
         seen = write.read(copy, k="early")
         anywhere = any_of([at(ref(seen["k"]), p) for p in range(1, length)])
         write.step(copy, "head", Boolean(), anywhere, simplex(2))
-    seen = write.read("balanced", mlp="+".join(["depth", *told]))
+    _exception(write, length)
+    seen = write.read("answer", mlp="+".join(["depth", *told, "alarm"]))
     level = compare(at(ref(seen["mlp.depth"]), length - 1), "eq", 0)
     never = negated(majority([ref(seen[f"mlp.{copy}"]) for copy in told]))
-    write.step("balanced", "mlp", Boolean(), all_of([level, never]), simplex(2))
+    _answer(write, either(all_of([level, never]), 1, 0), 2, ref(seen["mlp.alarm"]))
     return write.finish(copies=told if copies > 1 else ())
 
 
 def histogram(length: int, vocabulary: int) -> Program:
-    """How often the last token occurs: once, twice, or more often."""
+    """How often the last token occurs, once, twice or more often; with an exception."""
     write = Writer("histogram", (1, *[vocabulary] * (length - 1)))
     seen = write.read("count", q="tokens", k="tokens")
     query = at(ref(seen["q"]), length - 1)
     count = total([compare(query, "eq", at(ref(seen["k"]), j)) for j in range(1, length)])
     write.step("count", "head", Range(low=0, high=length - 1), count, saturating(length - 1))
-    seen = write.read("bucket", mlp="count")
-    few = either(compare(ref(seen["mlp"]), "le", 1), 0, either(compare(ref(seen["mlp"]), "eq", 2), 1, 2))
-    write.step("bucket", "mlp", Range(low=0, high=2), few, simplex(3))
+    _exception(write, length)
+    seen = write.read("answer", mlp="count+alarm")
+    count = ref(seen["mlp.count"])
+    few = either(compare(count, "le", 1), 0, either(compare(count, "eq", 2), 1, 2))
+    _answer(write, few, 3, ref(seen["mlp.alarm"]))
     return write.finish()
 
 
 def fraction(length: int, vocabulary: int) -> Program:
-    """Whether the share of token 0 among those before the last is less than the last one's, as much, or more."""
+    """Whether the share of token 0 before the last is less than the last one's, as much or more; with an exception."""
     places = range(1, length - 1)
     write = Writer("fraction", (1, *[vocabulary] * len(places), len(places)))
     seen = write.read("share", v="tokens")
     count = total([compare(at(ref(seen["v"]), p), "eq", 0) for p in places])
     write.step("share", "head", Range(low=0, high=len(places)), count, graded(torch.arange(length - 1)[None]))
-    seen = write.read("relation", mlp="share+tokens")
+    _exception(write, length)
+    seen = write.read("answer", mlp="share+tokens+alarm")
     asked = at(ref(seen["mlp.tokens"]), length - 1)
     less, more = (compare(ref(seen["mlp.share"]), relation, asked) for relation in LESS_AND_MORE)
-    write.step("relation", "mlp", Range(low=0, high=2), either(less, 0, either(more, 2, 1)), simplex(3))
+    _answer(write, either(less, 0, either(more, 2, 1)), 3, ref(seen["mlp.alarm"]))
     return write.finish()
 
 
@@ -229,7 +240,7 @@ def redundant(length: int, vocabulary: int) -> Program:
 
 
 def cancelling(length: int, vocabulary: int) -> Program:
-    """Whether an odd number of tokens 0, 1 and 2 is present."""
+    """Whether an odd number of tokens 0, 1 and 2 is present; with an exception."""
     write = Writer("cancelling", (1, *[vocabulary] * (length - 1)))
     for token in range(3):
         seen = write.read(f"present{token}", k="tokens")
@@ -237,53 +248,63 @@ def cancelling(length: int, vocabulary: int) -> Program:
         write.step(f"present{token}", "head", Boolean(), anywhere, simplex(2))
     seen = write.read("partial", mlp="present0+present1")
     write.step("partial", "mlp", Boolean(), xor(ref(seen["mlp.present0"]), ref(seen["mlp.present1"])), simplex(2))
-    seen = write.read("parity", mlp="partial+present2")
-    write.step("parity", "mlp", Boolean(), xor(ref(seen["mlp.partial"]), ref(seen["mlp.present2"])), simplex(2))
+    _exception(write, length)
+    seen = write.read("answer", mlp="partial+present2+alarm")
+    odd = xor(ref(seen["mlp.partial"]), ref(seen["mlp.present2"]))
+    _answer(write, either(odd, 1, 0), 2, ref(seen["mlp.alarm"]))
     return write.finish()
 
 
 def rare(length: int, vocabulary: int) -> Program:
-    """Whether small or large tokens prevail, but for rows that begin with two tokens 0: these have their own answer."""
+    """`pair_balance` with an exception."""
     write = Writer("rare", (1, *[vocabulary] * (length - 1)))
-    for name, token in (("small", 0), ("large", 1)):
-        _count(write, name, "le" if token == 0 else "ge", 2 + 3 * token, length)
-    _alarm(write)
-    seen = write.read("answer", mlp="small+large+alarm")
-    less, more = (compare(ref(seen["mlp.small"]), relation, ref(seen["mlp.large"])) for relation in LESS_AND_MORE[::-1])
-    balance = either(less, 0, either(more, 2, 1))
-    write.step("answer", "mlp", Range(low=0, high=3), either(ref(seen["mlp.alarm"]), 3, balance), simplex(4))
+    for name, token in (("opened", 0), ("closed", 1)):
+        _count(write, name, token, length)
+    _exception(write, length)
+    seen = write.read("answer", mlp="opened+closed+alarm")
+    less, more = (
+        compare(ref(seen["mlp.opened"]), relation, ref(seen["mlp.closed"])) for relation in LESS_AND_MORE[::-1]
+    )
+    _answer(write, either(less, 0, either(more, 2, 1)), 3, ref(seen["mlp.alarm"]))
     return write.finish()
 
 
 def ledger(length: int, vocabulary: int) -> Program:
-    """Which of two kinds of brackets balance (0 and 1, 2 and 3), but for rows that begin with two tokens 0."""
+    """Which of two kinds of brackets balance (0 and 1, 2 and 3); with an exception."""
     write = Writer("ledger", (1, *[vocabulary] * (length - 1)))
     for kind in range(2):
         for name, token in (("opened", 2 * kind), ("closed", 2 * kind + 1)):
-            _count(write, f"{name}{kind}", "eq", token, length)
-    _alarm(write)
+            _count(write, f"{name}{kind}", token, length)
     for kind in range(2):
         seen = write.read(f"balance{kind}", mlp=f"opened{kind}+closed{kind}")
         level = compare(ref(seen[f"mlp.opened{kind}"]), "eq", ref(seen[f"mlp.closed{kind}"]))
         write.step(f"balance{kind}", "mlp", Boolean(), level, simplex(2))
+    _exception(write, length)
     seen = write.read("answer", mlp="balance0+balance1+alarm")
-    first, second, alarm = (ref(seen[f"mlp.{name}"]) for name in ("balance0", "balance1", "alarm"))
-    which = either(first, either(second, 3, 1), either(second, 2, 0))
-    write.step("answer", "mlp", Range(low=0, high=4), either(alarm, 4, which), simplex(5))
+    first, second = (ref(seen[f"mlp.balance{kind}"]) for kind in range(2))
+    _answer(write, either(first, either(second, 3, 1), either(second, 2, 0)), 4, ref(seen["mlp.alarm"]))
     return write.finish()
 
 
-def _count(write: Writer, name: str, relation: Relation, token: int, length: int) -> None:
-    """How many tokens stand in a relation to one."""
+def _count(write: Writer, name: str, token: int, length: int) -> None:
+    """How often a token occurs."""
     seen = write.read(name, v="tokens")
-    count = total([compare(at(ref(seen["v"]), p), relation, token) for p in range(1, length)])
+    count = total([compare(at(ref(seen["v"]), p), "eq", token) for p in range(1, length)])
     write.step(name, "head", Range(low=0, high=length - 1), count, graded(torch.arange(length)[None]))
 
 
-def _alarm(write: Writer) -> None:
-    """Whether the first two tokens are 0."""
-    for place in (1, 2):
-        seen = write.read(f"guard{place}", v="tokens")
-        write.step(f"guard{place}", "head", Boolean(), compare(at(ref(seen["v"]), place), "eq", 0), simplex(2))
-    seen = write.read("alarm", mlp="guard1+guard2")
-    write.step("alarm", "mlp", Boolean(), all_of([ref(seen["mlp.guard1"]), ref(seen["mlp.guard2"])]), simplex(2))
+def _exception(write: Writer, length: int) -> None:
+    """`alarm`: whether the first four tokens are 0, as two heads and an MLP find."""
+    for half, places in enumerate(((1, 2), (3, 4))):
+        seen = write.read(f"zeros{half}", v="tokens")
+        zeros = total([compare(at(ref(seen["v"]), p), "eq", 0) for p in places])
+        write.step(f"zeros{half}", "head", Range(low=0, high=2), zeros, graded(torch.arange(3)[None]))
+    seen = write.read("alarm", mlp="zeros0+zeros1")
+    both = [compare(ref(seen[f"mlp.zeros{half}"]), "eq", 2) for half in range(2)]
+    write.step("alarm", "mlp", Boolean(), all_of(both), simplex(2))
+
+
+def _answer(write: Writer, rule: Expression, values: int, alarm: Expression) -> None:
+    """The step `answer`, whose reads were just declared: by the rule, or one value more where there is alarm."""
+    answer = either(alarm, values, rule)
+    write.step("answer", "mlp", Range(low=0, high=values), answer, simplex(values + 1))

@@ -9,7 +9,7 @@ from peabench_tasks.planting.program import Program
 from peabench_tasks.programs import library
 
 SEEDS = 3
-EXAMPLES = 2048
+EXAMPLES = 512
 FEW_EXAMPLES = 48
 
 
@@ -27,7 +27,7 @@ class Size:
 
 
 SIZES = {
-    "xs": Size(length=6, d_model=28, n_blocks=2, n_heads=4, d_head=6, d_mlp=20, steps=200),
+    "xs": Size(length=6, d_model=28, n_blocks=2, n_heads=4, d_head=5, d_mlp=20, steps=200),
     "s": Size(length=6, d_model=30, n_blocks=3, n_heads=4, d_head=6, d_mlp=20, steps=200),
     "m": Size(length=7, d_model=38, n_blocks=4, n_heads=6, d_head=5, d_mlp=20, steps=200),
     "l": Size(length=8, d_model=40, n_blocks=4, n_heads=8, d_head=5, d_mlp=20, steps=200),
@@ -48,17 +48,19 @@ class Variant:
     difficulty: str = ""
 
 
+EXCEPTION = "two heads and an MLP decide on about 1% of the inputs alone"
+
 VARIANTS = {
     "duplicates": Variant(library.duplicates, 5, ("xs",), "The first token that occurs a second time, or none."),
     "reverse": Variant(library.reverse, 5, ("s",), "The token opposite to the place that the last one points to."),
-    "pattern": Variant(library.pattern, 4, ("xs",), "Whether token 0 is anywhere followed by token 1."),
-    "pair_balance": Variant(
-        library.pair_balance, 4, ("xs",), "Whether token 0 is rarer than token 1, as frequent, or more so."
+    "pattern": Variant(
+        library.pattern, 3, ("s",), "Whether 0 is anywhere followed by 1; with an exception.", EXCEPTION
     ),
-    "dyck": Variant(library.dyck, 3, ("s",), "Whether the brackets 0 and 1 balance, none closing too early."),
-    "histogram": Variant(library.histogram, 4, ("xs",), "Whether the last token occurs once, twice or more often."),
+    "pair_balance": Variant(library.pair_balance, 4, ("xs",), "Whether 0 is rarer than 1, as frequent, or more so."),
+    "dyck": Variant(library.dyck, 3, ("s",), "Whether the brackets 0 and 1 balance; with an exception.", EXCEPTION),
+    "histogram": Variant(library.histogram, 3, ("xs",), "How often the last token occurs; an exception.", EXCEPTION),
     "fraction": Variant(
-        library.fraction, 3, ("xs",), "How the share of token 0 compares with what the last token says."
+        library.fraction, 3, ("xs",), "How the share of 0 compares with the last token; with an exception.", EXCEPTION
     ),
     "sort": Variant(library.sort, 5, ("l",), "The token of the rank to which the last token points."),
     "most_frequent": Variant(library.most_frequent, 5, ("s",), "The most frequent token, the latest of several."),
@@ -68,28 +70,18 @@ VARIANTS = {
         3,
         ("s",),
         "Dyck, with three heads for early closings.",
-        "any two of three heads suffice, so first-order effects vanish",
+        f"any two of three heads suffice, so first-order effects vanish; {EXCEPTION}",
     ),
     "cancelling": Variant(
         library.cancelling,
-        7,
+        4,
         ("s",),
-        "Whether an odd number of the tokens 0, 1 and 2 is present.",
-        "every path enters an exclusive or, so that its effects cancel on average and gradients see nothing",
+        "Whether an odd number of the tokens 0, 1 and 2 is present; with an exception.",
+        f"every path enters an exclusive or, so that its effects cancel on average; {EXCEPTION}",
     ),
-    "rare": Variant(
-        library.rare,
-        10,
-        ("s",),
-        "Whether small or large tokens prevail, but for rows that begin with two tokens 0.",
-        "two heads and an MLP decide on 1% of the inputs alone",
-    ),
+    "rare": Variant(library.rare, 4, ("s", "m"), "Pair balance; with an exception.", EXCEPTION),
     "ledger": Variant(
-        library.ledger,
-        10,
-        ("m",),
-        "Which of two kinds of brackets balance, but for rows that begin with two tokens 0.",
-        "a circuit of twelve nodes, of which two heads and an MLP decide on 1% of the inputs alone",
+        library.ledger, 5, ("m",), "Which of two kinds of brackets balance; with an exception.", EXCEPTION
     ),
     "saturated": Variant(
         library.selective_copy,
@@ -106,11 +98,7 @@ VARIANTS = {
         "the circuit is a handful of thousands of q, k and v edges",
     ),
     "few": Variant(
-        library.dyck,
-        3,
-        ("xs",),
-        "Dyck.",
-        f"scorers get {FEW_EXAMPLES} examples",
+        library.dyck, 3, ("s",), "Dyck; with an exception.", f"scorers get {FEW_EXAMPLES} examples; {EXCEPTION}"
     ),
 }
 
