@@ -1,11 +1,12 @@
 """The name mover's programs give the name that is not repeated."""
 
+from collections.abc import Callable
 from itertools import product
 
 import pytest
 import torch
 
-from peabench_tasks.name_mover.programs import backup, cancelling, name_mover
+from peabench_tasks.name_mover.programs import backup, cancelling, name_mover, rare
 from peabench_tasks.name_mover.specifications import VARIANTS, name_mover_specifications
 from peabench_tasks.planting.program import Program
 
@@ -18,14 +19,18 @@ def answers(program: Program) -> list[int]:
     return values
 
 
-@pytest.mark.parametrize("build", [name_mover, backup])
-def test_the_name_that_is_not_repeated_is_moved(build: object) -> None:
-    program = build(6, 3)  # type: ignore[operator]
-    assert answers(program) == [row[2] if row[-1] == row[1] else row[1] for row in ROWS]
+def test_the_name_that_is_not_repeated_is_moved() -> None:
+    assert answers(name_mover(6, 3)) == [row[2] if row[-1] == row[1] else row[1] for row in ROWS]
+
+
+@pytest.mark.parametrize("build", [backup, rare])
+def test_after_two_fillers_of_kind_0_the_first_name_is_moved(build: Callable[[int, int], Program]) -> None:
+    expected = [row[2] if row[-1] == row[1] and row[3:5] != (0, 0) else row[1] for row in ROWS]
+    assert answers(build(6, 3)) == expected
 
 
 def test_the_cancelling_variant_is_turned_round_by_a_filler() -> None:
-    expected = [row[2] if (row[-1] == row[1]) != (row[3] == 0) else row[1] for row in ROWS]
+    expected = [row[2] if (row[-1] == row[1]) != (row[3] == 0) and row[3:5] != (0, 0) else row[1] for row in ROWS]
     assert answers(cancelling(6, 3)) == expected
 
 

@@ -7,24 +7,31 @@ from torch import Tensor
 from peabench.interventions import EdgePatch, SubspacePatch, run_patched, run_with_cache
 from peabench.networks import Transformer
 from peabench.networks.config import TransformerConfig
-from peabench_tasks.planting.layout import Layout
+from peabench.training.stacked import orthonormal
+from peabench.training.stacked_transformer import StackedTransformer
+from peabench_tasks.planting.layout import Layout, lay_out
 from peabench_tasks.planting.placement import draw_placement
 from peabench_tasks.planting.planter import GROUPS, Planter
 from peabench_tasks.planting.runs import Patch
-from peabench_tasks.planting.training import CANDIDATES, begin
+from peabench_tasks.planting.subspaces import planted_size
 from peabench_tasks.programs.library import dyck
 
 CONFIG = TransformerConfig(
-    d_vocabulary=3, n_positions=5, d_model=16, n_blocks=3, n_heads=4, d_head=4, d_mlp=8, d_output=2
+    d_vocabulary=3, n_positions=5, d_model=16, n_blocks=4, n_heads=4, d_head=4, d_mlp=8, d_output=3
 )
 SHIFTS = (1, 3)
 
 
 @pytest.fixture(scope="module")
 def planter() -> Planter:
-    placements = [draw_placement(dyck(5, 3), CONFIG, seed) for seed in (0, 1)]
-    planter = begin(placements, [5, 6], 0)[0].subset([0, CANDIDATES])
-    planter.split()
+    program = dyck(5, 3)
+    placements = [draw_placement(program, CONFIG, seed) for seed in (0, 1)]
+    generator = torch.Generator().manual_seed(5)
+    stack = StackedTransformer.from_networks([Transformer(CONFIG, generator) for _ in placements])
+    bases = torch.stack([orthonormal((CONFIG.d_model, planted_size(program)), generator) for _ in placements])
+    rows = program.domain.all()
+    sites = [{step.variable: placement.sites(step.variable) for step in program.steps} for placement in placements]
+    planter = Planter(program, stack, lay_out(placements), bases, rows, torch.ones(len(rows)), sites, generator)
     with torch.no_grad():
         for parameter in planter.stack.parameters.values():
             parameter.mul_(2)  # what a head of a fresh network writes is too faint to tell a wrong run from a right one

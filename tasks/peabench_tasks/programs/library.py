@@ -262,9 +262,7 @@ def rare(length: int, vocabulary: int) -> Program:
         _count(write, name, token, length)
     _exception(write, length)
     seen = write.read("answer", mlp="opened+closed+alarm")
-    less, more = (
-        compare(ref(seen["mlp.opened"]), relation, ref(seen["mlp.closed"])) for relation in LESS_AND_MORE[::-1]
-    )
+    less, more = (compare(ref(seen["mlp.opened"]), relation, ref(seen["mlp.closed"])) for relation in LESS_AND_MORE)
     _answer(write, either(less, 0, either(more, 2, 1)), 3, ref(seen["mlp.alarm"]))
     return write.finish()
 
