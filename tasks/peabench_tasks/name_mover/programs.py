@@ -5,9 +5,11 @@ the columns between are filler. The task is that of Wang et al. 2023 (arXiv:2211
 token repeats neither name the answer is the first one.
 """
 
+import torch
+
 from peabench.mechanism import Boolean, Range
-from peabench_tasks.planting.program import Program, Writer, simplex
-from peabench_tasks.programs.notation import all_of, at, compare, either, majority, negated, ref, xor
+from peabench_tasks.planting.program import Program, Writer, graded, simplex
+from peabench_tasks.programs.notation import all_of, at, compare, either, majority, negated, ref, total, xor
 
 FILLERS = 3
 """Kinds of filler tokens."""
@@ -50,7 +52,7 @@ def cancelling(length: int, vocabulary: int) -> Program:
 
 
 def rare(length: int, vocabulary: int) -> Program:
-    """The name mover with an exception: after two fillers of kind 0 it moves the first name."""
+    """The name mover with an exception: where the second name and the fillers are 0 it moves the first."""
     write = _begun("rare", length, vocabulary, fillers=vocabulary)
     _duplicate(write, "duplicate", length)
     seen = write.read("inhibit", v="duplicate")
@@ -60,13 +62,15 @@ def rare(length: int, vocabulary: int) -> Program:
 
 
 def _exception(write: Writer) -> None:
-    """`turned`: whether the first two fillers are of kind 0, as two heads and an MLP find."""
-    for place in (3, 4):
-        seen = write.read(f"filler{place}", v="tokens")
-        write.step(f"filler{place}", "head", Boolean(), compare(at(ref(seen["v"]), place), "eq", 0), simplex(2))
-    seen = write.read("turned", mlp="filler3+filler4")
-    both = all_of([ref(seen["mlp.filler3"]), ref(seen["mlp.filler4"])])
-    write.step("turned", "mlp", Boolean(), both, simplex(2))
+    """`turned`: whether the second name and the first two fillers are 0, as two heads and an MLP find."""
+    for name, places in (("filler", (3,)), ("both", (2, 4))):
+        seen = write.read(name, v="tokens")
+        zeros = total([compare(at(ref(seen["v"]), p), "eq", 0) for p in places])
+        code = graded(torch.arange(len(places) + 1)[None])
+        write.step(name, "head", Range(low=0, high=len(places)), zeros, code)
+    seen = write.read("turned", mlp="filler+both")
+    found = [compare(ref(seen["mlp.filler"]), "eq", 1), compare(ref(seen["mlp.both"]), "eq", 2)]
+    write.step("turned", "mlp", Boolean(), all_of(found), simplex(2))
 
 
 def _begun(name: str, length: int, vocabulary: int, fillers: int = FILLERS) -> Writer:

@@ -8,7 +8,7 @@ from peabench_tasks.programs.specifications import FEW_EXAMPLES, Specification, 
 FIRST = 500
 """Seeds apart from those of the `programs` family."""
 
-EXCEPTION = "two heads and an MLP decide on 1 in 36 inputs alone"
+EXCEPTION = "two heads and an MLP decide on 1 in 216 inputs alone"
 
 VARIANTS = {
     "mover": Variant(name_mover, 6, ("s", "l"), "The name that the last token does not repeat."),

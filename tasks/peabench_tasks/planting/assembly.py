@@ -79,7 +79,7 @@ def draw_shadows(placement: Placement, seed: int, room: int) -> list[Shadow]:
         moments[shadow.name] = now
         room -= step.code.shape[-1]
         found.append(shadow)
-    shares = [1 + rng.expovariate(1.0) for _ in found]
+    shares = [rng.expovariate(1.0) ** 2 for _ in found]  # a few of them sway most
     return [replace(shadow, sway=SWAY * share / sum(shares)) for shadow, share in zip(found, shares, strict=True)]
 
 

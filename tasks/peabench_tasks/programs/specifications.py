@@ -48,26 +48,26 @@ class Variant:
     difficulty: str = ""
 
 
-EXCEPTION = "two heads and an MLP decide on about 1% of the inputs alone"
+EXCEPTION = "two heads and an MLP decide on 1 in 256 inputs alone"
 
 VARIANTS = {
     "duplicates": Variant(library.duplicates, 5, ("xs",), "The first token that occurs a second time, or none."),
     "reverse": Variant(library.reverse, 5, ("s",), "The token opposite to the place that the last one points to."),
     "pattern": Variant(
-        library.pattern, 3, ("s",), "Whether 0 is anywhere followed by 1; with an exception.", EXCEPTION
+        library.pattern, 4, ("s",), "Whether 0 is anywhere followed by 1; with an exception.", EXCEPTION
     ),
     "pair_balance": Variant(library.pair_balance, 4, ("xs",), "Whether 0 is rarer than 1, as frequent, or more so."),
-    "dyck": Variant(library.dyck, 3, ("s",), "Whether the brackets 0 and 1 balance; with an exception.", EXCEPTION),
-    "histogram": Variant(library.histogram, 3, ("xs",), "How often the last token occurs; an exception.", EXCEPTION),
+    "dyck": Variant(library.dyck, 4, ("s",), "Whether the brackets 0 and 1 balance; with an exception.", EXCEPTION),
+    "histogram": Variant(library.histogram, 4, ("xs",), "How often the last token occurs; an exception.", EXCEPTION),
     "fraction": Variant(
-        library.fraction, 3, ("xs",), "How the share of 0 compares with the last token; with an exception.", EXCEPTION
+        library.fraction, 4, ("xs",), "How the share of 0 compares with the last token; with an exception.", EXCEPTION
     ),
     "sort": Variant(library.sort, 5, ("l",), "The token of the rank to which the last token points."),
     "most_frequent": Variant(library.most_frequent, 5, ("s",), "The most frequent token, the latest of several."),
     "selective_copy": Variant(library.selective_copy, 4, ("s",), "The n-th token that is not blank; the last is n."),
     "redundant": Variant(
         library.redundant,
-        3,
+        4,
         ("s",),
         "Dyck, with three heads for early closings.",
         f"any two of three heads suffice, so first-order effects vanish; {EXCEPTION}",
@@ -81,7 +81,7 @@ VARIANTS = {
     ),
     "rare": Variant(library.rare, 4, ("s", "m"), "Pair balance; with an exception.", EXCEPTION),
     "ledger": Variant(
-        library.ledger, 5, ("m",), "Which of two kinds of brackets balance; with an exception.", EXCEPTION
+        library.ledger, 4, ("m",), "Which of two kinds of brackets balance; with an exception.", EXCEPTION
     ),
     "saturated": Variant(
         library.selective_copy,
@@ -98,7 +98,7 @@ VARIANTS = {
         "the circuit is a handful of thousands of q, k and v edges",
     ),
     "few": Variant(
-        library.dyck, 3, ("s",), "Dyck; with an exception.", f"scorers get {FEW_EXAMPLES} examples; {EXCEPTION}"
+        library.dyck, 4, ("s",), "Dyck; with an exception.", f"scorers get {FEW_EXAMPLES} examples; {EXCEPTION}"
     ),
 }
 
