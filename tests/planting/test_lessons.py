@@ -43,6 +43,6 @@ def test_a_step_is_learnt_and_random_weights_are_not_it(monkeypatch: pytest.Monk
     assert taught.distance[0] < LEARNT
     assert 1 <= taught.usable <= len(taught.distance)
     monkeypatch.setattr(lessons, "LEARNING_RATE", 0.0)
-    monkeypatch.setattr(lessons, "STEPS", 2)
+    monkeypatch.setattr(lessons, "MLP_STEPS", 2)
     untaught = learn(program, program.step("mirrored"), config(2), rows, torch.Generator().manual_seed(0))
     assert untaught.distance[0] > LEARNT

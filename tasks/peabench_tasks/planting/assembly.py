@@ -24,9 +24,9 @@ from peabench_tasks.planting.subspaces import planted_size, subspaces
 CONFIDENCE = 20.0
 """Logit of the right answer above that of the likeliest other one while the network is trained: so large that nothing
 is gained by swaying less."""
-SWAY = 0.8
+SWAY = 0.75
 """How far all that sways can move the output together, as a share of the way to where the answer changes."""
-LEAK = 0.006
+LEAK = 0.004
 """Standard deviation of what is added to every weight, as a share of its matrix's: without it no node would read what
 others write but its parents, and absent edges had no effect at all."""
 LEAST_REST = 2
@@ -79,7 +79,7 @@ def draw_shadows(placement: Placement, seed: int, room: int) -> list[Shadow]:
         moments[shadow.name] = now
         room -= step.code.shape[-1]
         found.append(shadow)
-    shares = [rng.expovariate(1.0) ** 2 for _ in found]  # a few of them sway most
+    shares = [1 + rng.expovariate(1.0) ** 2 for _ in found]  # a few of them sway most
     return [replace(shadow, sway=SWAY * share / sum(shares)) for shadow, share in zip(found, shares, strict=True)]
 
 

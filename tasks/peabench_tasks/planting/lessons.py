@@ -19,15 +19,21 @@ from peabench.networks.config import TransformerConfig
 from peabench_tasks.planting.layout import PORTS
 from peabench_tasks.planting.program import TOKENS, Program, Step, simplex
 
-CANDIDATES = 12
+CANDIDATES = 8
 """Random starts of each step."""
-STEPS = 600
+STEPS = 500
+MLP_STEPS = 1200
+"""An MLP's steps are quick, and it has a table to learn."""
 ROWS = 96
 EXAMPLES = 1 << 14
 """Inputs of a step that are drawn once, and its rows from them."""
 LEARNING_RATE = 3e-2
 NOISE = 0.06
-"""Standard deviation of what is added to all inputs: nodes that read sharply suffer other nodes' small change."""
+"""Standard deviation of what is added to what heads read: nodes that read sharply suffer other nodes' small change."""
+MLP_NOISE = 0.1
+"""The same for MLPs, as a share of the least distance between a parent's codes: so they are flat where nothing changes,
+and gradients say nothing of what is rare.
+"""
 LEARNT = 0.3
 """Greatest squared distance from the codes, whose values are mostly 2 apart, at which a candidate is taken."""
 
@@ -96,14 +102,16 @@ def learn(
     inputs, values = examples(program, step, rows, generator)
     ports = ports_of(step)
     target = written(program, step.variable, values)
+    noise = {port: deviations(program, step, port) for port in ports}
     seen = slice(None) if step.everywhere else slice(-1, None)
     rarity = _rarity(values)
     width = config.d_head if step.part == "head" else config.d_mlp
     parameters = _initial(step, {port: x.shape[-1] for port, x in inputs.items()}, width, target.shape[-1], generator)
+    steps = STEPS if step.part == "head" else MLP_STEPS
     trained = [parameter for parameter in parameters.values() if parameter.requires_grad]
     optimiser = torch.optim.AdamW(trained, lr=LEARNING_RATE, weight_decay=0.0, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=STEPS, pct_start=0.1)
-    for _ in range(STEPS):
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps, pct_start=0.1)
+    for _ in range(steps):
         drawn = torch.cat(
             [
                 torch.randint(0, EXAMPLES, (ROWS // 2,), generator=generator),
@@ -111,7 +119,7 @@ def learn(
             ]
         )
         noisy = {
-            port: x[drawn] + NOISE * torch.randn(CANDIDATES, ROWS, *x.shape[1:], generator=generator)
+            port: x[drawn] + noise[port] * torch.randn(CANDIDATES, ROWS, *x.shape[1:], generator=generator)
             for port, x in inputs.items()
         }
         wrong = _node(parameters, step, noisy, config)[:, :, seen] - target[drawn][:, seen]
@@ -142,7 +150,7 @@ def examples(
     program: Program, step: Step, rows: Int[Tensor, "input column"], generator: torch.Generator
 ) -> tuple[dict[str, Float[Tensor, "example position inputs"]], Shaped[Tensor, "example #position"]]:
     """What each port of a step reads, and the variable's value; in half of the examples each read is of another input,
-    as where edges are patched.
+    as where edges are patched, every other time one that is drawn as often for each of the parent's values.
     """
     model = program.model
     values = model.run(model.read_inputs(rows))
@@ -156,6 +164,8 @@ def examples(
     arguments: dict[str, Tensor] = {}
     for read in step.reads:
         other = torch.randint(0, len(rows), (EXAMPLES,), generator=generator)
+        balanced = torch.multinomial(_rarity(values[read.parent]), EXAMPLES, replacement=True, generator=generator)
+        other[::2] = balanced[::2]
         theirs = values[read.parent][torch.where(mixed, other, base)]
         code = written(program, read.parent, theirs)
         if theirs.dim() == 1:  # elsewhere than at the last position the variable has no value, and anything may stand
@@ -165,6 +175,16 @@ def examples(
         arguments[read.child if read.child in variables(function) else read.parent] = theirs
     result = evaluate(function, arguments, model.kinds)
     return {port: torch.cat([*some, where], -1) for port, some in seen.items()}, result
+
+
+def deviations(program: Program, step: Step, port: str) -> Float[Tensor, " inputs"]:
+    """Standard deviation of the noise in each coordinate that a port reads."""
+    parts = []
+    for parent in parents_of(step, port):
+        code = code_of(program, parent)[-1]
+        share = MLP_NOISE * float(torch.pdist(code).min()) if step.part == "mlp" else NOISE
+        parts.append(torch.full((code.shape[1],), share))
+    return torch.cat([*parts, torch.full((program.n_positions - 1,), NOISE)])
 
 
 def _rarity(values: Shaped[Tensor, "row #position"]) -> Float[Tensor, " row"]:

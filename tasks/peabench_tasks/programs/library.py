@@ -214,11 +214,10 @@ def selective_copy(length: int, vocabulary: int) -> Program:
     """The n-th token that is not blank (0), counted by the last token; blank where there is none."""
     places = range(1, length - 1)
     write = Writer("selective_copy", (1, *[vocabulary] * len(places), min(3, len(places))))
-    seen = write.read("passed", v="tokens")
-    terms = [all_of([compare(at(ref(seen["v"]), j), "ne", 0), seen_from(length, j)]) for j in places]
+    seen = write.read("passed", k="tokens")
+    terms = [all_of([compare(at(ref(seen["k"]), j), "ne", 0), seen_from(length, j)]) for j in places]
     high = len(places)
-    share = torch.arange(high + 1)[None] * (4.0 / torch.arange(1, length + 1)[:, None])
-    write.step("passed", "head", Range(low=0, high=high, length=length), total(terms), (share - 2)[..., None])
+    write.step("passed", "head", Range(low=0, high=high, length=length), total(terms), saturating(high))
     seen = write.read("number", mlp="passed+tokens")
     wanted = min(3, high)
     number = either(

@@ -84,10 +84,10 @@ VARIANTS = {
         library.ledger, 4, ("m",), "Which of two kinds of brackets balance; with an exception.", EXCEPTION
     ),
     "saturated": Variant(
-        library.selective_copy,
-        4,
+        library.duplicates,
+        5,
         ("xs",),
-        "Selective copy.",
+        "The first token that occurs a second time, or none.",
         "attention is so sharp and the outputs are so confident that gradients are flat",
     ),
     "wide": Variant(
