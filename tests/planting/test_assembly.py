@@ -6,6 +6,7 @@ import torch
 from peabench.networks.config import TransformerConfig
 from peabench_tasks.planting import training
 from peabench_tasks.planting.assembly import SWAY, cut, draw_shadows, room_for_shadows
+from peabench_tasks.planting.lessons import NotLearnt
 from peabench_tasks.planting.placement import Placement, draw_placement
 from peabench_tasks.planting.program import TOKENS
 from peabench_tasks.planting.training import begin, sampled_errors
@@ -69,5 +70,5 @@ def test_networks_are_right_when_put_together(monkeypatch: pytest.MonkeyPatch) -
     right.stack.parameters["w_position"].data.mul_(-1)  # the check can fail
     assert int(sampled_errors(right, pools=1).min()) > 0
     monkeypatch.setattr(training, "LEARNT", 0.0)
-    with pytest.raises(training.NotLearnt, match="mirrored"):
+    with pytest.raises(NotLearnt, match="mirrored"):
         begin(placements, [0, 1], 0)

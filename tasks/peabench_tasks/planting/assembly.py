@@ -203,5 +203,5 @@ def assemble(
     network.b_output.copy_(-code.square().sum(1) * (CONFIDENCE / nearest**2))
     for weight in network.parameters():
         if weight.dim() > 1:
-            weight += LEAK * weight.std() * torch.randn(weight.shape, generator=generator)
+            weight.add_(LEAK * weight.std() * torch.randn(weight.shape, generator=generator))
     return network

@@ -86,8 +86,8 @@ def make_from_one_start(group: list[Specification], out: Path, seed: int, start:
     seeds = [s.weight_seed(seed) for s in group]
     try:
         planter = begin([s.placement(seed) for s in group], seeds, start)
-    except NotLearnt as problem:
-        return dict.fromkeys(group, str(problem))
+    except NotLearnt as error:
+        return dict.fromkeys(group, str(error))
     plant(planter, group[0].shape.steps)
     if group[0].variant == "saturated":
         saturate(planter)
@@ -111,7 +111,7 @@ def saturate(planter: Planter) -> None:
 def tempered(network: Transformer, confidence: float) -> Transformer:
     """The network with all logits scaled alike, which changes no answer."""
     for weight in (network.w_output, network.b_output):
-        weight *= confidence / TRAINING_CONFIDENCE
+        weight.mul_(confidence / TRAINING_CONFIDENCE)
     return network
 
 
