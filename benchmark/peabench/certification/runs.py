@@ -100,8 +100,7 @@ def _circuit_only(
         n: subject.written(n)[pair[0]] - subject.written(n)[pair[1]] for n in carried if n < graph.n_embedding_nodes
     }
 
-    def read(reader: int, stage: int) -> Tensor:
-        stream = kept.stage_inputs[stage][pair[1]]
+    def read(reader: int, stream: Tensor) -> Tensor:
         for edge in indices:
             if edge[0] == reader:
                 if patched is not None and edge == other:
@@ -114,6 +113,7 @@ def _circuit_only(
     for index, stage in enumerate(graph.stages):
         wanted = [n for n in stage.nodes if n in carried]
         if wanted:
-            outputs = network.stage(index, torch.stack([read(r, index) for r in stage.readers]))
+            stream = kept.stage_inputs[index][pair[1]]
+            outputs = network.stage(index, torch.stack([read(r, stream) for r in stage.readers]))
             change |= {n: outputs[n - stage.nodes.start] - subject.written(n)[pair[1]] for n in wanted}
-    return subject.classes(network.unembed(read(graph.output_reader, len(graph.stages))))
+    return subject.classes(network.unembed(read(graph.output_reader, kept.stage_inputs[-1][pair[1]])))
