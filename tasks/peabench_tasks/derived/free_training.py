@@ -12,10 +12,10 @@ from peabench.domain import ProductDomain
 from peabench.networks import Transformer, TransformerConfig
 from peabench.training.stacked_transformer import StackedTransformer
 
-HARDEST = 128
+HARDEST = 256
 """Inputs of each look that join the pool of hard ones."""
-POOL = 2048
-LOOK = 2048
+POOL = 4096
+LOOK = 8192
 LOOK_EVERY = 50
 
 Answers = Callable[[Int[Tensor, "*row position"]], Int[Tensor, "*row query"]]

@@ -21,12 +21,17 @@ def largest(rows: Int[Tensor, "*row position"]) -> Int[Tensor, "*row 1"]:
     return rows.amax(-1, keepdim=True)
 
 
-def capped(
+def close(
     vocabulary: int, length: int, shape: tuple[int, int], generator: torch.Generator
 ) -> Int[Tensor, "network row position"]:
-    """Inputs whose tokens lie below a bound that is drawn for each of them: so all answers are about as frequent."""
-    bound = torch.randint(1, vocabulary + 1, (*shape, 1), generator=generator)
-    return (torch.rand(*shape, length, generator=generator) * bound).long()
+    """Inputs whose tokens lie below a bound and, in half of them, not far below it; both are drawn for each input.
+
+    So all answers are about as frequent, and what is hardest is not rare: several tokens just below the largest.
+    """
+    high = torch.randint(1, vocabulary + 1, (*shape, 1), generator=generator)
+    width = high.double() ** torch.rand(*shape, 1, generator=generator).mul(2).clamp(max=1)
+    drawn = high - (torch.rand(*shape, length, generator=generator) * width.ceil()).floor() - 1
+    return drawn.long()
 
 
 def study(size: str, vocabulary: int, length: int, d_model: int, recipe: Recipe, starts: int) -> Study:
@@ -46,7 +51,7 @@ def study(size: str, vocabulary: int, length: int, d_model: int, recipe: Recipe,
         ),
         domain=ProductDomain(sizes=(vocabulary,) * length),
         recipe=recipe,
-        draw=partial(capped, vocabulary, length),
+        draw=partial(close, vocabulary, length),
         answers=largest,
         explain=partial(explain, tolerance=TOLERANCE),
         description=f"The largest of {length} tokens from 0 to {vocabulary - 1}.",
