@@ -15,7 +15,6 @@ from peabench.training.stacked_transformer import StackedTransformer
 HARDEST = 256
 """Inputs of each look that join the pool of hard ones."""
 POOL = 4096
-LOOK = 8192
 LOOK_EVERY = 50
 
 Answers = Callable[[Int[Tensor, "*row position"]], Int[Tensor, "*row query"]]
@@ -38,8 +37,8 @@ class Recipe:
     noise: float = 0.0
     """Standard deviation of what is added to attention's reads at first; none in the last 40% of the steps. It makes
     heads look sharply."""
-    hard: bool = False
-    """Whether a third of the rows are inputs that were hard so far."""
+    look: int = 0
+    """Fresh inputs, of which the hardest are kept, every 50 steps; a third of the rows are such. None if 0."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +61,9 @@ def train_freely(config: TransformerConfig, seeds: list[int], draw: Draw, answer
         if step == recipe.steps // 2:
             halfway = [stack.network(i) for i in range(len(seeds))]
         rows = draw((len(seeds), recipe.rows), generator)
-        if recipe.hard and step > recipe.steps // 4:
+        if recipe.look and step > recipe.steps // 4:
             if step % LOOK_EVERY == 0 or pool is None:
-                pool = hardest(stack, draw((len(seeds), LOOK), generator), answers, pool)
+                pool = hardest(stack, draw((len(seeds), recipe.look), generator), answers, pool)
             few = torch.randint(0, pool.shape[1], (recipe.rows // 2,), generator=generator)
             rows = torch.cat([rows, pool[:, few]], 1)
         right = answers(rows)
