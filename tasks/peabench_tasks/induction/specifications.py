@@ -54,14 +54,16 @@ def study(
     )
 
 
-def recipe(steps: int, look: int = 0) -> Recipe:
+def recipe(steps: int, look: int = 0, noise_until: float = 0.6) -> Recipe:
     """Noise in attention's reads and weight decay make one sharp previous-token head."""
-    return Recipe(steps=steps, rows=48, rate=4e-3, decay=0.3, noise=0.5, look=look)
+    return Recipe(
+        steps=steps, rows=48, rate=4e-3, decay=0.3, noise=0.5, noise_until=noise_until, look=look, look_from=0.6
+    )
 
 
 STUDIES = (
     study("xs", 3, 6, 32, recipe(2500), starts=5, tolerance=0.05, aligned=4),
     study("s", 4, 8, 48, recipe(2500), starts=4, tolerance=0.05, aligned=6),
-    study("m", 6, 9, 48, recipe(4000, look=2048), starts=5, tolerance=0.02, aligned=6),
-    study("l", 8, 12, 64, recipe(4000, look=2048), starts=5, tolerance=0.015, aligned=4),
+    study("m", 6, 9, 48, recipe(3000, look=2048, noise_until=0.4), starts=5, tolerance=0.025, aligned=4),
+    study("l", 8, 12, 64, recipe(3000, look=2048, noise_until=0.4), starts=5, tolerance=0.015, aligned=4),
 )
