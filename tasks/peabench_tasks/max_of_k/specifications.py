@@ -12,9 +12,6 @@ from peabench_tasks.derived.free_training import Recipe
 from peabench_tasks.derived.studies import Study
 from peabench_tasks.max_of_k.mechanism import explain
 
-TOLERANCE = 0.07
-"""Equal largest tokens share attention (5% of the inputs of size s have two), and neighbouring ones to some degree."""
-
 
 def largest(rows: Int[Tensor, "*row position"]) -> Int[Tensor, "*row 1"]:
     """The right answer, at the last position."""
@@ -34,8 +31,14 @@ def close(
     return drawn.long()
 
 
-def study(size: str, vocabulary: int, length: int, d_model: int, recipe: Recipe, starts: int) -> Study:
-    """One size: a layer of one head."""
+def study(
+    size: str, vocabulary: int, length: int, d_model: int, recipe: Recipe, starts: int, tolerance: float
+) -> Study:
+    """One size: a layer of one head.
+
+    Equal largest tokens share attention, and neighbouring ones to some degree: the rarer they are, the less is
+    tolerated.
+    """
     return Study(
         family="max_of_k",
         variant="max",
@@ -53,15 +56,15 @@ def study(size: str, vocabulary: int, length: int, d_model: int, recipe: Recipe,
         recipe=recipe,
         draw=partial(close, vocabulary, length),
         answers=largest,
-        explain=partial(explain, tolerance=TOLERANCE),
+        explain=partial(explain, tolerance=tolerance),
         description=f"The largest of {length} tokens from 0 to {vocabulary - 1}.",
         starts=starts,
     )
 
 
 STUDIES = (
-    study("xs", 32, 2, 32, Recipe(steps=1500, rows=192, look=8192), 4),
-    study("s", 64, 4, 32, Recipe(steps=3000, rows=192, look=8192), 4),
-    study("m", 96, 5, 48, Recipe(steps=3000, rows=192, look=8192), 4),
-    study("l", 128, 6, 64, Recipe(steps=4000, rows=192, look=8192), 4),
+    study("xs", 32, 2, 32, Recipe(steps=1500, rows=192, look=8192), starts=4, tolerance=0.07),
+    study("s", 64, 4, 32, Recipe(steps=3000, rows=192, look=8192), starts=4, tolerance=0.06),
+    study("m", 96, 5, 48, Recipe(steps=3000, rows=192, look=8192), starts=4, tolerance=0.03),
+    study("l", 128, 6, 64, Recipe(steps=4000, rows=192, look=8192), starts=4, tolerance=0.03),
 )
