@@ -9,14 +9,20 @@ from pydantic import ValidationError
 
 from peabench.certification import Check, certify_network
 from peabench.domain import ProductDomain
+from peabench.interventions import run_with_cache
 from peabench.mechanism import Attends, Constant, Mechanism, MechanismError
 from peabench.networks import Transformer, TransformerConfig, build_network
-from peabench_tasks.derived.free_training import Recipe, train_freely, uniformly
+from peabench.registry import Family
+from peabench.tasks import load_task
+from peabench.training.stacked_transformer import StackedTransformer
+from peabench_tasks.derived.free_training import HARDEST, POOL, Recipe, hardest, train_freely, uniformly
+from peabench_tasks.induction.family import INDUCTION
 from peabench_tasks.induction.mechanism import causal_model as induction
 from peabench_tasks.induction.specifications import followers
+from peabench_tasks.max_of_k.family import MAX_OF_K
 from peabench_tasks.max_of_k.mechanism import causal_model as max_of_k
 from peabench_tasks.max_of_k.mechanism import explain
-from peabench_tasks.max_of_k.specifications import capped, largest
+from peabench_tasks.max_of_k.specifications import close, largest
 
 VOCABULARY = 12
 
@@ -52,12 +58,53 @@ def test_max_of_k_answers_the_largest_token() -> None:
     assert largest(rows)[:, 0].tolist() == [max(row) for row in rows.tolist()]
 
 
-def test_small_answers_are_drawn_as_often_as_large_ones() -> None:
-    rows = capped(64, 4, (2, 4096), torch.Generator().manual_seed(0))
+def test_small_answers_and_near_ties_are_drawn_as_often_as_others() -> None:
+    rows = close(64, 4, (2, 4096), torch.Generator().manual_seed(0))
     assert rows.shape == (2, 4096, 4)
     assert int(rows.min()) == 0
     assert int(rows.max()) == 63
     assert float((rows.amax(-1) < 8).double().mean()) > 0.1  # uniform tokens: 0.0002
+    first, second = rows.topk(2).values.unbind(-1)
+    assert float((first - second == 1).double().mean()) > 0.1  # uniform tokens: 0.05
+
+
+def test_the_inputs_that_are_kept_are_those_that_each_network_answers_worst() -> None:
+    config = TransformerConfig(d_vocabulary=6, n_positions=3, d_model=8, n_blocks=1, n_heads=1, d_head=8, d_output=6)
+    networks = [Transformer(config, torch.Generator().manual_seed(seed)) for seed in range(2)]
+    stack = StackedTransformer.from_networks(networks)
+    rows = torch.stack(
+        [ProductDomain(sizes=(6, 6, 6)).sample(1024, torch.Generator().manual_seed(s)) for s in range(2)]
+    )
+    pool = hardest(stack, rows, largest, None)
+    assert pool.shape == (2, HARDEST, 3)
+    for network, drawn, kept in zip(networks, rows, pool, strict=True):
+        by_margin = sorted(margin_by_hand(network, drawn))
+        assert torch.allclose(torch.tensor(sorted(margin_by_hand(network, kept))), torch.tensor(by_margin[:HARDEST]))
+    longer = hardest(stack, rows, largest, rows.repeat(1, POOL // 1024, 1))
+    assert longer.shape == (2, POOL, 3)
+    assert torch.equal(longer[:, -HARDEST:], pool)
+
+
+def margin_by_hand(network: Transformer, rows: torch.Tensor) -> list[float]:
+    """The right logit less the best other one."""
+    logits = run_with_cache(network, rows).logits[:, -1].tolist()
+    right = [max(row) for row in rows.tolist()]
+    return [some[c] - max(x for i, x in enumerate(some) if i != c) for some, c in zip(logits, right, strict=True)]
+
+
+@pytest.mark.parametrize("family", [MAX_OF_K, INDUCTION], ids=lambda family: family.name)
+def test_every_size_ships_three_certified_networks_and_tells_of_the_others(family: Family) -> None:
+    tasks = [load_task(folder) for folder in sorted(family.checkpoints.iterdir())]
+    assert sorted((task.record.size, task.record.seed) for task in tasks) == sorted(
+        product(("l", "m", "s", "xs"), range(3))
+    )
+    for task in tasks:
+        checks = {check.name: check for check in task.certificate}
+        assert all(check.passed for check in task.certificate)
+        assert {"behaviour", "alignment", "edges alone", "sufficiency", "closed form", "settled"} <= set(checks)
+        assert checks["behaviour"].errors == 0
+        assert checks["behaviour"].exhaustive == (task.record.domain.size <= 1 << 24)
+        assert "Start " in task.record.description
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,9 @@ from peabench.domain import ProductDomain
 from peabench.networks import Transformer, TransformerConfig
 from peabench.training.stacked_transformer import StackedTransformer
 
-HARDEST = 128
+HARDEST = 256
 """Inputs of each look that join the pool of hard ones."""
-POOL = 2048
-LOOK = 2048
+POOL = 4096
 LOOK_EVERY = 50
 
 Answers = Callable[[Int[Tensor, "*row position"]], Int[Tensor, "*row query"]]
@@ -36,10 +35,13 @@ class Recipe:
     decay: float = 0.0
     """Of the weights, as AdamW has it."""
     noise: float = 0.0
-    """Standard deviation of what is added to attention's reads at first; none in the last 40% of the steps. It makes
-    heads look sharply."""
-    hard: bool = False
-    """Whether a third of the rows are inputs that were hard so far."""
+    """Standard deviation of what is added to attention's reads at first; less and less. It makes heads look sharply."""
+    noise_until: float = 0.6
+    """Share of the steps after which there is none."""
+    look: int = 0
+    """Fresh inputs, of which the hardest are kept, every 50 steps; a third of the rows are such. None if 0."""
+    look_from: float = 0.25
+    """Share of the steps after which they are looked for."""
 
 
 @dataclass(frozen=True)
@@ -62,13 +64,13 @@ def train_freely(config: TransformerConfig, seeds: list[int], draw: Draw, answer
         if step == recipe.steps // 2:
             halfway = [stack.network(i) for i in range(len(seeds))]
         rows = draw((len(seeds), recipe.rows), generator)
-        if recipe.hard and step > recipe.steps // 4:
+        if recipe.look and step > recipe.look_from * recipe.steps:
             if step % LOOK_EVERY == 0 or pool is None:
-                pool = hardest(stack, draw((len(seeds), LOOK), generator), answers, pool)
+                pool = hardest(stack, draw((len(seeds), recipe.look), generator), answers, pool)
             few = torch.randint(0, pool.shape[1], (recipe.rows // 2,), generator=generator)
             rows = torch.cat([rows, pool[:, few]], 1)
         right = answers(rows)
-        noise = recipe.noise * max(0.0, 1 - step / (0.6 * recipe.steps))
+        noise = recipe.noise * max(0.0, 1 - step / (recipe.noise_until * recipe.steps))
         logits = stack.logits(rows, everywhere=right.shape[-1] > 1, noise=noise, generator=generator)
         loss = F.cross_entropy(logits.flatten(0, 2), right.flatten()) * len(seeds)
         optimiser.zero_grad()

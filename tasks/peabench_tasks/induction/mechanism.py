@@ -69,8 +69,15 @@ def causal_model(vocabulary: int, length: int) -> CausalModel:
     return CausalModel(variables=tuple(variables), output="next")
 
 
-def explain(network: Transformer, tolerance: float) -> Mechanism:
-    """The mechanism, what the previous-token head writes read off its weights."""
+def explain(network: Transformer, tolerance: float, aligned: int) -> Mechanism:
+    """The mechanism, what the previous-token head writes read off its weights.
+
+    Args:
+        network: what is explained.
+        tolerance: share of interventions that may contradict the mechanism.
+        aligned: positions, from 2 on, whose token before is claimed to lie in a subspace. At later ones it decides the
+            answer too rarely for the certificate to tell the subspace from one with a dimension less.
+    """
     config = network.config
     length = config.n_positions
     copier = f"block{config.n_blocks - 1}.head0"
@@ -96,7 +103,8 @@ def explain(network: Transformer, tolerance: float) -> Mechanism:
         provenance="derived",
         causal_model=causal_model(config.d_vocabulary, length),
         alignments=tuple(
-            Alignment(variable=f"before{i}", location=Location(site=f"{site}@{i}", basis=reference)) for i in tokens[2:]
+            Alignment(variable=f"before{i}", location=Location(site=f"{site}@{i}", basis=reference))
+            for i in tokens[2 : 2 + aligned]
         ),
         circuit=Circuit(edges=edges),
         attention=tuple(attention),

@@ -1,4 +1,4 @@
-"""Which tasks the family has: the sizes, from 5 tokens of 3 kinds to 12 of 16."""
+"""Which tasks the family has: the sizes, from 5 tokens of 3 kinds to 11 of 8."""
 
 from functools import partial
 
@@ -11,8 +11,6 @@ from peabench.networks.config import TransformerConfig
 from peabench_tasks.derived.free_training import Recipe, uniformly
 from peabench_tasks.derived.studies import Study
 from peabench_tasks.induction.mechanism import explain
-
-TOLERANCE = 0.05
 
 
 def followers(rows: Int[Tensor, "*row position"], vocabulary: int) -> Int[Tensor, "*row position"]:
@@ -28,8 +26,10 @@ def followers(rows: Int[Tensor, "*row position"], vocabulary: int) -> Int[Tensor
     return torch.where(place < length, rows.gather(-1, place.clamp(max=length - 1)), vocabulary)
 
 
-def study(size: str, vocabulary: int, length: int, d_model: int, layers: int, recipe: Recipe, starts: int) -> Study:
-    """One size: layers of one head."""
+def study(
+    size: str, vocabulary: int, length: int, d_model: int, recipe: Recipe, starts: int, tolerance: float, aligned: int
+) -> Study:
+    """One size: two layers of one head; see `explain` for what is tolerated and aligned."""
     domain = ProductDomain(sizes=(1, *(vocabulary,) * (length - 1)))
     return Study(
         family="induction",
@@ -39,7 +39,7 @@ def study(size: str, vocabulary: int, length: int, d_model: int, layers: int, re
             d_vocabulary=vocabulary,
             n_positions=length,
             d_model=d_model,
-            n_blocks=layers,
+            n_blocks=2,
             n_heads=1,
             d_head=d_model // 2,
             d_output=vocabulary + 1,
@@ -48,20 +48,22 @@ def study(size: str, vocabulary: int, length: int, d_model: int, layers: int, re
         draw=partial(uniformly, domain),
         recipe=recipe,
         answers=partial(followers, vocabulary=vocabulary),
-        explain=partial(explain, tolerance=TOLERANCE),
+        explain=partial(explain, tolerance=tolerance, aligned=aligned),
         description=f"What followed the last of {length - 1} tokens ({vocabulary} kinds) where it first occurred.",
         starts=starts,
     )
 
 
-def recipe(steps: int, rows: int) -> Recipe:
+def recipe(steps: int, look: int = 0, noise_until: float = 0.6) -> Recipe:
     """Noise in attention's reads and weight decay make one sharp previous-token head."""
-    return Recipe(steps=steps, rows=rows, rate=4e-3, decay=0.3, noise=0.5)
+    return Recipe(
+        steps=steps, rows=48, rate=4e-3, decay=0.3, noise=0.5, noise_until=noise_until, look=look, look_from=0.6
+    )
 
 
 STUDIES = (
-    study("xs", 3, 6, 32, 2, recipe(2500, 48), 5),
-    study("s", 4, 8, 48, 2, recipe(2500, 48), 4),
-    study("m", 8, 10, 48, 2, recipe(2500, 48), 4),
-    study("l", 16, 13, 64, 2, recipe(3000, 48), 4),
+    study("xs", 3, 6, 32, recipe(2500), starts=5, tolerance=0.05, aligned=4),
+    study("s", 4, 8, 48, recipe(2500), starts=4, tolerance=0.05, aligned=6),
+    study("m", 6, 9, 48, recipe(3000, look=2048, noise_until=0.4), starts=5, tolerance=0.025, aligned=4),
+    study("l", 8, 12, 64, recipe(3000, look=2048, noise_until=0.4), starts=5, tolerance=0.015, aligned=4),
 )
