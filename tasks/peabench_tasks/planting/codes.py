@@ -20,7 +20,8 @@ def distances_from_codes(
     values: Mapping[str, Shaped[Tensor, "network row ..."]],
     columns: list[Float[Tensor, "network row position d_model"]],
 ) -> Float[Tensor, "step network"]:
-    """Mean squared distance of what the circuit's nodes write in their subspaces from their codes.
+    """Mean squared distance of what the circuit's nodes write in their subspaces from their codes, in units of the
+    codes' mean square: a step whose codes lie far apart counts no more than another.
 
     What they write beside, which should be the same for all inputs, counts by its variance.
     """
@@ -44,7 +45,7 @@ def distances_from_codes(
         written = along_basis(out, span)
         beside = out - along_basis(written, span.transpose(1, 2))
         beside = (beside - beside.mean(1, keepdim=True)).square().sum(-1).mean((1, 2))
-        distances.append((written - wanted).square().mean((1, 2, 3)) + beside)
+        distances.append((written - wanted).square().mean((1, 2, 3)) / code.square().mean() + beside)
     return torch.stack(distances)
 
 
