@@ -22,10 +22,12 @@ def moved_and_changed(task: Task) -> tuple[dict[str, float], dict[str, float]]:
         right = clean.argmax(-1)
 
         def distance(logits: Tensor) -> Tensor:
-            return (logits[..., -1, :] - clean).abs().amax(-1)
+            far: Tensor = (logits[..., -1, :] - clean).abs().amax(-1)
+            return far
 
         def differs(logits: Tensor) -> Tensor:
-            return (logits[..., -1, :].argmax(-1) != right).double()
+            wrong: Tensor = (logits[..., -1, :].argmax(-1) != right).double()
+            return wrong
 
         moved, changed = (
             sweep_edges(network, base, source, metric, edges=question.edges).mean(1).tolist()
