@@ -182,12 +182,16 @@ class VariablesTrack(Track[VariableQuestion, VariableAnswer]):
 
 
 def candidate_sites(mechanism: Mechanism, variable: str, graph: Graph) -> tuple[str, ...]:
-    """The sites that a question about a variable offers: the residual stream from where the variable is written on."""
+    """The sites that a question about a variable offers: the residual stream from where the variable is written on.
+
+    Behind the last block only the last position is left, at which the output is read.
+    """
     written = min(layer_of(site) for site, _ in residual_locations(mechanism, variable))
     return tuple(
         f"resid.{layer}@{position}"
         for layer in range(written, graph.n_blocks + 1)
         for position in range(graph.n_positions)
+        if layer < graph.n_blocks or position == graph.n_positions - 1
     )
 
 
