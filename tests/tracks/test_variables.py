@@ -11,9 +11,11 @@ from tests.tracks import gates
 
 from peabench import tracks
 from peabench.errors import InvalidAnswer, PeabenchError
+from peabench.interventions import interchange, run_with_cache
 from peabench.mechanism import Mechanism
 from peabench.tasks import Task, load_task
 from peabench.tracks.variables import TRACK, VariableAnswer, VariableQuestion, asked_variables, held_out
+from peabench_tasks.induction.family import INDUCTION
 
 ORACLE, PRIOR = TRACK.references
 
@@ -254,3 +256,17 @@ def test_the_prior_takes_the_first_site_of_the_question(gates_task: Task) -> Non
         assert answer.site == asked.sites[0]
         assert answer.basis is not None
         assert answer.basis.shape == (12, question.dimension)
+
+
+def test_every_candidate_site_of_a_transformer_reaches_the_output() -> None:
+    task = load_task(INDUCTION.checkpoints / "copy-xs-0")
+    question = TRACK.questions(task, 0)[0]
+    network, pairs = question.network, question.training.select(torch.arange(64))
+    last = network.graph.n_positions - 1
+    assert [s for s in question.sites if s.startswith("resid.2@")] == [f"resid.2@{last}"]
+    base, source = (run_with_cache(network, rows) for rows in (pairs.base, pairs.source))
+    everything = torch.eye(task.record.network.d_model)[None]
+    for site in (*question.sites, f"resid.2@{last - 1}"):
+        if not site.endswith("@0"):  # where all inputs are alike
+            moved = (interchange(network, base, source, site, everything)[0] - base.logits)[:, -1].abs().max()
+            assert (float(moved) > 1e-3) == (site in question.sites)
