@@ -103,14 +103,6 @@ class Planter:
         self.distance = self._distances(values, clean.columns) + EDGE_GROUPS * distance + self._intruding(clean.columns)
         return [Batch(clean.logits, truth, 1.0), *patched], tutoring * self.distance.sum()
 
-    def lesson(self, tokens: Int[Tensor, "network row column"]) -> tuple[Float[Tensor, " network"], Batch]:
-        """On clean runs: how far what the circuit's nodes write is from what they should, and the task itself."""
-        model = self.program.model
-        values = model.run(model.read_inputs(tokens))
-        run = self.run(tokens)
-        distance = self._distances(values, run.columns).sum(0) + self._intruding(run.columns)
-        return distance, Batch(run.logits, values[model.output].long() - self.lowest, 1.0)
-
     @property
     def lowest(self) -> int:
         """The output's least value, which is class 0."""

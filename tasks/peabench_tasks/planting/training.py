@@ -70,9 +70,7 @@ def plant(planter: Planter, steps: int) -> None:
     """The recipe's main run, at a constant rate until nothing is wrong any more, at most for so many steps; then the
     rate falls to nothing.
     """
-    optimiser = torch.optim.AdamW(
-        planter.stack.trainable(), lr=LEARNING_RATE, eps=STEADINESS, weight_decay=0.0, fused=True
-    )
+    optimiser = _optimiser(planter, LEARNING_RATE)
     left, right_for = steps, 0
     while left > 0:
         planter.split()
