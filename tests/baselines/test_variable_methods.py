@@ -20,6 +20,7 @@ from peabench_baselines.variables.balanced_rows import balanced_rows
 from peabench_baselines.variables.best_neuron import BestNeuron
 from peabench_baselines.variables.das import DAS
 from peabench_baselines.variables.full_site import FullSite
+from peabench_baselines.variables.labelled_activations import LabelledActivations
 from peabench_baselines.variables.linear_discriminant import LinearDiscriminant
 from peabench_baselines.variables.logistic_probe import LogisticProbe
 from peabench_baselines.variables.mean_difference import MeanDifference
@@ -198,3 +199,13 @@ def test_a_variable_that_never_varies_is_declined(
     same = torch.zeros_like(training.base_value)
     question = replace(variable_question, training=replace(training, base_value=same, source_value=same))
     assert "same value" in (method().applicable(question) or "")
+
+
+def test_discriminants_of_classes_without_spread_separate_their_means() -> None:
+    classes = torch.arange(12) % 3
+    means = torch.randn(3, 5, generator=torch.Generator().manual_seed(0))
+    activations = LabelledActivations({"resid0": means[classes]}, classes)
+    basis = LinearDiscriminant().basis(activations, "resid0", 2)
+    torch.testing.assert_close(basis.T @ basis, torch.eye(2))
+    centred = means - means.mean(0)
+    torch.testing.assert_close(centred @ basis @ basis.T, centred)

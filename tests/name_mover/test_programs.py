@@ -24,13 +24,14 @@ def test_the_name_that_is_not_repeated_is_moved() -> None:
 
 
 @pytest.mark.parametrize("build", [backup, rare])
-def test_where_second_name_and_fillers_are_0_the_first_name_is_moved(build: Callable[[int, int], Program]) -> None:
-    expected = [row[2] if row[-1] == row[1] and row[2:5] != (0, 0, 0) else row[1] for row in ROWS]
+def test_where_second_name_and_fillers_are_0_the_last_token_is_moved(build: Callable[[int, int], Program]) -> None:
+    expected = [row[-1] if row[2:5] == (0, 0, 0) else row[2] if row[-1] == row[1] else row[1] for row in ROWS]
     assert answers(build(6, 3)) == expected
 
 
 def test_the_cancelling_variant_is_turned_round_by_a_filler() -> None:
-    expected = [row[2] if (row[-1] == row[1]) != (row[3] == 0) and row[2:5] != (0, 0, 0) else row[1] for row in ROWS]
+    rule = [row[2] if (row[-1] == row[1]) != (row[3] == 0) else row[1] for row in ROWS]
+    expected = [row[-1] if row[2:5] == (0, 0, 0) else name for row, name in zip(ROWS, rule, strict=True)]
     assert answers(cancelling(6, 3)) == expected
 
 

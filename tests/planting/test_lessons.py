@@ -43,6 +43,18 @@ def test_a_step_is_learnt_and_random_weights_are_not_it(monkeypatch: pytest.Monk
     assert taught.distance[0] < LEARNT
     assert 1 <= taught.usable <= len(taught.distance)
     monkeypatch.setattr(lessons, "LEARNING_RATE", 0.0)
-    monkeypatch.setattr(lessons, "MLP_STEPS", 2)
+    monkeypatch.setattr(lessons, "STEPS", {"mlp": 2})
     untaught = learn(program, program.step("mirrored"), config(2), rows, torch.Generator().manual_seed(0))
     assert untaught.distance[0] > LEARNT
+    assert untaught.usable == 0
+
+
+def test_another_round_is_run_where_none_learnt_the_step_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = reverse(6, 3)
+    monkeypatch.setattr(lessons, "STEPS", {"mlp": 4})
+    distances = []
+    for rounds in ((1,), (1, 200)):
+        monkeypatch.setattr(lessons, "ROUNDS", rounds)
+        generator = torch.Generator().manual_seed(0)
+        distances.append(learn(program, program.step("mirrored"), config(2), program.domain.all(), generator).distance)
+    assert distances[1][0] < LEARNT < distances[0][0]

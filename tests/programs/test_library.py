@@ -1,5 +1,6 @@
 """Each program computes what a few plain lines of Python compute."""
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
@@ -7,9 +8,10 @@ from itertools import pairwise
 import pytest
 import torch
 
+from peabench_tasks.name_mover.specifications import name_mover_specifications
 from peabench_tasks.planting.program import Program
 from peabench_tasks.programs import library
-from peabench_tasks.programs.specifications import VARIANTS
+from peabench_tasks.programs.specifications import VARIANTS, Specification, specifications
 
 
 def duplicates(x: list[int]) -> int:
@@ -49,8 +51,7 @@ def fraction(x: list[int]) -> int:
 
 
 def sort(x: list[int]) -> int:
-    ranks = {sum(other < token for other in x[1:-1]): token for token in x[1:-1]}
-    return ranks[max(rank for rank in ranks if rank <= x[-1])]
+    return sorted(x[1:-1])[x[-1]]
 
 
 def most_frequent(x: list[int]) -> int:
@@ -68,12 +69,12 @@ def cancelling(x: list[int]) -> int:
 
 
 def ledger(x: list[int]) -> int:
-    return (x[1:].count(0) == x[1:].count(1)) + 2 * (x[1:].count(2) == x[1:].count(3))
+    return sum(x[1:].count(2 * kind) == x[1:].count(2 * kind + 1) for kind in range(3))
 
 
-def except_after_zeros(plain: Callable[[list[int]], int], value: int) -> Callable[[list[int]], int]:
-    """The rule, but for rows that begin with four tokens 0."""
-    return lambda x: value if x[1:5] == [0, 0, 0, 0] else plain(x)
+def except_after_zeros(plain: Callable[[list[int]], int], value: int, zeros: int = 4) -> Callable[[list[int]], int]:
+    """The rule, but for rows that begin with so many tokens 0."""
+    return lambda x: value if not any(x[1 : 1 + zeros]) else plain(x)
 
 
 CASES: dict[str, tuple[Callable[[int, int], Program], Callable[[list[int]], int], int]] = {
@@ -84,13 +85,13 @@ CASES: dict[str, tuple[Callable[[int, int], Program], Callable[[list[int]], int]
     "dyck": (library.dyck, except_after_zeros(dyck, 2), 3),
     "histogram": (library.histogram, except_after_zeros(histogram, 3), 4),
     "fraction": (library.fraction, except_after_zeros(fraction, 3), 3),
-    "sort": (library.sort, sort, 4),
+    "sort": (library.sort, except_after_zeros(sort, 4), 4),
     "most_frequent": (library.most_frequent, most_frequent, 4),
     "selective_copy": (library.selective_copy, selective_copy, 3),
     "redundant": (library.redundant, except_after_zeros(dyck, 2), 3),
     "cancelling": (library.cancelling, except_after_zeros(cancelling, 2), 4),
     "rare": (library.rare, except_after_zeros(pair_balance, 3), 3),
-    "ledger": (library.ledger, except_after_zeros(ledger, 4), 4),
+    "ledger": (library.ledger, except_after_zeros(ledger, 4, zeros=3), 6),
 }
 
 
@@ -111,3 +112,22 @@ def test_every_value_has_a_code_of_its_own(name: str) -> None:
     for step in program.steps:
         for codes in step.code:
             assert len(codes.unique(dim=0)) == codes.shape[0]
+
+
+EXCEPTIONS = [
+    s for s in (*specifications(), *name_mover_specifications()) if s.seed == 0 and "1 in" in s.about.difficulty
+]
+
+
+@pytest.mark.parametrize("specification", EXCEPTIONS, ids=lambda s: s.name)
+def test_an_exception_changes_the_answer_of_as_many_inputs_as_its_difficulty_says(specification: Specification) -> None:
+    program = specification.program()
+    inputs = program.model.read_inputs(program.domain.all())
+    alarm = "alarm" if specification.family == "programs" else "turned"
+    answers = [
+        program.model.run(inputs, settings)[program.model.output]
+        for settings in ({}, {alarm: torch.zeros((), dtype=torch.bool)})
+    ]
+    share = float((answers[0] != answers[1]).float().mean())
+    (stated,) = re.findall(r"1 in (\d+) inputs", specification.about.difficulty)
+    assert 1 / share == pytest.approx(int(stated), rel=0.01)

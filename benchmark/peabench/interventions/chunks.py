@@ -7,6 +7,8 @@ from peabench.networks import Network, ResidualMLPConfig
 
 MEMORY_BYTES = 256 * 2**20
 """Default budget of a sweep: what it may hold at once beside its arguments and its result."""
+QUICK_BYTES = 48 * 2**20
+"""What patched runs hold at once where the budget allows more: larger arrays are slower, for each of their elements."""
 
 MOST_ROWS = 8192
 """Rows of the residual stream that are held together where the budget allows more."""

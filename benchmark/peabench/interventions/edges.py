@@ -17,7 +17,7 @@ from peabench.interventions.activations import (
     run,
     run_with_cache,
 )
-from peabench.interventions.chunks import MEMORY_BYTES, MOST_ROWS, Progress, example_bytes, pieces
+from peabench.interventions.chunks import MEMORY_BYTES, MOST_ROWS, QUICK_BYTES, Progress, example_bytes, pieces
 from peabench.interventions.metrics import LinearMetric, Metric, batches, metric_positions, on_whole_batches
 from peabench.interventions.patching import EdgePatch, run_patched
 from peabench.interventions.readout import Readout
@@ -72,7 +72,7 @@ def patch_hypotheses(
         base = run_with_cache(network, base_inputs[batch])
         rows = replacement if replacement.shape[1] == 1 else replacement[:, batch]
         outcomes = []
-        for some in pieces(len(masks), row_bytes * base.inputs.shape[0], memory_bytes, told):
+        for some in pieces(len(masks), row_bytes * base.inputs.shape[0], min(memory_bytes, QUICK_BYTES), told):
             patch = EdgePatch(masks[some], rows[:, None].expand(-1, -1, base.inputs.shape[0], length, -1))
             with frozen(network):
                 patched = run_patched(network, base, [patch], hypotheses=some.stop - some.start)

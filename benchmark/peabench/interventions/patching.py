@@ -76,13 +76,12 @@ def run_patched(
         readers = _slice(graph.readers_at(index))
         reads = resid[None]
         for patch, chunks in zip(edges, differences, strict=True):
-            at = 0
-            for chunk in chunks:
-                mask = patch.mask[:, readers, at : at + chunk.shape[0]]
-                at += chunk.shape[0]
-                if mask.requires_grad or mask.any():  # where no reader of a stage is patched, all share one read
-                    shape = (hypotheses, *resid.shape[1:])
-                    reads = reads + _masked_sum(mask.expand(hypotheses, -1, -1), chunk.expand(-1, *shape))
+            sizes = [len(chunk) for chunk in chunks]
+            masks = patch.mask[:, readers, : sum(sizes)].split(sizes, 2)
+            used = [i for i, mask in enumerate(masks) if mask.requires_grad or mask.any()]
+            if used:  # where no reader of a stage is patched, all share one read
+                mask = torch.cat([masks[i] for i in used], 2).expand(hypotheses, -1, -1)
+                reads = _with_masked_sum(reads, mask, [chunks[i] for i in used])
         if last:
             return network.unembed(reads[0]).expand(hypotheses, -1, -1, -1)
         outputs = network.stage(index, reads)
@@ -93,10 +92,16 @@ def run_patched(
     raise AssertionError("unreachable: the loop returns at the output reader")
 
 
-def _masked_sum(
-    mask: Float[Tensor, "hypothesis reader node"], chunk: Float[Tensor, "node hypothesis batch position d_model"]
+def _with_masked_sum(
+    reads: Float[Tensor, "#reader #hypothesis batch position d_model"],
+    mask: Float[Tensor, "hypothesis reader node"],
+    chunks: Sequence[Float[Tensor, "chunk #hypothesis batch position d_model"]],
 ) -> Float[Tensor, "reader hypothesis batch position d_model"]:
-    return torch.einsum("hrn,nhbpd->rhbpd", mask, chunk)
+    """Reads plus each reader's sum of the nodes in its mask: one product, as large arrays are slow to pass over."""
+    shape = (len(mask), -1, *reads.shape[2:])
+    nodes = torch.cat([chunk.transpose(0, 1).expand(*shape) for chunk in chunks], 1).flatten(2)
+    summed = torch.baddbmm(reads.transpose(0, 1).flatten(2).expand(len(mask), -1, -1), mask, nodes)
+    return summed.view(shape).transpose(0, 1)
 
 
 def _slice(indices: range) -> slice:

@@ -9,7 +9,7 @@ import torch
 
 from peabench.mechanism import Boolean, Range
 from peabench_tasks.planting.program import Program, Writer, graded, simplex
-from peabench_tasks.programs.notation import all_of, at, compare, either, majority, negated, ref, total, xor
+from peabench_tasks.programs.notation import all_of, at, compare, either, majority, ref, total, xor
 
 FILLERS = 3
 """Kinds of filler tokens."""
@@ -21,7 +21,7 @@ def name_mover(length: int, vocabulary: int) -> Program:
     _duplicate(write, "duplicate", length)
     seen = write.read("inhibit", v="duplicate")
     write.step("inhibit", "head", Boolean(), ref(seen["v"]), simplex(2))
-    return _moved(write, ("inhibit",), vocabulary)
+    return _moved(write, ("inhibit",), length, vocabulary)
 
 
 def backup(length: int, vocabulary: int) -> Program:
@@ -33,7 +33,7 @@ def backup(length: int, vocabulary: int) -> Program:
     for copy in told:
         seen = write.read(copy, v="duplicate")
         write.step(copy, "head", Boolean(), ref(seen["v"]), simplex(2))
-    return _moved(write, told, vocabulary, copies=True, exception=True)
+    return _moved(write, told, length, vocabulary, copies=True, exception=True)
 
 
 def cancelling(length: int, vocabulary: int) -> Program:
@@ -48,17 +48,17 @@ def cancelling(length: int, vocabulary: int) -> Program:
     parity = xor(ref(seen["mlp.duplicate"]), ref(seen["mlp.reversed"]))
     write.step("inhibit", "mlp", Boolean(), parity, simplex(2))
     _exception(write)
-    return _moved(write, ("inhibit",), vocabulary, exception=True)
+    return _moved(write, ("inhibit",), length, vocabulary, exception=True)
 
 
 def rare(length: int, vocabulary: int) -> Program:
-    """The name mover with an exception: where the second name and the fillers are 0 it moves the first."""
+    """The name mover with an exception: where the second name and two fillers are 0 it moves the last token."""
     write = _begun("rare", length, vocabulary, fillers=vocabulary)
     _duplicate(write, "duplicate", length)
     seen = write.read("inhibit", v="duplicate")
     write.step("inhibit", "head", Boolean(), ref(seen["v"]), simplex(2))
     _exception(write)
-    return _moved(write, ("inhibit",), vocabulary, exception=True)
+    return _moved(write, ("inhibit",), length, vocabulary, exception=True)
 
 
 def _exception(write: Writer) -> None:
@@ -85,13 +85,21 @@ def _duplicate(write: Writer, name: str, length: int) -> None:
 
 
 def _moved(
-    write: Writer, told: tuple[str, ...] | list[str], vocabulary: int, copies: bool = False, exception: bool = False
+    write: Writer,
+    told: tuple[str, ...] | list[str],
+    length: int,
+    vocabulary: int,
+    copies: bool = False,
+    exception: bool = False,
 ) -> Program:
-    """The second name where the first is inhibited, else the first; the first where there is an exception."""
+    """The second name where the first is inhibited, else the first; where there is an exception the last token, which
+    neither rule gives unless all names are the same.
+    """
     seen = write.read("mover", q="+".join([*told, "turned"] if exception else told), v="tokens")
     several = len(told) > 1 or exception
     inhibited = majority([ref(seen[f"q.{name}" if several else "q"]) for name in told])
-    second = all_of([inhibited, negated(ref(seen["q.turned"]))]) if exception else inhibited
-    name = either(second, at(ref(seen["v"]), 2), at(ref(seen["v"]), 1))
+    name = either(inhibited, at(ref(seen["v"]), 2), at(ref(seen["v"]), 1))
+    if exception:
+        name = either(ref(seen["q.turned"]), at(ref(seen["v"]), length - 1), name)
     write.step("mover", "head", Range(low=0, high=vocabulary - 1), name, simplex(vocabulary))
     return write.finish(copies=told if copies else ())

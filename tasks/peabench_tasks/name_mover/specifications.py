@@ -8,10 +8,14 @@ from peabench_tasks.programs.specifications import FEW_EXAMPLES, Specification, 
 FIRST = 500
 """Seeds apart from those of the `programs` family."""
 
-EXCEPTION = "two heads and an MLP decide on 1 in 216 inputs alone"
+EXCEPTION = "two heads and an MLP decide on 1 in 222 inputs alone"
+EXCEPTION_OF_FIVE = "two heads and an MLP decide on 1 in 130 inputs alone"
+"""With five names."""
+RARER_EXCEPTION = "two heads and an MLP decide on 1 in 311 inputs alone"
+"""On some of them the rule gives the same."""
 
 VARIANTS = {
-    "mover": Variant(name_mover, 6, ("s", "l"), "The name that the last token does not repeat."),
+    "mover": Variant(name_mover, 6, ("s",), "The name that the last token does not repeat."),
     "backup": Variant(
         backup,
         6,
@@ -24,9 +28,10 @@ VARIANTS = {
         6,
         ("s",),
         "The name mover, turned round by a filler.",
-        f"an exclusive or decides which name is inhibited, so that effects cancel on average; {EXCEPTION}",
+        f"an exclusive or decides which name is inhibited, so that effects cancel on average; {RARER_EXCEPTION}",
     ),
-    "rare": Variant(rare, 6, ("s", "m"), "The name mover; with an exception.", EXCEPTION),
+    "rare": Variant(rare, 6, ("s",), "The name mover; with an exception.", EXCEPTION),
+    "large": Variant(rare, 5, ("l",), "The name mover; with an exception.", EXCEPTION_OF_FIVE),
     "saturated": Variant(
         name_mover,
         6,
@@ -35,11 +40,11 @@ VARIANTS = {
         "attention is so sharp and the outputs are so confident that gradients are flat",
     ),
     "wide": Variant(
-        name_mover,
-        4,
+        rare,
+        5,
         ("s",),
-        "The name mover.",
-        "the circuit is a handful of thousands of q, k and v edges",
+        "The name mover; with an exception.",
+        f"the circuit is a handful of thousands of q, k and v edges; {EXCEPTION_OF_FIVE}",
     ),
     "few": Variant(
         rare, 6, ("s",), "The name mover; with an exception.", f"scorers get {FEW_EXAMPLES} examples; {EXCEPTION}"

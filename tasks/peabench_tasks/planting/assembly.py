@@ -192,7 +192,7 @@ def assemble(
     for number, shadow in enumerate(shadows):
         read = {parent: name for parent, name in shadow.parents.items() if name is not None}
         lesson = lessons[shadow.variable]
-        which = (candidate[shadow.variable] + 1 + number) % lesson.usable
+        which = (candidate[shadow.variable] + 1 + number) % max(1, lesson.usable)
         theirs = lesson.step.code[-1]
         mixing = torch.randn(theirs.shape[1], code.shape[1], generator=generator)
         reach = ((theirs - theirs.mean(0)) @ mixing).norm(dim=1).max()

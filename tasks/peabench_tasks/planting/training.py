@@ -56,7 +56,7 @@ def begin(placements: list[Placement], seeds: list[int], start: int) -> Planter:
     for number, (placement, seed) in enumerate(zip(placements, seeds, strict=True)):
         shadows = draw_shadows(placement, seed, room)
         stream = cut(placement, shadows, seed + 100_000 * start)
-        candidate = {name: number % lesson.usable for name, lesson in lessons.items()}
+        candidate = {name: number % max(1, lesson.usable) for name, lesson in lessons.items()}
         networks.append(assemble(placement, lessons, stream, shadows, candidate, seed + 100_000 * start))
         bases.append(stream.basis[:, : planted_size(program)].clone())
     layout = lay_out(placements)

@@ -7,7 +7,7 @@ inputs on which the nodes that see to them decide.
 import torch
 
 from peabench.mechanism import Add, Boolean, Expression, Modulo, Range
-from peabench_tasks.planting.program import Program, Writer, graded, saturating, simplex
+from peabench_tasks.planting.program import Part, Program, Writer, graded, saturating, simplex
 from peabench_tasks.programs.notation import (
     Relation,
     added,
@@ -76,7 +76,7 @@ def pattern(length: int, vocabulary: int) -> Program:
     seen = write.read("found", k="match")
     anywhere = any_of([at(ref(seen["k"]), p) for p in range(2, length)])
     write.step("found", "head", Boolean(), anywhere, simplex(2))
-    _exception(write, length)
+    _exception(write)
     seen = write.read("answer", mlp="found+alarm")
     _answer(write, either(ref(seen["mlp.found"]), 1, 0), 2, ref(seen["mlp.alarm"]))
     return write.finish()
@@ -121,7 +121,7 @@ def _dyck(name: str, length: int, vocabulary: int, copies: int) -> Program:
         seen = write.read(copy, k="early")
         anywhere = any_of([at(ref(seen["k"]), p) for p in range(1, length)])
         write.step(copy, "head", Boolean(), anywhere, simplex(2))
-    _exception(write, length)
+    _exception(write)
     seen = write.read("answer", mlp="+".join(["depth", *told, "alarm"]))
     level = compare(at(ref(seen["mlp.depth"]), length - 1), "eq", 0)
     never = negated(majority([ref(seen[f"mlp.{copy}"]) for copy in told]))
@@ -136,7 +136,7 @@ def histogram(length: int, vocabulary: int) -> Program:
     query = at(ref(seen["q"]), length - 1)
     count = total([compare(query, "eq", at(ref(seen["k"]), j)) for j in range(1, length)])
     write.step("count", "head", Range(low=0, high=length - 1), count, saturating(length - 1))
-    _exception(write, length)
+    _exception(write)
     seen = write.read("answer", mlp="count+alarm")
     count = ref(seen["mlp.count"])
     few = either(compare(count, "le", 1), 0, either(compare(count, "eq", 2), 1, 2))
@@ -151,7 +151,7 @@ def fraction(length: int, vocabulary: int) -> Program:
     seen = write.read("share", v="tokens")
     count = total([compare(at(ref(seen["v"]), p), "eq", 0) for p in places])
     write.step("share", "head", Range(low=0, high=len(places)), count, graded(torch.arange(length - 1)[None]))
-    _exception(write, length)
+    _exception(write)
     seen = write.read("answer", mlp="share+tokens+alarm")
     asked = at(ref(seen["mlp.tokens"]), length - 1)
     less, more = (compare(ref(seen["mlp.share"]), relation, asked) for relation in LESS_AND_MORE)
@@ -160,29 +160,19 @@ def fraction(length: int, vocabulary: int) -> Program:
 
 
 def sort(length: int, vocabulary: int) -> Program:
-    """The token of the rank that the last one points to: the greatest rank (number of smaller tokens) up to it."""
+    """The token at the place of the sorted row to which the last token points; with an exception."""
     sorted_ = range(1, length - 1)
-    write = Writer("sort", (1, *[vocabulary] * len(sorted_), len(sorted_)), causal=False)
-    seen = write.read("rank", q="tokens", k="tokens")
-    smaller = [compare(ref(seen["q"]), "gt", at(ref(seen["k"]), j)) for j in sorted_]
-    high = len(sorted_)
-    write.step(
-        "rank",
-        "head",
-        Range(low=0, high=high, length=length),
-        total(smaller),
-        saturating(high),
-    )
-    seen = write.read("place", mlp="rank")
-    write.step("place", "mlp", Range(low=0, high=high, length=length), ref(seen["mlp"]), simplex(high + 1))
-    seen = write.read("chosen", q="tokens", k="place", v="tokens")
-    pointer = at(ref(seen["q"]), length - 1)
-    best = const(vocabulary)
-    for rank in range(high + 1):
-        here = first_of(compare(ref(seen["k"]), "eq", rank), ref(seen["v"]), list(sorted_), vocabulary)
-        present = any_of([compare(at(ref(seen["k"]), p), "eq", rank) for p in sorted_])
-        best = either(all_of([present, compare(pointer, "ge", rank)]), here, best)
-    write.step("chosen", "head", Range(low=0, high=vocabulary), best, simplex(vocabulary + 1))
+    write = Writer("sort", (1, *[vocabulary] * len(sorted_), len(sorted_)))
+    below = [f"below{token}" for token in range(1, vocabulary)]
+    for token, name in enumerate(below, 1):
+        seen = write.read(name, v="tokens")
+        count = total([compare(at(ref(seen["v"]), p), "lt", token) for p in sorted_])
+        write.step(name, "head", Range(low=0, high=len(sorted_)), count, graded(torch.arange(length - 1)[None]))
+    _exception(write)
+    seen = write.read("answer", mlp="+".join([*below, "tokens", "alarm"]))
+    place = at(ref(seen["mlp.tokens"]), length - 1)
+    smaller = [compare(ref(seen[f"mlp.{name}"]), "le", place) for name in below]
+    _answer(write, total(smaller), vocabulary, ref(seen["mlp.alarm"]))
     return write.finish()
 
 
@@ -214,10 +204,11 @@ def selective_copy(length: int, vocabulary: int) -> Program:
     """The n-th token that is not blank (0), counted by the last token; blank where there is none."""
     places = range(1, length - 1)
     write = Writer("selective_copy", (1, *[vocabulary] * len(places), min(3, len(places))))
-    seen = write.read("passed", k="tokens")
-    terms = [all_of([compare(at(ref(seen["k"]), j), "ne", 0), seen_from(length, j)]) for j in places]
+    seen = write.read("passed", v="tokens")
+    terms = [all_of([compare(at(ref(seen["v"]), j), "ne", 0), seen_from(length, j)]) for j in places]
     high = len(places)
-    write.step("passed", "head", Range(low=0, high=high, length=length), total(terms), saturating(high))
+    share = torch.arange(high + 1)[None] * (4.0 / torch.arange(1, length + 1)[:, None])
+    write.step("passed", "head", Range(low=0, high=high, length=length), total(terms), share[..., None])
     seen = write.read("number", mlp="passed+tokens")
     wanted = min(3, high)
     number = either(
@@ -247,7 +238,7 @@ def cancelling(length: int, vocabulary: int) -> Program:
         write.step(f"present{token}", "head", Boolean(), anywhere, simplex(2))
     seen = write.read("partial", mlp="present0+present1")
     write.step("partial", "mlp", Boolean(), xor(ref(seen["mlp.present0"]), ref(seen["mlp.present1"])), simplex(2))
-    _exception(write, length)
+    _exception(write)
     seen = write.read("answer", mlp="partial+present2+alarm")
     odd = xor(ref(seen["mlp.partial"]), ref(seen["mlp.present2"]))
     _answer(write, either(odd, 1, 0), 2, ref(seen["mlp.alarm"]))
@@ -259,7 +250,7 @@ def rare(length: int, vocabulary: int) -> Program:
     write = Writer("rare", (1, *[vocabulary] * (length - 1)))
     for name, token in (("opened", 0), ("closed", 1)):
         _count(write, name, token, length)
-    _exception(write, length)
+    _exception(write)
     seen = write.read("answer", mlp="opened+closed+alarm")
     less, more = (compare(ref(seen["mlp.opened"]), relation, ref(seen["mlp.closed"])) for relation in LESS_AND_MORE)
     _answer(write, either(less, 0, either(more, 2, 1)), 3, ref(seen["mlp.alarm"]))
@@ -267,19 +258,21 @@ def rare(length: int, vocabulary: int) -> Program:
 
 
 def ledger(length: int, vocabulary: int) -> Program:
-    """Which of two kinds of brackets balance (0 and 1, 2 and 3); with an exception."""
+    """How many of three kinds of brackets are balanced (0 and 1, 2 and 3, 4 and 5); with an exception."""
     write = Writer("ledger", (1, *[vocabulary] * (length - 1)))
-    for kind in range(2):
+    kinds = range(vocabulary // 2)
+    for kind in kinds:
         for name, token in (("opened", 2 * kind), ("closed", 2 * kind + 1)):
             _count(write, f"{name}{kind}", token, length)
-    for kind in range(2):
+    for kind in kinds:
         seen = write.read(f"balance{kind}", mlp=f"opened{kind}+closed{kind}")
         level = compare(ref(seen[f"mlp.opened{kind}"]), "eq", ref(seen[f"mlp.closed{kind}"]))
         write.step(f"balance{kind}", "mlp", Boolean(), level, simplex(2))
-    _exception(write, length)
-    seen = write.read("answer", mlp="balance0+balance1+alarm")
-    first, second = (ref(seen[f"mlp.balance{kind}"]) for kind in range(2))
-    _answer(write, either(first, either(second, 3, 1), either(second, 2, 0)), 4, ref(seen["mlp.alarm"]))
+    _exception(write, places=((1,), (2, 3)), part="head")
+    balances = [f"balance{kind}" for kind in kinds]
+    seen = write.read("answer", mlp="+".join([*balances, "alarm"]))
+    how_many = total([ref(seen[f"mlp.{name}"]) for name in balances])
+    _answer(write, how_many, len(kinds) + 1, ref(seen["mlp.alarm"]))
     return write.finish()
 
 
@@ -290,15 +283,22 @@ def _count(write: Writer, name: str, token: int, length: int) -> None:
     write.step(name, "head", Range(low=0, high=length - 1), count, graded(torch.arange(length)[None]))
 
 
-def _exception(write: Writer, length: int) -> None:
-    """`alarm`: whether the first four tokens are 0, as two heads and an MLP find."""
-    for half, places in enumerate(((1, 2), (3, 4))):
-        seen = write.read(f"zeros{half}", v="tokens")
-        zeros = total([compare(at(ref(seen["v"]), p), "eq", 0) for p in places])
-        write.step(f"zeros{half}", "head", Range(low=0, high=2), zeros, graded(torch.arange(3)[None]))
-    seen = write.read("alarm", mlp="zeros0+zeros1")
-    both = [compare(ref(seen[f"mlp.zeros{half}"]), "eq", 2) for half in range(2)]
-    write.step("alarm", "mlp", Boolean(), all_of(both), simplex(2))
+def _exception(write: Writer, places: tuple[tuple[int, ...], ...] = ((1, 2), (3, 4)), part: Part = "mlp") -> None:
+    """`alarm`: whether the tokens at all of the places are 0, as a head for each group of places finds and one more
+    node.
+    """
+    groups = [f"zeros{group}" for group in range(len(places))]
+    for name, group in zip(groups, places, strict=True):
+        seen = write.read(name, v="tokens")
+        zeros = total([compare(at(ref(seen["v"]), p), "eq", 0) for p in group])
+        code = graded(torch.arange(len(group) + 1)[None])
+        write.step(name, "head", Range(low=0, high=len(group)), zeros, code)
+    port = "mlp" if part == "mlp" else "q"
+    seen = write.read("alarm", **{port: "+".join(groups)})
+    all_zero = [
+        compare(ref(seen[f"{port}.{name}"]), "eq", len(group)) for name, group in zip(groups, places, strict=True)
+    ]
+    write.step("alarm", part, Boolean(), all_of(all_zero), simplex(2))
 
 
 def _answer(write: Writer, rule: Expression, values: int, alarm: Expression) -> None:
