@@ -168,11 +168,14 @@ def sort(length: int, vocabulary: int) -> Program:
         seen = write.read(name, v="tokens")
         count = total([compare(at(ref(seen["v"]), p), "lt", token) for p in sorted_])
         write.step(name, "head", Range(low=0, high=len(sorted_)), count, graded(torch.arange(length - 1)[None]))
-    _exception(write)
-    seen = write.read("answer", mlp="+".join([*below, "tokens", "alarm"]))
-    place = at(ref(seen["mlp.tokens"]), length - 1)
-    smaller = [compare(ref(seen[f"mlp.{name}"]), "le", place) for name in below]
-    _answer(write, total(smaller), vocabulary, ref(seen["mlp.alarm"]))
+    passed = [f"passed{token}" for token in range(1, vocabulary)]
+    for count_of, name in zip(below, passed, strict=True):
+        seen = write.read(name, mlp=f"{count_of}+tokens")
+        place = at(ref(seen["mlp.tokens"]), length - 1)
+        write.step(name, "mlp", Boolean(), compare(ref(seen[f"mlp.{count_of}"]), "le", place), simplex(2))
+    _exception(write, part="head")
+    seen = write.read("answer", mlp="+".join([*passed, "alarm"]))
+    _answer(write, total([ref(seen[f"mlp.{name}"]) for name in passed]), vocabulary, ref(seen["mlp.alarm"]))
     return write.finish()
 
 

@@ -49,7 +49,8 @@ class Variant:
 
 
 EXCEPTION = "two heads and an MLP decide on 1 in 256 inputs alone"
-RARER_EXCEPTION = "three heads decide on 1 in 216 inputs alone"
+THREE_HEADS = "three heads decide on 1 in 256 inputs alone"
+WITH_SIX_TOKENS = "three heads decide on 1 in 216 inputs alone"
 
 VARIANTS = {
     "duplicates": Variant(library.duplicates, 5, ("xs",), "The first token that occurs a second time, or none."),
@@ -64,7 +65,7 @@ VARIANTS = {
         library.fraction, 4, ("xs",), "How the share of 0 compares with the last token; with an exception.", EXCEPTION
     ),
     "sort": Variant(
-        library.sort, 4, ("m",), "The token at the sorted place to which the last points; an exception.", EXCEPTION
+        library.sort, 4, ("m",), "The token at the sorted place to which the last points; an exception.", THREE_HEADS
     ),
     "most_frequent": Variant(library.most_frequent, 5, ("s",), "The most frequent token, the latest of several."),
     "selective_copy": Variant(library.selective_copy, 4, ("s",), "The n-th token that is not blank; the last is n."),
@@ -84,7 +85,7 @@ VARIANTS = {
     ),
     "rare": Variant(library.rare, 4, ("s",), "Pair balance; with an exception.", EXCEPTION),
     "ledger": Variant(
-        library.ledger, 6, ("l",), "How many of three kinds of brackets are balanced; an exception.", RARER_EXCEPTION
+        library.ledger, 6, ("l",), "How many of three kinds of brackets are balanced; an exception.", WITH_SIX_TOKENS
     ),
     "saturated": Variant(
         library.duplicates,
@@ -94,10 +95,10 @@ VARIANTS = {
         "attention is so sharp and the outputs are so confident that gradients are flat",
     ),
     "wide": Variant(
-        library.sort,
+        library.rare,
         4,
         ("s",),
-        "The token at the sorted place to which the last points; an exception.",
+        "Pair balance; with an exception.",
         f"the circuit is a handful of thousands of q, k and v edges; {EXCEPTION}",
     ),
     "few": Variant(
