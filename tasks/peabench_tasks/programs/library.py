@@ -214,12 +214,11 @@ def selective_copy(length: int, vocabulary: int) -> Program:
     write.step("passed", "head", Range(low=0, high=high, length=length), total(terms), share[..., None])
     seen = write.read("number", mlp="passed+tokens")
     wanted = min(3, high)
-    number = either(
-        all_of([compare(ref(seen["mlp.tokens"]), "ne", 0), compare(ref(seen["mlp.passed"]), "le", wanted)]),
-        ref(seen["mlp.passed"]),
-        0,
-    )
-    write.step("number", "mlp", Range(low=0, high=high, length=length), number, simplex(high + 1))
+    number: Expression = const(0)
+    for place in range(1, wanted + 1):
+        number = either(compare(ref(seen["mlp.passed"]), "eq", place), place, number)
+    number = either(compare(ref(seen["mlp.tokens"]), "ne", 0), number, 0)
+    write.step("number", "mlp", Range(low=0, high=wanted, length=length), number, simplex(wanted + 1))
     seen = write.read("copied", q="tokens", k="number", v="tokens")
     pointer = Add(arguments=(at(ref(seen["q"]), length - 1), const(1)))
     token = first_of(compare(ref(seen["k"]), "eq", pointer), ref(seen["v"]), list(places), 0)
