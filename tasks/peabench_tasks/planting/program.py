@@ -141,4 +141,4 @@ def graded(levels: Float[Tensor, "#position value"], reach: float = 2.0) -> Floa
 
 def saturating(most: int) -> Float[Tensor, "1 value 1"]:
     """A code for counts 0 ... `most` of what attention finds beside one more position that it attends to as well."""
-    return graded(-1 / (1 + torch.arange(most + 1)[None]), reach=4.0)
+    return graded(-1 / (1 + torch.arange(most + 1)[None]), reach=8.0)
