@@ -1,4 +1,4 @@
-"""`python -m peabench_tasks.freeze VERSION`: pin the suites to the content of the tasks as they are now."""
+"""`python -m peabench_tasks.freeze VERSION [SUITE ...]`: pin suites to the content of the tasks as they are now."""
 
 import sys
 from pathlib import Path
@@ -8,7 +8,15 @@ from peabench.suites import frozen
 
 FOLDER = Path(__file__).parent / "suites"
 SUITES = {
-    "core": ("Every task in the wheel.", ["*"]),
+    "core": (
+        "Every Boolean network, and the first network of every planted transformer.",
+        ["boolean/*", "programs/*-0", "name_mover/*-0"],
+    ),
+    "planted-transformers": ("All planted transformers.", ["programs/*", "name_mover/*"]),
+    "derived-transformers": (
+        "Freely trained transformers whose mechanism was found afterwards: anchors, which good methods get right.",
+        ["induction/*", "max_of_k/*"],
+    ),
     "smoke": (
         "A minute's worth, to see that an installation works.",
         ["boolean/tree-xs-0", "boolean/tree-xs-1", "boolean/redundant-s-0", "boolean/rare-s-0"],
@@ -17,10 +25,11 @@ SUITES = {
 
 
 def main() -> None:
-    """Write every suite's file."""
-    version = int(sys.argv[1])
+    """Write the file of each suite that is named, or of all."""
+    version, names = int(sys.argv[1]), sys.argv[2:] or list(SUITES)
     tasks = [task for task in bundled_tasks() if (task.folder / "certificate.json").exists()]
-    for name, (description, globs) in SUITES.items():
+    for name in names:
+        description, globs = SUITES[name]
         suite = frozen(name, version, description, select(tasks, globs))
         (FOLDER / f"{name}.json").write_text(suite.model_dump_json(indent=1) + "\n")
 
