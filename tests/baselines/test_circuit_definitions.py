@@ -142,20 +142,20 @@ def test_head_importance_is_the_derivative_by_a_mask_on_each_node_of_each_input(
     agree(answer(HeadImportance, question), lesser_end(question, importance))
 
 
-def test_attribution_patching_is_the_derivative_by_a_step_towards_the_source_at_each_node(
+def test_attribution_patching_is_the_derivative_by_a_step_of_each_input_towards_its_source_at_each_node(
     question: CircuitQuestion,
 ) -> None:
     network, importance = question.network, {}
     ours, theirs = (node_outputs(network, inputs) for inputs in (question.base, question.source))
     for name in network.graph.nodes:
-        step = torch.zeros((), requires_grad=True)
+        step = torch.zeros(len(question.base), 1, 1, requires_grad=True)
         change = theirs[name] - ours[name]
         handle = network.get_submodule(name).register_forward_hook(
             lambda module, inputs, output, by=step, change=change: output + by * change
         )
-        value = margin(question)(network(question.base)).mean()
+        value = margin(question)(network(question.base)).sum()
         handle.remove()
-        importance[name] = abs(float(torch.autograd.grad(value, step)[0]))
+        importance[name] = float(torch.autograd.grad(value, step)[0].abs().mean())
     agree(answer(AttributionPatching, question), lesser_end(question, importance))
 
 

@@ -19,6 +19,7 @@ from peabench_baselines.circuits import mask_training
 from peabench_baselines.circuits.acdc import ACDC
 from peabench_baselines.circuits.attribution_patching import AttributionPatching
 from peabench_baselines.circuits.base_margin import base_margin
+from peabench_baselines.circuits.composition_routes import CompositionRoutes
 from peabench_baselines.circuits.composition_score import CompositionScore
 from peabench_baselines.circuits.eap import EAP
 from peabench_baselines.circuits.eap_ig import EAPIG
@@ -35,8 +36,8 @@ from peabench_baselines.circuits.uniform_gradient_sampling import UniformGradien
 from peabench_baselines.circuits.weight_norm import WeightNorm
 
 METHODS: list[type[Scorer[CircuitQuestion, CircuitAnswer]]] = [
-    ACDC, AttributionPatching, CompositionScore, EAP, EAPIG, EAPIGActivations, EdgePruning, ExactPatching,
-    GradientActivation, HeadImportance, InformationFlowRoutes, RandomEdges, SubnetworkProbing,
+    ACDC, AttributionPatching, CompositionRoutes, CompositionScore, EAP, EAPIG, EAPIGActivations, EdgePruning,
+    ExactPatching, GradientActivation, HeadImportance, InformationFlowRoutes, RandomEdges, SubnetworkProbing,
     UniformGradientSampling, WeightNorm,
 ]  # fmt: skip
 if find_spec("captum"):
@@ -182,6 +183,16 @@ def test_the_composition_score_of_an_edge_written_out(circuit_question: CircuitQ
     assert scores["block0.unit1 <- input0"] == pytest.approx(0.5**0.5)
     assert min(scores.values()) >= 0
     assert max(scores.values()) <= 1 + 1e-6
+
+
+def test_composition_routes_are_no_better_than_the_worst_edge_on_their_way(circuit_question: CircuitQuestion) -> None:
+    local, route = (method().score(circuit_question).scores for method in (CompositionScore, CompositionRoutes))
+    assert bool((route <= local).all())
+    onward = {edge: float(score) for edge, score in zip(circuit_question.edges, route, strict=True)}
+    for edge, score in onward.items():
+        node = edge.split(" <- ")[0].split(".q")[0]
+        ways = [onward[next_edge] for next_edge in onward if next_edge.endswith(f" <- {node}")]
+        assert node == "output" or score <= max(ways)
 
 
 def test_random_scores_depend_on_the_generator_alone(circuit_question: CircuitQuestion) -> None:

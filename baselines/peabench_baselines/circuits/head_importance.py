@@ -1,12 +1,11 @@
 """Head importance: how sensitive the prediction is to a mask on each node, lifted to edges."""
 
 import torch
-from torch import Tensor
 
-from peabench.networks import Network
 from peabench.scorers import Scorer
 from peabench.tracks.circuits import CircuitAnswer, CircuitQuestion
 from peabench_baselines.circuits.base_margin import base_margin
+from peabench_baselines.circuits.node_gradients import outputs_with_gradients
 from peabench_baselines.circuits.node_lift import lifted
 
 
@@ -33,21 +32,3 @@ class HeadImportance(Scorer[CircuitQuestion, CircuitAnswer]):
             gradients = torch.autograd.grad(metric(logits).sum(), outputs)
         products = [(gradient * out).sum((-1, -2)).abs() for gradient, out in zip(gradients, outputs, strict=True)]
         return CircuitAnswer(lifted(question, torch.stack(products).mean(1).detach()))
-
-
-def outputs_with_gradients(network: Network, inputs: Tensor) -> tuple[list[Tensor], Tensor]:
-    """What every node writes, and logits that depend on it, by ordinary forward hooks."""
-    outputs: list[Tensor] = []
-
-    def keep(module: torch.nn.Module, arguments: object, output: Tensor) -> Tensor:
-        outputs.append(output if output.requires_grad else output.detach().requires_grad_())
-        return outputs[-1]
-
-    handles = [network.get_submodule(node).register_forward_hook(keep) for node in network.graph.nodes]
-    try:
-        with torch.enable_grad():
-            logits = network(inputs)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return outputs, logits

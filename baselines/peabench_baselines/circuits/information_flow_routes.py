@@ -18,8 +18,9 @@ class InformationFlowRoutes(Scorer[CircuitQuestion, CircuitAnswer]):
 
     Importance of a node c for a read x = sum of nodes: max(0, |x| - |x - c|) in the 1-norm, over its sum for all nodes
     that the read sees; the mean over 512 base inputs and the positions of the read that the last output can depend on.
-    An edge is on the routes at a threshold if it is that important and its reader's node was reached. Nothing tells
-    the readers of one stage apart but which of them are reached. The 1-norm knows one basis of the residual stream: the
+    An edge is on the routes at a threshold if it is that important and its reader's node was reached. The authors weigh
+    a head's edges by its attention to each position; here positions count alike, and nothing tells the readers of one
+    stage apart but which of them are reached. The 1-norm knows one basis of the residual stream: the
     method is not invariant to rotations.
 
     Cost: one forward pass; no gradients; the sources are not used.

@@ -41,7 +41,7 @@ def train(question: CircuitQuestion, masks: Masks) -> None:
     cut, over 32 of 512 pairs and 2 masks a step, plus its price; 100 steps of Adam with learning rate 0.15. The steps
     are what a second buys on these networks; the rate takes a logit over the whole range of its sigmoid within them.
 
-    Cost: 2 + 100 x 32 x 2 v / n forward and 100 x 32 x 2 v / n backward passes over n pairs with v variants.
+    Cost: 3 + 100 x 32 x 2 v / n forward and 100 x 32 x 2 v / n backward passes over n pairs with v variants.
     """
     network, pairs = question.network, min(PAIRS, len(question.base))
     reader, node = question.edge_indices.T

@@ -2,10 +2,10 @@
 
 import torch
 
-from peabench.networks import ResidualMLP, Transformer
 from peabench.networks.end_matrices import end_matrices
 from peabench.scorers import Scorer
 from peabench.tracks.circuits import CircuitAnswer, CircuitQuestion
+from peabench_baselines.circuits.composition_score import reason_against_weights
 
 
 class WeightNorm(Scorer[CircuitQuestion, CircuitAnswer]):
@@ -22,9 +22,7 @@ class WeightNorm(Scorer[CircuitQuestion, CircuitAnswer]):
 
     def applicable(self, question: CircuitQuestion) -> str | None:
         """Declines architectures whose weights it does not know."""
-        if isinstance(question.network, ResidualMLP | Transformer):
-            return None
-        return f"The weights of a {type(question.network).__name__} are not known to it."
+        return reason_against_weights(question.network)
 
     def score(self, question: CircuitQuestion) -> CircuitAnswer:
         """One product of two matrices per edge."""

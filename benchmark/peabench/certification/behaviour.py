@@ -77,7 +77,7 @@ def decoy_check(subject: Subject) -> Check | None:
     return judged(
         "decoys",
         "swapping a decoy changes nothing, though a threshold along it decodes it on 85% of the inputs or more",
-        errors + weak,
+        cases if weak else errors,
         cases,
         exhaustive=subject.exhaustive,
         null=NullCheck(description="the variables that are used, at that site", cases=null_cases, errors=null_errors),

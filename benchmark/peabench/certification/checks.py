@@ -1,5 +1,6 @@
 """What a certificate holds: checks with their cases, errors, exact upper bounds and nulls."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -52,6 +53,11 @@ def upper_bound(errors: int, cases: int, exhaustive: bool) -> float:
     return float(beta.ppf(0.95, errors + 1, cases - errors))
 
 
+def totals(parts: Mapping[str, tuple[int, int]]) -> tuple[int, int]:
+    """Errors and cases of all parts together."""
+    return sum(errors for errors, _ in parts.values()), sum(cases for _, cases in parts.values())
+
+
 def judged(
     name: str,
     claim: str,
@@ -62,12 +68,20 @@ def judged(
     null: NullCheck | None,
     bar: float = 0.0,
     recorded: dict[str, float] | None = None,
+    parts: Mapping[str, tuple[int, int]] | None = None,
 ) -> Check:
     """A check that passes where there are cases, no errors among them (or no more than the bar allows), and errors
     beyond that on its null, which it must have.
+
+    Where the bar allows errors, each of the parts, (errors, cases), must keep within it on its own, and its rate is
+    recorded.
     """
     bound = upper_bound(errors, cases, exhaustive)
     right = errors == 0 or bound <= bar
+    if bar and parts:
+        right = right and all(upper_bound(*part, exhaustive) <= bar for part in parts.values())
+        rates = {f"{name} wrong": round(wrong / some, 5) for name, (wrong, some) in parts.items()}
+        recorded = {**(recorded or {}), **rates}
     passed = cases > 0 and right and null is not None and null.errors > bar * null.cases
     return Check(
         name=name,

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from peabench.certification.checks import Check, NullCheck, judged
+from peabench.certification.checks import Check, NullCheck, judged, totals
 from peabench.certification.formula import Formula
 from peabench.certification.subject import CHUNK_ROWS, Subject
 from peabench.interventions import EdgePatch, run_patched, run_with_cache
@@ -22,7 +22,13 @@ def attention_check(subject: Subject, twin: Network | None) -> Check | None:
     """Each head looks most at the keys that are claimed."""
     if not subject.mechanism.attention:
         return None
-    looked = torch.stack(list(Formula.of(subject).attended()))
+    formula = Formula.of(subject)
+    looked = torch.stack(list(formula.attended()))
+    parts = {
+        head: (int((~looked[claims]).sum()), looked[claims].numel())
+        for head in formula.heads
+        if (claims := [i for i, claim in enumerate(formula.claims) if claim.head == head])
+    }
     null = None
     if twin is not None:
         untrained = torch.stack(list(Formula.of(subject, run_with_cache(twin, subject.rows[:ROWS])).attended()))
@@ -30,11 +36,11 @@ def attention_check(subject: Subject, twin: Network | None) -> Check | None:
     return judged(
         "attention",
         "the key that a head attends to most, at each query of which something is claimed, is a claimed one",
-        int((~looked).sum()),
-        looked.numel(),
+        *totals(parts),
         exhaustive=subject.exhaustive,
         null=null,
         bar=subject.tolerance,
+        parts=parts,
     )
 
 
@@ -75,8 +81,8 @@ def closed_form_check(subject: Subject) -> Check | None:
     return judged(
         "closed form",
         "heads that look at the claimed keys alone, with all else at its mean, give the output; one of these heads at "
-        "its mean breaks it, all other heads at their means do not",
-        wrong + count * unexplained,
+        "its mean breaks it" + (", all other heads at their means do not" if unclaimed else ""),
+        count if unexplained else wrong,
         count,
         exhaustive=subject.exhaustive,
         null=NullCheck(description="the claimed keys of another input", cases=count, errors=shuffled),

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from peabench.certification.checks import Check, NullCheck, judged
+from peabench.certification.checks import Check, NullCheck, judged, totals
 from peabench.certification.runs import circuit_only, edge_patched
 from peabench.certification.subject import Counterfactuals, Subject
 from peabench.mechanism import Circuit, CircuitEdge
@@ -46,15 +46,18 @@ def edges_check(subject: Subject) -> Check:
     What an embedding node writes depends on its input column alone, so one source for each vector that a node ever
     writes stands for all sources: bases x distinct source values are then all pairs.
     """
-    errors = cases = null_errors = null_cases = 0
+    null_errors = null_cases = 0
+    parts: dict[str, tuple[int, int]] = {}
     edges = _meaningful(subject)
     graph = subject.network.graph
     for i, edge in enumerate(edges):
         expected = _expected(subject, edge)
         written = subject.written(graph.edge_index(edge.edge)[1])
+        errors = cases = 0
         for pair in subject.pairs(_representatives(written) if subject.exhaustive else None):
             errors += int((edge_patched(subject, edge.edge, pair) != expected.of(pair)).sum())
             cases += len(pair[0])
+        parts[edge.edge] = errors, cases
         pair = subject.some_pairs()
         other = _expected(subject, edges[(i + 1) % len(edges)])
         null_errors += int((edge_patched(subject, edge.edge, pair) != other.of(pair)).sum())
@@ -62,11 +65,11 @@ def edges_check(subject: Subject) -> Check:
     return judged(
         "edges alone",
         "patching one circuit edge alone gives the counterfactual in which only its reader sees the other value",
-        errors,
-        cases,
+        *totals(parts),
         exhaustive=subject.exhaustive,
         null=NullCheck(description="the meaning of another edge of the circuit", cases=null_cases, errors=null_errors),
         bar=subject.tolerance,
+        parts=parts,
     )
 
 
@@ -81,22 +84,24 @@ def edges_with_complement_check(subject: Subject) -> Check:
     """The same with the whole complement of the circuit resampled from a third input."""
     listed = [edge.edge for edge in _circuit(subject).edges]
     edges = _meaningful(subject)
-    errors = cases = null_errors = 0
+    wrong = torch.zeros(len(edges), dtype=torch.long)
+    cases = null_errors = 0
     for _ in range(COMPLEMENT_ROWS // COMPLEMENT_CHUNK):
         base, source, third = torch.randint(0, len(subject.rows), (3, COMPLEMENT_CHUNK), generator=subject.generator)
         got = torch.stack([circuit_only(subject, listed, (base, third), (edge.edge, source)) for edge in edges])
         expected = torch.stack([_expected(subject, edge).of((base, source)) for edge in edges])
-        errors += int((got != expected).sum())
+        wrong += (got != expected).sum(1)
         null_errors += int((got != expected.roll(-1, 0)).sum())
         cases += got.numel()
+    parts = {edge.edge: (errors, cases // len(edges)) for edge, errors in zip(edges, wrong.tolist(), strict=True)}
     return judged(
         "edges with complement",
         "patching one circuit edge, with all edges off the circuit resampled from a third input, has the same meaning",
-        errors,
-        cases,
+        *totals(parts),
         exhaustive=False,
         null=NullCheck(description="the meaning of another edge of the circuit", cases=cases, errors=null_errors),
         bar=subject.tolerance,
+        parts=parts,
     )
 
 

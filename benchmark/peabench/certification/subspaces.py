@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from peabench.certification.checks import Check, NullCheck, judged
+from peabench.certification.checks import Check, NullCheck, judged, totals
 from peabench.certification.runs import interchanged
 from peabench.certification.subject import NULL_PAIRS, Subject
 from peabench.interventions import SubspacePatch, run_patched
@@ -46,12 +46,15 @@ def random_basis(subject: Subject, like: Float[Tensor, "d_model k"]) -> Float[Te
 
 def alignment_check(subject: Subject) -> Check:
     """Interchange on each aligned variable gives the causal model's counterfactual."""
-    errors = cases = null_errors = null_cases = 0
+    null_errors = null_cases = 0
+    parts: dict[str, tuple[int, int]] = {}
     for place in places(subject):
         expected = subject.outputs_when_set([place.variable])
+        errors = cases = 0
         for pair in subject.pairs():
             errors += int((interchanged(subject, place.site, place.basis, pair) != expected.of(pair)).sum())
             cases += len(pair[0])
+        parts[f"{place.variable} at {place.site}"] = errors, cases
         pair = subject.some_pairs()
         elsewhere = random_basis(subject, place.basis)
         null_errors += int((interchanged(subject, place.site, elsewhere, pair) != expected.of(pair)).sum())
@@ -59,11 +62,11 @@ def alignment_check(subject: Subject) -> Check:
     return judged(
         "alignment",
         "interchange on each aligned variable, at each certified site, gives the causal model's counterfactual",
-        errors,
-        cases,
+        *totals(parts),
         exhaustive=subject.exhaustive,
         null=NullCheck(description="random subspaces of the same sizes", cases=null_cases, errors=null_errors),
         bar=subject.tolerance,
+        parts=parts,
     )
 
 

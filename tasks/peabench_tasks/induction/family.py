@@ -6,7 +6,7 @@ from peabench.registry import Family
 
 INDUCTION = Family(
     name="induction",
-    description="What followed the last token when it last occurred, learnt freely in two layers and then explained.",
+    description="What followed the last token when it first occurred, learnt freely in two layers and then explained.",
     checkpoints=Path(__file__).parent / "checkpoints",
     train="peabench_tasks.induction.training:train",
 )

@@ -1,5 +1,7 @@
 """What is true of a network of the family: previous-token head, keys composed with it, a copy of what followed."""
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -69,14 +71,14 @@ def causal_model(vocabulary: int, length: int) -> CausalModel:
     return CausalModel(variables=tuple(variables), output="next")
 
 
-def explain(network: Transformer, tolerance: float, aligned: int) -> Mechanism:
+def explain(network: Transformer, tolerance: float, aligned: Sequence[int]) -> Mechanism:
     """The mechanism, what the previous-token head writes read off its weights.
 
     Args:
         network: what is explained.
         tolerance: share of interventions that may contradict the mechanism.
-        aligned: positions, from 2 on, whose token before is claimed to lie in a subspace. At later ones it decides the
-            answer too rarely for the certificate to tell the subspace from one with a dimension less.
+        aligned: positions whose token before is claimed to lie in a subspace. At others interchange goes wrong more
+            often than is tolerated, or decides too rarely for the certificate to tell the subspace from a smaller one.
     """
     config = network.config
     length = config.n_positions
@@ -103,8 +105,7 @@ def explain(network: Transformer, tolerance: float, aligned: int) -> Mechanism:
         provenance="derived",
         causal_model=causal_model(config.d_vocabulary, length),
         alignments=tuple(
-            Alignment(variable=f"before{i}", location=Location(site=f"{site}@{i}", basis=reference))
-            for i in tokens[2 : 2 + aligned]
+            Alignment(variable=f"before{i}", location=Location(site=f"{site}@{i}", basis=reference)) for i in aligned
         ),
         circuit=Circuit(edges=edges),
         attention=tuple(attention),

@@ -65,6 +65,5 @@ def study(
 STUDIES = (
     study("xs", 32, 2, 32, Recipe(steps=1500, rows=192, look=8192), starts=4, tolerance=0.07),
     study("s", 64, 4, 32, Recipe(steps=3000, rows=192, look=8192), starts=4, tolerance=0.06),
-    study("m", 96, 5, 48, Recipe(steps=3000, rows=192, look=8192), starts=4, tolerance=0.03),
-    study("l", 96, 6, 64, Recipe(steps=4000, rows=192, look=8192), starts=5, tolerance=0.03),
+    study("m", 96, 5, 48, Recipe(steps=3000, rows=192, look=8192), starts=4, tolerance=0.035),
 )

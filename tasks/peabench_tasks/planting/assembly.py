@@ -2,8 +2,9 @@
 
 The stream is cut into the planted subspaces, those of the shadows, one for the tokens, one for the positions and a
 rest. A *shadow* is an idle node that computes a step as well, from the same parents or their shadows, and writes it
-where nothing of the circuit reads: weights that fit one another, and variables that can be decoded, are no sign of a
-circuit. The shadows *sway* the output too, always by less than would change the answer: nor is an effect on logits.
+where nothing of the circuit reads: variables that can be decoded are no sign of a circuit. The shadows *sway* the
+output too, always by less than would change the answer: nor is an effect on logits. Other idle nodes lie *dormant*
+(`peabench_tasks.planting.dormant`): nor are weights that fit one another.
 """
 
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from torch import Tensor
 from peabench.networks import Transformer
 from peabench.networks.config import TransformerConfig
 from peabench.training.stacked import orthonormal
+from peabench_tasks.planting.dormant import Place, draw_dormant, idle_places, make_up_for_constants, put_to_sleep
 from peabench_tasks.planting.lessons import Lesson, code_of, parents_of, ports_of
 from peabench_tasks.planting.placement import Placement
 from peabench_tasks.planting.program import TOKENS, Program, simplex
@@ -29,6 +31,8 @@ SWAY = 0.75
 LEAK = 0.004
 """Standard deviation of what is added to every weight, as a share of its matrix's: without it no node would read what
 others write but its parents, and absent edges had no effect at all."""
+SHADOWS = 0.6
+"""Share of idle nodes that become shadows if there is room; the others lie dormant."""
 LEAST_REST = 2
 """Directions of the stream that are at least left to what is no part of the circuit."""
 
@@ -38,8 +42,7 @@ class Shadow:
     """An idle node that computes a step too."""
 
     variable: str
-    place: tuple[int, int | None]
-    """Block and head; an MLP has no head."""
+    place: Place
     parents: dict[str, str | None]
     """By the name of a parent, the shadow that is read in its place, `variable/number`, or None."""
     name: str
@@ -48,16 +51,10 @@ class Shadow:
 
 
 def draw_shadows(placement: Placement, seed: int, room: int) -> list[Shadow]:
-    """Idle nodes each get a step that may be computed there, in a random order, while there is room in the stream."""
+    """About half of the idle nodes each get a step that may be computed there, while there is room in the stream."""
     program, config = placement.program, placement.config
     rng = Random(f"shadows/{program.name}/{config.n_blocks}/{config.n_heads}/{seed}")
-    busy = set(placement.heads.values())
-    idle: list[tuple[int, int | None]] = []
-    for block in range(config.n_blocks):
-        heads = rng.sample(range(config.n_heads), config.n_heads)
-        idle += [(block, head) for head in heads if (block, head) not in busy]
-        if config.d_mlp and block not in placement.mlps.values():
-            idle.append((block, None))
+    idle = [place for place in idle_places(placement) if rng.random() < SHADOWS]
     found: list[Shadow] = []
     moments = {TOKENS: -1} | {step.variable: placement.moment(step.variable) for step in program.steps}
     for block, head in idle:
@@ -158,7 +155,7 @@ def assemble(
     def put(
         lesson: Lesson,
         which: int,
-        place: tuple[int, int | None],
+        place: Place,
         directions: Float[Tensor, "d_model k"],
         read: dict[str, str],
     ) -> None:
@@ -187,7 +184,7 @@ def assemble(
     nearest = float(torch.pdist(code).min())
     generator = torch.Generator().manual_seed(seed)
     for step in program.steps:
-        place = placement.heads.get(step.variable) or (placement.mlps[step.variable], None)
+        place: Place = placement.heads.get(step.variable) or (placement.mlps[step.variable], None)
         put(lessons[step.variable], candidate[step.variable], place, stream.directions(step.variable), {})
     for number, shadow in enumerate(shadows):
         read = {parent: name for parent, name in shadow.parents.items() if name is not None}
@@ -199,9 +196,16 @@ def assemble(
         sway = mixing * (shadow.sway * nearest / 2 / reach)
         directions = stream.directions(shadow.name) + stream.directions(answer) @ sway.T
         put(lesson, which, shadow.place, directions, read)
+    asleep = draw_dormant(placement, [shadow.place for shadow in shadows], seed)
+    for number, (variable, place) in enumerate(asleep):
+        lesson = lessons[variable]
+        which = (candidate[variable] + 1 + number) % max(1, lesson.usable)
+        put(lesson, which, place, stream.directions(variable), {})
+        put_to_sleep(network, place, stream.directions(POSITIONS))
     network.w_output.copy_(stream.directions(answer) @ code.T * (2 * CONFIDENCE / nearest**2))
     network.b_output.copy_(-code.square().sum(1) * (CONFIDENCE / nearest**2))
     for weight in network.parameters():
         if weight.dim() > 1:
             weight.add_(LEAK * weight.std() * torch.randn(weight.shape, generator=generator))
+    make_up_for_constants(network, [place for _, place in asleep])
     return network

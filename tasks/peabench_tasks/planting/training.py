@@ -129,7 +129,11 @@ def sampled_errors(planter: Planter, pools: int = 20) -> Tensor:
 
 
 def train_freely(planter: Planter, seeds: list[int]) -> list[Transformer]:
-    """Twins of the same shape trained on the same outputs and nothing else, until they are right on fresh pools."""
+    """Twins of the same shape trained on the same outputs and nothing else, until they are right on all rows.
+
+    Raises:
+        NotLearnt: some are not.
+    """
     config, model = planter.stack.config, planter.program.model
     networks = [Transformer(config, torch.Generator().manual_seed(20_000 + s)) for s in seeds]
     stack = StackedTransformer.from_networks(networks)
@@ -140,10 +144,23 @@ def train_freely(planter: Planter, seeds: list[int]) -> list[Transformer]:
         target = model.run(model.read_inputs(tokens))[model.output].long() - free.lowest
         logits = free.run(tokens).logits
         if step % 100 == 0 and step >= FREE_STEPS and bool((logits.argmax(-1) == target).all()):
-            break
+            found = [stack.network(i) for i in range(len(seeds))]
+            if not any(wrong_rows(planter, network) for network in found):
+                return found
         loss = cross_entropy(logits.flatten(0, 1), target.flatten()) * len(seeds)
         optimiser.zero_grad()
         loss.backward()
         stack.clip_gradients(1.0)
         optimiser.step()
-    return [stack.network(i) for i in range(len(seeds))]
+    raise NotLearnt(f"{planter.program.name} was not learnt freely in {10 * FREE_STEPS} steps")
+
+
+@torch.no_grad()
+def wrong_rows(planter: Planter, network: Transformer) -> int:
+    """How many of the planter's rows a network answers wrongly."""
+    model = planter.program.model
+    wrong = 0
+    for rows in planter.rows.split(4096):
+        target = model.run(model.read_inputs(rows))[model.output].long() - planter.lowest
+        wrong += int((network(rows)[:, -1].argmax(-1) != target).sum())
+    return wrong

@@ -91,7 +91,10 @@ def make_from_one_start(group: list[Specification], out: Path, seed: int, start:
     plant(planter, group[0].shape.steps)
     if group[0].variant == "saturated":
         saturate(planter)
-    free = train_freely(planter, seeds)
+    try:
+        free = train_freely(planter, seeds)
+    except NotLearnt as error:
+        return dict.fromkeys(group, str(error))
     return {
         specification: problem
         for i, specification in enumerate(group)

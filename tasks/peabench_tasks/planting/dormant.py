@@ -1,0 +1,93 @@
+"""Dormant nodes: idle ones with the weights of a step, in the step's very place in the stream, that write a constant.
+
+Read off the weights they are parts of the circuit; only how they behave tells that they are none. A dormant head
+attends to position 0 alone, an attention sink (Xiao et al. 2023, arXiv:2309.17453), and what stands there is the same
+in every input; a dormant MLP's neurons are dead.
+"""
+
+from random import Random
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from peabench.interventions import run_with_cache
+from peabench.networks import Transformer
+from peabench_tasks.planting.placement import Placement
+
+Place = tuple[int, int | None]
+"""Block and head; an MLP has no head."""
+SLEEPY = 0.5
+"""Factor by which a dormant head's queries and keys are smaller than the step's, so that its sink prevails."""
+SINK = 12.0
+"""Coordinate in which all queries of a dormant head and its key of position 0 meet."""
+DEAD = 30.0
+"""What is taken from the biases of dormant MLPs."""
+
+
+def idle_places(placement: Placement) -> list[Place]:
+    """The nodes that the program leaves idle, block by block."""
+    config, busy = placement.config, set(placement.heads.values())
+    found: list[Place] = []
+    for block in range(config.n_blocks):
+        found += [(block, head) for head in range(config.n_heads) if (block, head) not in busy]
+        if config.d_mlp and block not in placement.mlps.values():
+            found.append((block, None))
+    return found
+
+
+def draw_dormant(placement: Placement, taken: list[Place], seed: int) -> list[tuple[str, Place]]:
+    """A step for each idle node that is not taken, one that is still to be read there.
+
+    Where attention looks ahead, position 0 varies behind the first block, and no head sleeps there.
+    """
+    program, config = placement.program, placement.config
+    rng = Random(f"dormant/{program.name}/{config.n_blocks}/{config.n_heads}/{seed}")
+    found = []
+    for block, head in idle_places(placement):
+        now = 2 * block + (head is None)
+        choices = [
+            step.variable
+            for step in program.steps
+            if (step.part == "mlp") == (head is None) and placement.readers_after(step.variable)[-1] > now
+        ]
+        constant = program.causal or block == 0 or head is None
+        if (block, head) not in taken and choices and constant:
+            found.append((rng.choice(choices), (block, head)))
+    return found
+
+
+@torch.no_grad()
+def put_to_sleep(network: Transformer, place: Place, positions: Float[Tensor, "d_model k"]) -> None:
+    """Let a node that has been given a step's weights write a constant.
+
+    Args:
+        network: changed in place.
+        place: the node.
+        positions: directions that hold the corners of a simplex for the positions.
+    """
+    block, head = place
+    parts = network.block(block)
+    if head is None:
+        parts.mlp.b_in.sub_(DEAD)
+        return
+    first = (network.w_position[0] @ positions) @ positions.T
+    weight, bias = parts.attention.w_qkv[head], parts.attention.b_qkv[head]
+    for port in range(2):
+        weight[port] *= SLEEPY
+        bias[port] *= SLEEPY
+    meeting = torch.nn.functional.normalize(weight[1].sum(0), dim=0)  # any direction of the head will do
+    bias[0] += SINK * meeting
+    weight[1] += first[:, None] / first.square().sum() * (SINK * meeting)
+
+
+@torch.no_grad()
+def make_up_for_constants(network: Transformer, places: list[Place]) -> None:
+    """Take what dormant heads write from the biases of their blocks, so that the stream is as if they were not."""
+    row = torch.zeros(1, network.config.n_positions, dtype=torch.long)
+    for block in range(network.config.n_blocks):
+        heads = [head for b, head in places if b == block and head is not None]
+        if heads:
+            nodes = run_with_cache(network, row).nodes
+            addresses = [network.graph.nodes.index(f"block{block}.head{head}") for head in heads]
+            network.block(block).attention.b_o.sub_(nodes[addresses, 0, -1].sum(0))
