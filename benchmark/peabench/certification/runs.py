@@ -58,11 +58,13 @@ def _edge_patched(subject: Subject, edge: str, pair: PairIndex) -> Int[Tensor, "
     if reader == graph.output_reader:
         return subject.classes(network.unembed(subject.activations.stage_inputs[-1][pair[0]] + change))
     stage = next(i for i, s in enumerate(graph.stages) if reader in s.readers)
-    resid = subject.activations.stage_inputs[stage][pair[0]]
-    readers = graph.stages[stage].readers
-    reads = resid[None].repeat(len(readers), 1, 1, 1)
-    reads[reader - readers.start] += change
-    return subject.finish(stage + 1, network.advance(stage, resid, network.stage(stage, reads)))
+    fed = int(graph.fed_by[reader])
+    readers = [r for r in graph.stages[stage].readers if int(graph.fed_by[r]) == fed]
+    reads = subject.activations.stage_inputs[stage][pair[0]].repeat(len(readers), 1, 1, 1)
+    reads[reader - readers[0]] += change
+    (written_now,) = network.stage(stage, reads, [fed - graph.stages[stage].nodes.start])
+    resid = subject.activations.stage_inputs[stage + 1][pair[0]] + (written_now - subject.written(fed)[pair[0]])
+    return subject.finish(stage + 1, resid)
 
 
 def circuit_only(
@@ -114,6 +116,8 @@ def _circuit_only(
         wanted = [n for n in stage.nodes if n in carried]
         if wanted:
             stream = kept.stage_inputs[index][pair[1]]
-            outputs = network.stage(index, torch.stack([read(r, stream) for r in stage.readers]))
-            change |= {n: outputs[n - stage.nodes.start] - subject.written(n)[pair[1]] for n in wanted}
+            readers = [r for r in stage.readers if int(graph.fed_by[r]) in wanted]
+            reads = torch.stack([read(r, stream) for r in readers])
+            outputs = network.stage(index, reads, [n - stage.nodes.start for n in wanted])
+            change |= {n: out - subject.written(n)[pair[1]] for n, out in zip(wanted, outputs, strict=True)}
     return subject.classes(network.unembed(read(graph.output_reader, kept.stage_inputs[-1][pair[1]])))

@@ -49,11 +49,12 @@ class Network(nn.Module, ABC):
 
     @abstractmethod
     def stage(
-        self, stage: int, reads: Float[Tensor, "reader *row position d_model"]
+        self, stage: int, reads: Float[Tensor, "reader *row position d_model"], nodes: list[int] | None = None
     ) -> Float[Tensor, "node *row position d_model"]:
         """Outputs of a stage's nodes, each reader with a residual stream of its own.
 
-        A leading axis of size 1 stands for readers that all read the same.
+        A leading axis of size 1 stands for readers that all read the same. Where nodes of the stage are named by their
+        numbers in it, the reads are those of their readers, and theirs are the only outputs.
         """
 
     def output_norm(self, read: Float[Tensor, "*row d_model"]) -> Float[Tensor, "*row d_model"]:

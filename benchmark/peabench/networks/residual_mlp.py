@@ -69,14 +69,15 @@ class ResidualMLP(Network):
 
     @override
     def stage(
-        self, stage: int, reads: Float[Tensor, "reader *row position d_model"]
+        self, stage: int, reads: Float[Tensor, "reader *row position d_model"], nodes: list[int] | None = None
     ) -> Float[Tensor, "node *row position d_model"]:
         block = self.block(stage)
+        some = slice(None) if nodes is None else nodes
         rows = reads.shape[1:-1]
         flat = reads.reshape(reads.shape[0], -1, reads.shape[-1])
         self.count(stage, flat, flat.shape[1])
-        hidden = torch.relu(torch.matmul(flat, block.w_in) + block.b_in[:, None])
-        return torch.bmm(hidden, block.w_out).reshape(block.w_out.shape[0], *rows, -1)
+        hidden = torch.relu(torch.matmul(flat, block.w_in[some]) + block.b_in[some][:, None])
+        return torch.bmm(hidden, block.w_out[some]).reshape(len(hidden), *rows, -1)
 
     @override
     def stage_sum(

@@ -142,7 +142,7 @@ class Transformer(Network):
 
     @override
     def stage(
-        self, stage: int, reads: Float[Tensor, "reader *row position d_model"]
+        self, stage: int, reads: Float[Tensor, "reader *row position d_model"], nodes: list[int] | None = None
     ) -> Float[Tensor, "node *row position d_model"]:
         at = self.graph.stages[stage]
         block = self.block(at.block)
@@ -152,7 +152,7 @@ class Transformer(Network):
         if at.kind == "mlp":
             out = self.mlp(block, block.norm_mlp(flat))
         else:
-            out = self.attention(block, block.norm_attention(flat))
+            out = self.attention(block, block.norm_attention(flat), slice(None) if nodes is None else nodes)
         return out.reshape(out.shape[0], *rows, *out.shape[-2:])
 
     def mlp(self, block: Block, x: Float[Tensor, "*row d_model"]) -> Float[Tensor, "*row d_model"]:
@@ -161,17 +161,19 @@ class Transformer(Network):
         return activation(x @ block.mlp.w_in + block.mlp.b_in) @ block.mlp.w_out + block.mlp.b_out
 
     def attention(
-        self, block: Block, x: Float[Tensor, "reader row position d_model"]
+        self, block: Block, x: Float[Tensor, "reader row position d_model"], some: slice | list[int] = slice(None)
     ) -> Float[Tensor, "head row position d_model"]:
-        """Each head's output on normalised reads: one per (head, q/k/v), or one for all."""
-        weights = block.attention
-        heads = self.config.n_heads
+        """The output of each head, or of some, on normalised reads: one per (head, q/k/v), or one for all."""
+        w_qkv, b_qkv, w_o = (
+            weight[some] for weight in (block.attention.w_qkv, block.attention.b_qkv, block.attention.w_o)
+        )
+        heads = len(w_qkv)
         length = x.shape[-2]
         split = x.reshape(heads, 3, *x.shape[1:]) if x.shape[0] == 3 * heads else x[None]
-        qkv = torch.einsum("hcrpd,hcde->hcrpe", split.expand(heads, 3, *x.shape[1:]), weights.w_qkv)
-        q, k, v = (qkv + weights.b_qkv[:, :, None, None]).unbind(1)
+        qkv = torch.einsum("hcrpd,hcde->hcrpe", split.expand(heads, 3, *x.shape[1:]), w_qkv)
+        q, k, v = (qkv + b_qkv[:, :, None, None]).unbind(1)
         scores = q @ k.transpose(-1, -2) / math.sqrt(self.config.d_head) + self.mask[:length, :length]
-        return (scores.softmax(-1) @ v) @ weights.w_o[:, None]
+        return (scores.softmax(-1) @ v) @ w_o[:, None]
 
     @override
     def stage_sum(
