@@ -60,10 +60,6 @@ class Placement:
         first = (self.moment(variable) + 2) // 2
         return range(first, self.readers_after(variable)[0] // 2 + 1)
 
-    def live(self, variable: str) -> range:
-        """`resid` indices at which some reader of the variable still lies ahead."""
-        return range((self.moment(variable) + 2) // 2, self.readers_after(variable)[-1] // 2 + 1)
-
 
 def draw_placement(program: Program, config: TransformerConfig, seed: int) -> Placement:
     """Each step at a random moment after its parents and before its readers, heads in a random free place.

@@ -100,8 +100,8 @@ class Planter:
         clean = self.run(tokens)
         truth = values[model.output].long() - self.lowest
         patched, distance = self._patched(tokens, values, clean)
-        self.distance = self._distances(values, clean.columns) + EDGE_GROUPS * distance + self._intruding(clean.columns)
-        return [Batch(clean.logits, truth, 1.0), *patched], tutoring * self.distance.sum()
+        written = self._distances(values, clean.columns) + EDGE_GROUPS * distance + self._intruding(clean.columns)
+        return [Batch(clean.logits, truth, 1.0), *patched], tutoring * written.sum()
 
     @property
     def lowest(self) -> int:

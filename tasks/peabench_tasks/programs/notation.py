@@ -98,6 +98,6 @@ def first_of(flags: Expression, values: Expression, positions: Sequence[int], ot
     return result
 
 
-def seen_from(length: int, position: int, causal: bool = True, itself: bool = True) -> Expression:
-    """At which positions a key position is visible (a constant sequence)."""
-    return const([p > position or (p == position and itself) or (p < position and not causal) for p in range(length)])
+def seen_from(length: int, position: int, itself: bool = True) -> Expression:
+    """At which positions a key position is visible where attention does not look ahead (a constant sequence)."""
+    return const([p > position or (p == position and itself) for p in range(length)])
