@@ -17,7 +17,14 @@ from torch import Tensor
 from peabench.networks import Transformer
 from peabench.networks.config import TransformerConfig
 from peabench.training.stacked import orthonormal
-from peabench_tasks.planting.dormant import Place, draw_dormant, idle_places, make_up_for_constants, put_to_sleep
+from peabench_tasks.planting.dormant import (
+    Place,
+    add_empty_channels,
+    draw_dormant,
+    idle_places,
+    make_up_for_constants,
+    put_to_sleep,
+)
 from peabench_tasks.planting.lessons import Lesson, code_of, parents_of, ports_of
 from peabench_tasks.planting.placement import Placement
 from peabench_tasks.planting.program import TOKENS, Program, simplex
@@ -31,8 +38,8 @@ SWAY = 0.75
 LEAK = 0.004
 """Standard deviation of what is added to every weight, as a share of its matrix's: without it no node would read what
 others write but its parents, and absent edges had no effect at all."""
-SHADOWS = 0.6
-"""Share of idle nodes that become shadows if there is room; the others lie dormant."""
+SHADOWS = 0.9
+"""Share of idle nodes that become shadows if there is room; others lie dormant."""
 LEAST_REST = 2
 """Directions of the stream that are at least left to what is no part of the circuit."""
 
@@ -51,7 +58,7 @@ class Shadow:
 
 
 def draw_shadows(placement: Placement, seed: int, room: int) -> list[Shadow]:
-    """About half of the idle nodes each get a step that may be computed there, while there is room in the stream."""
+    """Most idle nodes each get a step that may be computed there, while there is room in the stream."""
     program, config = placement.program, placement.config
     rng = Random(f"shadows/{program.name}/{config.n_blocks}/{config.n_heads}/{seed}")
     idle = [place for place in idle_places(placement) if rng.random() < SHADOWS]
@@ -131,7 +138,7 @@ def assemble(
     candidate: dict[str, int],
     seed: int,
 ) -> Transformer:
-    """The network with every step in its place; idle nodes that are no shadows are random and write in the rest.
+    """The network with every step in its place; idle nodes that nothing fits are random and write in the rest.
 
     Args:
         placement: the program in its network.
@@ -143,7 +150,8 @@ def assemble(
     """
     program, config = placement.program, placement.config
     network = Transformer(config, torch.Generator().manual_seed(seed))
-    elsewhere = stream.basis[:, stream.rest] @ stream.basis[:, stream.rest].T
+    silent, rest = stream.basis[:, stream.rest.start], stream.basis[:, stream.rest.start + 1 : stream.rest.stop]
+    elsewhere = rest @ rest.T
     network.w_embed.copy_(simplex(config.d_vocabulary)[0] @ stream.directions(TOKENS).T)
     network.w_position.copy_(simplex(config.n_positions)[0] @ stream.directions(POSITIONS).T)
     for block in range(config.n_blocks):
@@ -207,5 +215,6 @@ def assemble(
     for weight in network.parameters():
         if weight.dim() > 1:
             weight.add_(LEAK * weight.std() * torch.randn(weight.shape, generator=generator))
+    add_empty_channels(placement, network, stream.spans, stream.basis, silent, seed)
     make_up_for_constants(network, [place for _, place in asleep])
     return network
