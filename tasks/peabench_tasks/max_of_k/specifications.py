@@ -63,7 +63,7 @@ def study(
 
 
 STUDIES = (
-    study("xs", 32, 2, 32, Recipe(steps=1500, rows=192, look=8192), starts=4, tolerance=0.07),
+    study("xs", 32, 2, 32, Recipe(steps=1500, rows=192, look=8192), starts=4, tolerance=0.075),
     study("s", 64, 4, 32, Recipe(steps=3000, rows=192, look=8192), starts=4, tolerance=0.06),
     study("m", 96, 5, 48, Recipe(steps=3000, rows=192, look=8192), starts=4, tolerance=0.035),
 )
