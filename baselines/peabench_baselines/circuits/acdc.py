@@ -15,6 +15,8 @@ from peabench_baselines.circuits.divergence import divergence
 PAIRS = 64
 THRESHOLDS = tuple(10 ** (-step / 2) for step in range(7, -1, -1))
 """Eight, half a decade apart, relative to the divergence with every edge cut."""
+ROUNDING = 1e-4
+"""Share of a threshold by which a divergence may fall short of it: an edge without which all is lost reaches 1."""
 MOST_AHEAD = 32
 
 Damage = Callable[[Bool[Tensor, "hypothesis reader node"]], Float[Tensor, " hypothesis"]]
@@ -78,7 +80,7 @@ def search(
         found = damage(torch.cat(guesses)).split([len(guess) for guess in guesses])
         for i, guess, worse in zip(active, guesses, found, strict=True):
             before = torch.cat([worse.new_tensor([suffered[i]]), worse[:-1]])
-            matters = (worse - before >= limits[i]).tolist()
+            matters = (worse - before >= (1 - ROUNDING) * limits[i]).tolist()
             right = matters.index(True) if True in matters else len(matters)
             if right:
                 cut[i], suffered[i] = guess[right - 1], float(worse[right - 1])
