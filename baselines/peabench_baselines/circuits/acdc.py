@@ -15,7 +15,7 @@ from peabench_baselines.circuits.divergence import divergence
 PAIRS = 64
 THRESHOLDS = tuple(10 ** (-step / 2) for step in range(7, -1, -1))
 """Eight, half a decade apart, relative to the divergence with every edge cut."""
-ROUNDING = 1e-4
+ROUNDING = 1e-3
 """Share of a threshold by which a divergence may fall short of it: an edge without which all is lost reaches 1."""
 MOST_AHEAD = 32
 
