@@ -9,10 +9,10 @@ from peabench.interventions import EdgePatch, run_patched
 from peabench.mechanism import Mechanism
 from peabench.networks import build_network
 from peabench.networks.config import TransformerConfig
-from peabench_tasks.programs.library import most_frequent
+from peabench_tasks.programs.library import duplicates
 
 CONFIG = TransformerConfig(
-    d_vocabulary=4, n_positions=6, d_model=16, n_blocks=2, n_heads=2, d_head=4, d_mlp=8, causal=False, d_output=5
+    d_vocabulary=4, n_positions=6, d_model=16, n_blocks=2, n_heads=2, d_head=4, d_mlp=8, d_output=5
 )
 CIRCUIT = (
     "block0.head1.q <- embed",
@@ -24,7 +24,7 @@ CIRCUIT = (
 
 @pytest.fixture(scope="module")
 def subject() -> Subject:
-    program = most_frequent(6, 4)
+    program = duplicates(6, 4)
     network = build_network(CONFIG, torch.Generator().manual_seed(0)).requires_grad_(False)
     return examine(network, Mechanism(provenance="planted", causal_model=program.model), program.domain)
 
@@ -67,7 +67,7 @@ def test_one_circuit_edge_from_another_source_than_the_complement(subject: Subje
 def test_counterfactuals_of_a_sequence_are_those_of_each_pair(subject: Subject) -> None:
     pair = subject.some_pairs(40)
     model = subject.model
-    edge = ("tokens", "count_k_tokens")
+    edge = ("tokens", "repeated_k_tokens")
     found = subject.outputs_when_set(["tokens"], [edge])
     assert isinstance(found, EvaluatedCounterfactuals)
     assert not found.never_matter()
@@ -80,7 +80,7 @@ def test_counterfactuals_of_a_sequence_are_those_of_each_pair(subject: Subject) 
 def test_a_large_domain_is_sampled_and_a_small_one_is_not(subject: Subject) -> None:
     assert not subject.exhaustive
     assert len(subject.rows) == 32_768
-    small = most_frequent(5, 3)
+    small = duplicates(5, 3)
     network = build_network(CONFIG.model_copy(update={"n_positions": 5, "d_vocabulary": 3}))
     few = examine(network, Mechanism(provenance="planted", causal_model=small.model), small.domain)
     assert few.exhaustive

@@ -62,7 +62,6 @@ def test_networks_are_right_when_put_together(monkeypatch: pytest.MonkeyPatch) -
         d_head=6,
         d_mlp=16,
         d_output=program.n_outputs,
-        causal=program.causal,
     )
     placements = [draw_placement(program, config, seed) for seed in range(2)]
     right = begin(placements, [0, 1], 0)

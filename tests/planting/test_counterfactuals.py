@@ -3,11 +3,11 @@
 import torch
 
 from peabench_tasks.planting.counterfactuals import carried_edges, counterfactual
-from peabench_tasks.programs.library import most_frequent
+from peabench_tasks.programs.library import duplicates
 
 
 def test_single_edges_and_set_variables() -> None:
-    program = most_frequent(6, 4)
+    program = duplicates(6, 4)
     model, edges = program.model, carried_edges(program)
     generator = torch.Generator().manual_seed(0)
     rows = program.domain.sample(24, generator)[None]

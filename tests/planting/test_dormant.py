@@ -10,9 +10,8 @@ from peabench_tasks.planting import assembly, dormant
 from peabench_tasks.planting.assembly import assemble, cut, draw_shadows, room_for_shadows
 from peabench_tasks.planting.dormant import Place, draw_dormant, idle_places
 from peabench_tasks.planting.lessons import Lesson, code_of, parents_of, ports_of
-from peabench_tasks.planting.placement import Placement, draw_placement
+from peabench_tasks.planting.placement import Placement
 from peabench_tasks.planting.subspaces import subspaces
-from peabench_tasks.programs.library import most_frequent
 
 
 @pytest.fixture(autouse=True)
@@ -111,10 +110,3 @@ def test_their_step_is_still_to_be_read(seed: int) -> None:
         assert (placement.program.step(variable).part == "mlp") == (head is None)
         assert placement.readers_after(variable)[-1] > 2 * block + (head is None)
         assert (block, head) in idle_places(placement)
-
-
-def test_no_head_sleeps_where_position_0_varies() -> None:
-    program = most_frequent(6, 3)
-    config = placed(0).config.model_copy(update={"causal": False, "d_output": program.n_outputs})
-    places = [place for _, place in draw_dormant(draw_placement(program, config, 0), [], 0)]
-    assert {block for block, head in places if head is not None} == {0}

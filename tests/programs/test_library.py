@@ -1,7 +1,6 @@
 """Each program computes what a few plain lines of Python compute."""
 
 import re
-from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -55,8 +54,7 @@ def sort(x: list[int]) -> int:
 
 
 def most_frequent(x: list[int]) -> int:
-    counts = Counter(x[1:])
-    return next(token for token in reversed(x[1:]) if counts[token] == max(counts.values()))
+    return max(range(3), key=x[1:].count)
 
 
 def selective_copy(x: list[int]) -> int:

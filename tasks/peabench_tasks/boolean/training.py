@@ -12,13 +12,13 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from peabench.certification import certify
 from peabench.domain import ProductDomain
 from peabench.errors import PeabenchError
 from peabench.generators import generator_of
 from peabench.networks import Network, ResidualMLP, build_network
-from peabench.tasks import CERTIFICATE_FILE, TaskRecord, Twin, load_task, save_task
+from peabench.tasks import CERTIFICATE_FILE, TaskRecord, Twin
 from peabench.training.stacked import StackedResidualMLP
+from peabench_tasks.boolean.dormant import certify_with_dormant
 from peabench_tasks.boolean.mechanism import build_mechanism
 from peabench_tasks.boolean.plan import Plan
 from peabench_tasks.boolean.planting import (
@@ -32,7 +32,6 @@ from peabench_tasks.boolean.planting import (
 from peabench_tasks.boolean.specifications import DIFFICULTY, Specification, specifications
 from peabench_tasks.boolean.tables import Tables
 from peabench_tasks.boolean.targets import Targets
-from peabench_tasks.card import write_certificate
 from peabench_tasks.production import certified_already, make_all
 
 POOL = 128
@@ -210,10 +209,9 @@ def finish_task(one: Commission, alone: Planter, free: ResidualMLP | None) -> st
     failed = "not certified"
     for attempt in range(MENDING_ROUNDS):
         if int(sampled_errors(alone)) == 0 or attempt % 3 == 2:
-            save_task(one.folder, one.record, alone.stack.network(0), mechanism, twins)
-            checks = certify(load_task(one.folder))
+            network = alone.stack.network(0)
+            checks = certify_with_dormant(one.folder, one.record, one.plan, one.weight_seed, network, mechanism, twins)
             if all(check.passed for check in checks):
-                write_certificate(one.folder, checks)
                 return None
             failed = "; ".join(f"{c.name}: {c.errors} of {c.cases}" for c in checks if not c.passed)
             log.warning("%s after %d rounds of mending: %s", one.folder.name, attempt, failed)

@@ -43,10 +43,7 @@ def idle_places(placement: Placement) -> list[Place]:
 
 
 def draw_dormant(placement: Placement, taken: list[Place], seed: int) -> list[tuple[str, Place]]:
-    """A step for each idle node that is not taken, one that is still to be read there.
-
-    Where attention looks ahead, position 0 varies behind the first block, and no head sleeps there.
-    """
+    """A step for each idle node that is not taken, one that is still to be read there."""
     program, config = placement.program, placement.config
     rng = Random(f"dormant/{program.name}/{config.n_blocks}/{config.n_heads}/{seed}")
     found = []
@@ -57,8 +54,7 @@ def draw_dormant(placement: Placement, taken: list[Place], seed: int) -> list[tu
             for step in program.steps
             if (step.part == "mlp") == (head is None) and placement.readers_after(step.variable)[-1] > now
         ]
-        constant = program.causal or block == 0 or head is None
-        if (block, head) not in taken and choices and constant:
+        if (block, head) not in taken and choices:
             found.append((rng.choice(choices), (block, head)))
     return found
 

@@ -53,7 +53,6 @@ class Program:
     """(parent, child) of each edge into the network's output."""
     domain: ProductDomain
     n_outputs: int
-    causal: bool
     copies: tuple[str, ...] = ()
     """Steps that compute the same; any two of them suffice."""
 
@@ -74,8 +73,8 @@ class Program:
 class Writer:
     """Builds a program step by step; a parent that several readers of one step see gets a copy for each of them."""
 
-    def __init__(self, name: str, sizes: tuple[int, ...], causal: bool = True) -> None:
-        self.name, self.causal = name, causal
+    def __init__(self, name: str, sizes: tuple[int, ...]) -> None:
+        self.name = name
         self.domain = ProductDomain(sizes=sizes)
         kind = Range(low=0, high=max(sizes) - 1, length=len(sizes))
         self.variables = [Variable(name=TOKENS, kind=kind, columns=tuple(range(len(sizes))))]
@@ -120,9 +119,7 @@ class Writer:
         if n_outputs is None:
             raise ValueError("the answer must be discrete")
         model = CausalModel(variables=tuple(self.variables), output=answer.name)
-        return Program(
-            self.name, model, tuple(self.steps), children, self.domain, n_outputs, self.causal, tuple(copies)
-        )
+        return Program(self.name, model, tuple(self.steps), children, self.domain, n_outputs, tuple(copies))
 
 
 def simplex(values: int) -> Float[Tensor, "1 value k"]:

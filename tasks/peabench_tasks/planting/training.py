@@ -66,11 +66,12 @@ def begin(placements: list[Placement], seeds: list[int], start: int) -> Planter:
     return Planter(program, stack, layout, torch.stack(bases), rows, balance, sites, generator)
 
 
-def plant(planter: Planter, steps: int) -> None:
+def plant(planter: Planter, steps: int, factor: float = 1.0) -> None:
     """The recipe's main run, at a constant rate until nothing is wrong any more, at most for so many steps; then the
-    rate falls to nothing.
+    rate falls to nothing. The rate is `LEARNING_RATE` times the factor.
     """
-    optimiser = _optimiser(planter, LEARNING_RATE)
+    rate = factor * LEARNING_RATE
+    optimiser = _optimiser(planter, rate)
     left, right_for = steps, 0
     while left > 0:
         planter.split()
@@ -83,7 +84,7 @@ def plant(planter: Planter, steps: int) -> None:
             log.info("%d steps left: wrong rows %s", left, wrong.tolist())
         warm = min(1.0, (steps - left + 1) / WARMING_STEPS)
         for group in optimiser.param_groups:
-            group["lr"] = LEARNING_RATE * min(warm, left / COOLING_STEPS)
+            group["lr"] = rate * min(warm, left / COOLING_STEPS)
         optimiser.zero_grad()
         (step_loss(batches) + written).backward()
         planter.stack.clip_gradients(1.0)

@@ -65,10 +65,10 @@ def pattern(length: int, vocabulary: int) -> Program:
     write = Writer("pattern", (1, *[vocabulary] * (length - 1)))
     seen = write.read("previous", v="tokens")
     shifted = at(ref(seen["v"]), const([max(p - 1, 0) for p in range(length)]))
-    write.step("previous", "head", Range(low=0, high=vocabulary - 1, length=length), shifted, simplex(vocabulary))
+    write.step("previous", "head", Boolean(length=length), compare(shifted, "eq", 0), simplex(2))
     seen = write.read("match", mlp="previous+tokens")
     both = [
-        compare(ref(seen["mlp.previous"]), "eq", 0),
+        ref(seen["mlp.previous"]),
         compare(ref(seen["mlp.tokens"]), "eq", 1),
         const([p > 1 for p in range(length)]),
     ]
@@ -180,26 +180,18 @@ def sort(length: int, vocabulary: int) -> Program:
 
 
 def most_frequent(length: int, vocabulary: int) -> Program:
-    """The most frequent token, the latest where several are."""
-    write = Writer("most_frequent", (1, *[vocabulary] * (length - 1)), causal=False)
-    places = range(1, length)
-    seen = write.read("count", q="tokens", k="tokens")
-    same = [compare(ref(seen["q"]), "eq", at(ref(seen["k"]), j)) for j in places]
-    write.step(
-        "count",
-        "head",
-        Range(low=0, high=length - 1, length=length),
-        total(same),
-        saturating(length - 1),
-    )
-    seen = write.read("winner", k="count", v="tokens")
-    counts = ref(seen["k"])
-    beats = [
-        either(seen_from(length, j), compare(counts, "ge", at(counts, j)), compare(counts, "gt", at(counts, j)))
-        for j in places
-    ]
-    token = first_of(all_of(beats), ref(seen["v"]), list(places), 0)
-    write.step("winner", "head", Range(low=0, high=vocabulary - 1), token, simplex(vocabulary))
+    """The most frequent token, the smallest of several; the last of the vocabulary is blank and never counts."""
+    write = Writer("most_frequent", (1, *[vocabulary] * (length - 1)))
+    tokens = range(vocabulary - 1)
+    for token in tokens:
+        _count(write, f"count{token}", token, length)
+    seen = write.read("winner", mlp="+".join(f"count{token}" for token in tokens))
+    counts = [ref(seen[f"mlp.count{token}"]) for token in tokens]
+    winner: Expression = const(tokens[-1])
+    for token in tokens[-2::-1]:
+        beats = [compare(counts[token], "ge", counts[other]) for other in tokens if other > token]
+        winner = either(all_of(beats), token, winner)
+    write.step("winner", "mlp", Range(low=0, high=len(tokens) - 1), winner, simplex(len(tokens)))
     return write.finish()
 
 

@@ -24,6 +24,8 @@ class Size:
     d_head: int
     d_mlp: int
     steps: int
+    rate: float = 1.0
+    """Factor of the learning rates: where many nodes write into one stream, small changes of each add up."""
 
 
 SIZES = {
@@ -32,7 +34,7 @@ SIZES = {
     "m": Size(length=7, d_model=34, n_blocks=4, n_heads=6, d_head=4, d_mlp=18, steps=200),
     "l": Size(length=8, d_model=40, n_blocks=4, n_heads=8, d_head=4, d_mlp=18, steps=200),
 }
-WIDE = Size(length=6, d_model=30, n_blocks=3, n_heads=14, d_head=4, d_mlp=18, steps=200)
+WIDE = Size(length=6, d_model=30, n_blocks=3, n_heads=14, d_head=4, d_mlp=18, steps=200, rate=0.05)
 
 Builder = Callable[[int, int], Program]
 
@@ -67,7 +69,9 @@ VARIANTS = {
     "sort": Variant(
         library.sort, 4, ("m",), "The token at the sorted place to which the last points; an exception.", THREE_HEADS
     ),
-    "most_frequent": Variant(library.most_frequent, 5, ("s",), "The most frequent token, the latest of several."),
+    "most_frequent": Variant(
+        library.most_frequent, 4, ("s",), "The most frequent token that is not blank, the smallest of several."
+    ),
     "selective_copy": Variant(library.selective_copy, 4, ("s",), "The n-th token that is not blank; the last is n."),
     "redundant": Variant(
         library.redundant,
@@ -149,7 +153,6 @@ class Specification:
             n_heads=shape.n_heads,
             d_head=shape.d_head,
             d_mlp=shape.d_mlp,
-            causal=program.causal,
             d_output=program.n_outputs,
         )
         return draw_placement(program, config, self.weight_seed(seed))

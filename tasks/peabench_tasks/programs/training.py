@@ -88,7 +88,7 @@ def make_from_one_start(group: list[Specification], out: Path, seed: int, start:
         planter = begin([s.placement(seed) for s in group], seeds, start)
     except NotLearnt as error:
         return dict.fromkeys(group, str(error))
-    plant(planter, group[0].shape.steps)
+    plant(planter, group[0].shape.steps, group[0].shape.rate)
     if group[0].variant == "saturated":
         saturate(planter)
     try:
@@ -146,7 +146,7 @@ def finish_task(
             single = [check for check in checks if check.name in ("alignment", "edges alone")]
             if attempt and any(check.errors > HOPELESS * check.cases for check in single):
                 break  # a step that was not learnt by now never is
-        mend(alone, MENDING_RATES[attempt % len(MENDING_RATES)])
+        mend(alone, specification.shape.rate * MENDING_RATES[attempt % len(MENDING_RATES)])
     return failed
 
 
