@@ -52,7 +52,6 @@ class Variant:
 
 EXCEPTION = "two heads and an MLP decide on 1 in 256 inputs alone"
 THREE_HEADS = "three heads decide on 1 in 256 inputs alone"
-WITH_SIX_TOKENS = "three heads decide on 1 in 216 inputs alone"
 
 VARIANTS = {
     "duplicates": Variant(library.duplicates, 5, ("xs",), "The first token that occurs a second time, or none."),
@@ -88,9 +87,6 @@ VARIANTS = {
         f"every path enters an exclusive or, so that its effects cancel on average; {EXCEPTION}",
     ),
     "rare": Variant(library.rare, 4, ("s",), "Pair balance; with an exception.", EXCEPTION),
-    "ledger": Variant(
-        library.ledger, 6, ("l",), "How many of three kinds of brackets are balanced; an exception.", WITH_SIX_TOKENS
-    ),
     "saturated": Variant(
         library.duplicates,
         5,
