@@ -1,5 +1,6 @@
 """Every method for the track `circuits` keeps the contract, and finds what it can find."""
 
+from copy import deepcopy
 from dataclasses import replace
 from importlib.util import find_spec
 
@@ -30,6 +31,7 @@ from peabench_baselines.circuits.gradient_activation import GradientActivation
 from peabench_baselines.circuits.head_importance import HeadImportance
 from peabench_baselines.circuits.information_flow_routes import InformationFlowRoutes
 from peabench_baselines.circuits.integrated_gradients import IntegratedGradients
+from peabench_baselines.circuits.live_routes import LiveRoutes
 from peabench_baselines.circuits.random_edges import RandomEdges
 from peabench_baselines.circuits.subnetwork_probing import SubnetworkProbing
 from peabench_baselines.circuits.uniform_gradient_sampling import UniformGradientSampling
@@ -37,8 +39,8 @@ from peabench_baselines.circuits.weight_norm import WeightNorm
 
 METHODS: list[type[Scorer[CircuitQuestion, CircuitAnswer]]] = [
     ACDC, AttributionPatching, CompositionRoutes, CompositionScore, EAP, EAPIG, EAPIGActivations, EdgePruning,
-    ExactPatching, GradientActivation, HeadImportance, InformationFlowRoutes, RandomEdges, SubnetworkProbing,
-    UniformGradientSampling, WeightNorm,
+    ExactPatching, GradientActivation, HeadImportance, InformationFlowRoutes, LiveRoutes, RandomEdges,
+    SubnetworkProbing, UniformGradientSampling, WeightNorm,
 ]  # fmt: skip
 if find_spec("captum"):
     METHODS.append(IntegratedGradients)
@@ -193,6 +195,41 @@ def test_composition_routes_are_no_better_than_the_worst_edge_on_their_way(circu
         node = edge.split(" <- ")[0].split(".q")[0]
         ways = [onward[next_edge] for next_edge in onward if next_edge.endswith(f" <- {node}")]
         assert node == "output" or score <= max(ways)
+
+
+def by_edge(method: type[Scorer[CircuitQuestion, CircuitAnswer]], question: CircuitQuestion) -> dict[str, float]:
+    return dict(zip(question.edges, method().score(question).scores.tolist(), strict=True))
+
+
+def test_live_routes_leave_out_units_whose_biases_are_far_down(circuit_question: CircuitQuestion) -> None:
+    network = deepcopy(circuit_question.network)
+    awake = by_edge(LiveRoutes, replace(circuit_question, network=network))
+    assert awake["output <- block1.unit0"] > 0
+    network.get_submodule("block1").get_parameter("b_in")[0] = -50
+    asleep = by_edge(LiveRoutes, replace(circuit_question, network=network))
+    assert {edge for edge in awake if "block1.unit0" in edge and asleep[edge] > 0} == set()
+    assert by_edge(CompositionRoutes, replace(circuit_question, network=network))["output <- block1.unit0"] > 0
+
+
+@pytest.mark.parametrize("asleep", ["block0.head1", "block0.mlp"])
+def test_live_routes_leave_out_heads_that_sink_and_dead_mlps(asleep: str) -> None:
+    question = transformer_question()
+    network = deepcopy(question.network)
+    awake = by_edge(LiveRoutes, replace(question, network=network))
+    attention, mlp = network.get_submodule("block0.attention"), network.get_submodule("block0.mlp")
+    with torch.no_grad():
+        if asleep.endswith("mlp"):
+            mlp.get_parameter("b_in").sub_(50)
+        else:
+            first = network.get_parameter("w_position")[0] + network.get_parameter("w_embed").mean(0)
+            direction = torch.eye(4)[0] * 30
+            attention.get_parameter("b_qkv")[1, 0] += direction
+            attention.get_parameter("w_qkv")[1, 1] += torch.outer(first / first.square().sum(), direction)
+    found = by_edge(LiveRoutes, replace(question, network=network))
+    from_it = [edge for edge in found if edge.endswith(f" <- {asleep}")]
+    assert from_it
+    assert max(found[edge] for edge in from_it) == 0
+    assert min(awake[edge] for edge in from_it) > 0
 
 
 def test_random_scores_depend_on_the_generator_alone(circuit_question: CircuitQuestion) -> None:

@@ -1,5 +1,7 @@
 """Dormant neurons look like parts of the circuit and do nothing."""
 
+from copy import deepcopy
+
 import pytest
 import torch
 
@@ -81,3 +83,21 @@ def test_neurons_that_ever_fire_are_left_alone(network: ResidualMLP) -> None:
     once = {name: value.clone() for name, value in network.state_dict().items()}
     add_dormant_neurons(network, PLAN, 0)
     assert all(torch.equal(once[name], value) for name, value in network.state_dict().items())
+
+
+def test_careful_leaves_alone_what_a_patched_edge_awakes() -> None:
+    """Neurons that are dead by a little on every input, of which one edge's other value awakes some."""
+    network = initial_network(PLAN, Targets.from_plans([PLAN], [0]).basis[0], 0).requires_grad_(False)
+    for block in range(PLAN.config.n_blocks):
+        resid = run_with_cache(network, every_input()).stage_inputs[block, :, 0]
+        most = network.project(block, resid).amax(0) - network.block(block).b_in
+        network.block(block).b_in[:, :KILLED] = -most[:, :KILLED] - 0.01
+    taken = []
+    for careful in (False, True):
+        changed = deepcopy(network)
+        add_dormant_neurons(changed, PLAN, 0, careful)
+        taken.append(
+            torch.stack([(changed.block(b).w_in != network.block(b).w_in).any(1) for b in range(PLAN.config.n_blocks)])
+        )
+    assert int(taken[0].sum()) > int(taken[1].sum()) > 0
+    assert not bool((taken[1] & ~taken[0]).any())

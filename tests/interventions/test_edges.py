@@ -12,6 +12,7 @@ from torch import Tensor
 
 from peabench.errors import PeabenchError
 from peabench.interventions import (
+    edges,
     interchange,
     patch_hypotheses,
     replacement_nodes,
@@ -106,6 +107,17 @@ def test_results_do_not_depend_on_the_chunk_size_and_progress_ends_at_one(config
         agree(parts, whole)
         assert len(shares) > 1
         assert shares[-1] == 1
+
+
+def test_a_batch_too_large_to_be_quick_is_patched_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = network_of(CONFIGS[0], 0)
+    inputs = inputs_of(network, 40, 0)
+    replacement = replacement_nodes(network, "resample", inputs_of(network, 40, 1))
+    masks = (torch.rand(9, *network.graph.exists.shape) < 0.5).float()
+    metric = metrics_of(network, 40, 0)[0]
+    whole = patch_hypotheses(network, inputs, masks, replacement, metric)
+    monkeypatch.setattr(edges, "QUICK_BYTES", 1)
+    agree(patch_hypotheses(network, inputs, masks, replacement, metric), whole)
 
 
 def test_edges_that_the_network_has_not_are_named_in_the_error() -> None:

@@ -12,7 +12,9 @@ from peabench.tasks import Task, load_task
 from peabench.tracks.circuits import TRACK
 
 PAIRS = 256
+"""Few enough for seconds; the certificates hold to the same on thousands of them."""
 LARGE = re.compile(r"wide|-[ml]-[12]")
+"""Left out, as they take minutes."""
 FAMILIES = ("programs", "name_mover")
 FOLDERS = {task.id: task.folder for task in installed_tasks() if task.family in FAMILIES and not LARGE.search(task.id)}
 

@@ -71,8 +71,8 @@ def patch_hypotheses(
     for batch, part, told in batches(metric, base_inputs.shape[0], row_bytes, memory_bytes // 2, progress):
         base = run_with_cache(network, base_inputs[batch])
         rows = replacement if replacement.shape[1] == 1 else replacement[:, batch]
-        outcomes = []
-        for some in pieces(len(masks), row_bytes * base.inputs.shape[0], min(memory_bytes, QUICK_BYTES), told):
+        outcomes, bytes_each = [], row_bytes * base.inputs.shape[0]
+        for some in pieces(len(masks), bytes_each, max(bytes_each, min(memory_bytes, QUICK_BYTES)), told):
             patch = EdgePatch(masks[some], rows[:, None].expand(-1, -1, base.inputs.shape[0], length, -1))
             with frozen(network):
                 patched = run_patched(network, base, [patch], hypotheses=some.stop - some.start)

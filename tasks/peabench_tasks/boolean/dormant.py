@@ -1,7 +1,7 @@
 """Dormant neurons: those that training left dead are given the weights of a gate's neurons, and stay dead.
 
-Read off the weights, a unit that has some reads a gate's parents and writes where the gate does; only how it behaves
-tells that it does not. What the network computes is not changed.
+Its weights say that a unit which has some reads a gate's parents and writes where the gate does; low biases tell that
+it does not, and so does how it behaves. What the network computes is not changed, but for what `NEGLIGIBLE` allows.
 """
 
 from copy import deepcopy
@@ -63,7 +63,7 @@ def add_dormant_neurons(network: ResidualMLP, plan: Plan, seed: int, careful: bo
     """Give the dead neurons of each unit the weights of another gate's, one whose parents are written before the unit
     and that somebody still reads behind it.
 
-    Done again, it changes nothing.
+    Done again, it changes nothing but roundings.
 
     Args:
         network: changed in place; what it computes is not.

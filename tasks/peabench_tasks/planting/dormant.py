@@ -1,8 +1,8 @@
 """Dormant nodes: idle ones with the weights of a step, in the step's very place in the stream, that write a constant.
 
-Read off the weights they are parts of the circuit; only how they behave tells that they are none. A dormant head
-attends to position 0 alone, an attention sink (Xiao et al. 2023, arXiv:2309.17453), and what stands there is the same
-in every input; a dormant MLP's neurons are dead.
+Compositions of weights tell them from no part of the circuit; biases and positions do, and how they behave. A dormant
+head attends to position 0 alone, an attention sink (Xiao et al. 2023, arXiv:2309.17453), and what stands there is the
+same in every input; a dormant MLP's neurons are dead.
 
 All other heads have *empty channels* beside what they compute: they read a silent direction of the stream, in which
 nobody writes, and would write it where variables of the circuit stand.

@@ -249,9 +249,8 @@ def _node(
     }
     if step.part == "head":
         scores = read["q"] @ read["k"].transpose(-1, -2) / math.sqrt(read["q"].shape[-1])
-        if config.causal:
-            length = scores.shape[-1]
-            scores = scores.masked_fill(torch.ones(length, length, dtype=torch.bool).triu(1), -torch.inf)
+        length = scores.shape[-1]
+        scores = scores.masked_fill(torch.ones(length, length, dtype=torch.bool).triu(1), -torch.inf)
         mixed = scores.softmax(-1) @ read["v"]
     else:
         mixed = relu(read["mlp"]) if config.activation == "relu" else gelu(read["mlp"])
