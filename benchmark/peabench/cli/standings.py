@@ -23,6 +23,8 @@ COLUMNS = [
     ("Passes", "right"),
     ("Time", "right"),
 ]
+NARROWEST, ROOM = 5, 56
+"""Characters of the narrowest column of scores, and of all that stand beside the scorers' names."""
 
 
 def print_standings(
@@ -57,17 +59,33 @@ def print_standings(
 def print_groups(rows: Sequence[Standing], kind: str) -> None:
     """Print the score of every scorer on every family, variant, size or provenance of tasks, a table per track.
 
-    Of kind `scale` it is the score by size of each variant that has several.
+    Of kind `scale` it is the score by size of each variant that has several. What does not fit beside one another in a
+    terminal of 80 columns stands in further tables.
     """
     boards: list[Table | str] = []
     for track, group in groupby(rows, key=lambda row: row.track):
         found = list(group)
         lines = [line for label, row in zip(labels(found), found, strict=True) for line in _groups(label, row, kind)]
         names = dict(sorted({name: None for _, scores in lines for name in scores}.items(), key=in_order))
-        columns = [("Scorer", "fold"), *((name or "unknown", "right") for name in names)]
-        cells = [(label, *(_score(scores.get(name)) for name in names)) for label, scores in lines]
-        boards += ["", table(f"{track}: score by {kind}", columns, cells)]
+        for some in _side_by_side(list(names)):
+            columns = [("Scorer", "fold"), *((name or "unknown", "right") for name in some)]
+            cells = [(label, *(_score(scores.get(name)) for name in some)) for label, scores in lines]
+            boards += ["", table(f"{track}: score by {kind}", columns, cells)]
     display(*boards[1:])
+
+
+def _side_by_side(names: Sequence[str]) -> list[list[str]]:
+    """Columns of successive tables, each as many as fit."""
+    tables: list[list[str]] = []
+    left = 0
+    for name in names:
+        width = max(len(name), NARROWEST) + 2
+        if width > left:
+            tables.append([])
+            left = ROOM
+        tables[-1].append(name)
+        left -= width
+    return tables
 
 
 def _groups(label: str, row: Standing, kind: str) -> list[tuple[str, dict[str, float]]]:
