@@ -1,7 +1,6 @@
 """`python -m peabench_tasks.boolean.recertify [GLOB]`: measure shipped tasks again, write their certificates and cards.
 
-For when the checks have changed, or what dead neurons are given, and training has not; a task that does not pass
-loses its certificate.
+For when the checks have changed and the weights have not; a task that does not pass loses its certificate.
 """
 
 import sys
@@ -11,11 +10,10 @@ from pathlib import Path
 import torch
 from joblib import Parallel, delayed
 
-from peabench.networks import ResidualMLP
+from peabench.certification import certify
 from peabench.tasks import CERTIFICATE_FILE, load_task
-from peabench_tasks.boolean.dormant import certify_with_dormant
 from peabench_tasks.boolean.family import BOOLEAN
-from peabench_tasks.boolean.specifications import specifications
+from peabench_tasks.card import write_certificate
 
 
 def recertify(folder: Path) -> str | None:
@@ -23,13 +21,12 @@ def recertify(folder: Path) -> str | None:
     torch.set_num_threads(1)
     (folder / CERTIFICATE_FILE).unlink(missing_ok=True)
     task = load_task(folder)
-    network = task.network()
-    if not isinstance(network, ResidualMLP):
-        raise TypeError(f"expected a residual MLP, got {type(network).__name__}")
-    (specification,) = (one for one in specifications() if one.name == folder.name)
-    plan, seed = specification.plan(seed=0), specification.weight_seed(seed=0)
-    checks = certify_with_dormant(folder, task.record, plan, seed, network, task.mechanism, twins={})
-    return None if all(check.passed for check in checks) else folder.name
+    task.mechanism.save(folder)
+    checks = certify(task)
+    if not all(check.passed for check in checks):
+        return folder.name
+    write_certificate(folder, checks)
+    return None
 
 
 def main() -> None:
