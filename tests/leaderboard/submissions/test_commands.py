@@ -9,6 +9,7 @@ from tests.leaderboard.submissions.conftest import Small
 from typer.testing import CliRunner
 
 from peabench.cli.app import build_app
+from peabench.suites import get_suite
 from peabench_leaderboard.submissions.archive import read_archive
 
 SCORER = """
@@ -25,6 +26,7 @@ class Mine(Scorer):
     def score(self, question):
         return CircuitAnswer(torch.rand(len(question.edges), generator=question.generator))
 """
+FILE = f"mine.smoke-{get_suite('smoke').version}.peabench.zip"
 AUTHORS = ("--authors", "A. Nyone", "--authors", "S. O. Else", "--url", "https://example.org/mine")
 
 
@@ -42,7 +44,7 @@ def scorer(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def submitted(scorer: Path) -> tuple[Path, str]:
     """The file that `submit` wrote, and what it said."""
-    file, out = scorer.with_name("mine.smoke-1.peabench.zip"), scorer.with_name("out")
+    file, out = scorer.with_name(FILE), scorer.with_name("out")
     common = ("submit", scorer, "--suite", "smoke", "--jobs", 0, "--out", out, "--file", file)
     done = call(*common, *AUTHORS)
     assert done.exit_code == 0, done.output
@@ -90,7 +92,7 @@ def test_a_pull_request_holds_the_file(submitted: tuple[Path, str], hub: Any, mo
     done = call("submit", submitted[0], "--to", "hf://datasets/peas/results")
     assert done.exit_code == 0, done.output
     assert done.stdout.splitlines()[-1].startswith("http")
-    place = "submissions/circuits/mine.smoke-1.peabench.zip"
+    place = f"submissions/circuits/{FILE}"
     assert any(files.get(place) == submitted[0].read_bytes() for files in dataset.trees.values())
     assert place not in dataset.files  # it is proposed, not merged
 
@@ -175,6 +177,6 @@ def test_a_place_that_is_no_board_is_refused_before_anything_is_run(scorer: Path
 
 @pytest.mark.parametrize("option", ["--name", "--authors", "--url", "--track", "--file"])
 def test_what_a_submission_says_itself_is_not_said_again(tmp_path: Path, option: str) -> None:
-    done = call("submit", tmp_path / "mine.smoke-1.peabench.zip", option, "other")
+    done = call("submit", tmp_path / FILE, option, "other")
     assert done.exit_code == 2
     assert f"so {option} changes nothing; leave it out" in done.output
