@@ -84,6 +84,15 @@ def test_scores_can_be_split(invoke: Invoke, board: Path, kind: str) -> None:
         assert "eap on boolean/rare" in shown
 
 
+def test_splits_of_many_columns_fit_a_terminal(invoke: Invoke, board: Path) -> None:
+    for number in range(20):
+        save(cell("eap", f"boolean/variant_{number}-s-0", number / 20), board)
+    lines = printed(invoke("leaderboard", "--results", str(board), "--variants")).splitlines()
+    assert max(map(len, lines)) <= 80
+    shown = {word for line in lines for word in line.split()}
+    assert {f"variant_{number}" for number in range(20)} | {f"{number / 20:.2f}" for number in range(20)} <= shown
+
+
 def test_json_has_the_missing_cells_and_every_split(invoke: Invoke, board: Path) -> None:
     rows = {row["scorer"]: row for row in json.loads(invoke("leaderboard", "--results", str(board), "--json").stdout)}
     assert rows["exact-patching"]["missing"][0] == {"task": "boolean/tree-s-0", "status": "failed", "reason": "broken"}

@@ -25,17 +25,15 @@ def profiles(board: Board, row: Row) -> list[Profile]:
 
 
 def scale_tasks(places: Sequence[TaskPlace]) -> list[TaskPlace]:
-    """The tasks that a curve over sizes compares: of each family, the variants that come in the most sizes.
+    """The tasks that a curve over sizes compares: the variants that come in the most sizes of all on the board.
 
     Sizes of which only some variants come would otherwise be compared with sizes of which all do.
     """
     sizes: dict[tuple[str, str], set[str]] = {}
     for place in places:
         sizes.setdefault((place.family, place.variant), set()).add(place.size)
-    most: dict[str, int] = {}
-    for (family, _), found in sizes.items():
-        most[family] = max(most.get(family, 0), len(found))
-    return [place for place in places if len(sizes[place.family, place.variant]) == most[place.family]]
+    most = max(map(len, sizes.values()), default=0)
+    return [place for place in places if len(sizes[place.family, place.variant]) == most]
 
 
 def scale_variants(places: Iterable[TaskPlace]) -> list[str]:
