@@ -34,6 +34,21 @@ def test_the_front_holds_whom_nobody_beats(dots: list[Dot]) -> None:
         assert beaten != twin
 
 
+def test_no_two_names_overlap() -> None:
+    """Many methods that cost and earn nearly the same, beside others at some distance."""
+    dots = [
+        Dot(f"method-{i}", "", cost, score, None, "method")
+        for i, (cost, score) in enumerate([(1e4 * (1 + i / 10), 0.9 - 0.01 * i) for i in range(9)] + [(2e4, 0.86)] * 4)
+    ]
+    tree = ElementTree.fromstring(cost_plot("x", dots, ""))
+    names = [t for t in tree.iter() if t.tag.endswith("text") and t.get("class") == "label"]
+    boxes = [(float(t.attrib["x"]), float(t.attrib["y"]), 6.5 * len(t.text or "")) for t in names]
+    assert len(boxes) == len(dots)
+    for i, (x, y, width) in enumerate(boxes):
+        for other_x, other_y, other_width in boxes[:i]:
+            assert abs(y - other_y) > 10 or x + width < other_x or other_x + other_width < x
+
+
 def is_well_formed(picture: str) -> bool:
     tree = ElementTree.fromstring(picture)
     return all(element.tag != "script" for element in tree.iter())

@@ -225,6 +225,12 @@ def test_text_formulas_edges_and_inputs() -> None:
     assert CausalModel.model_validate_json(MODEL.model_dump_json(), strict=True) == MODEL
 
 
+def test_a_long_formula_is_one_line_for_each_variable() -> None:
+    whole = "y = maj(a ∧ b, b ⊕ ¬c, (if (a ∧ b) then ((n + 1) mod 3) else n) > 0)"
+    assert MODEL.formula_lines() == MODEL.formula_lines(len(whole)) == [whole]
+    assert MODEL.formula_lines(len(whole) - 1) == MODEL.to_text().splitlines()[4:]
+
+
 def test_a_formula_that_explodes_when_expanded_is_refused() -> None:
     chain = [boolean("v0", 0)]
     for i in range(1, 40):
@@ -237,6 +243,7 @@ def test_a_formula_that_explodes_when_expanded_is_refused() -> None:
     model = CausalModel(variables=tuple(chain), output="v39")
     with pytest.raises(MechanismError, match="at most 100000 characters"):
         model.expanded_text("v39")
+    assert len(model.formula_lines()) == 39
     assert bool(model.run(model.read_inputs(torch.tensor([[1]])))["v39"])
 
 

@@ -98,7 +98,7 @@ def _print_card(task: TaskSummary, mechanism: "Mechanism", certificate: "tuple[C
     display(
         Text(task.id, style="bold"),
         Text("\n".join(lines)),
-        Text(f"\n{model.output} = {model.expanded_text(model.output)}\n"),
+        Text("\n".join(["", *model.formula_lines(), ""])),
         causal_tree(model, places),
         "",
         circuit_tree(mechanism.circuit) if mechanism.circuit else "No circuit is claimed.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from math import prod
@@ -233,6 +234,19 @@ class CausalModel(Record):
             if variable.name == name:
                 break
         return written[name].text
+
+    def formula_lines(self, longest: int = 300) -> list[str]:
+        """The output's whole formula on one line; if that has more characters, one line for each variable on its way."""
+        with suppress(MechanismError):  # it has too many characters to be written at all
+            whole = f"{self.output} = {self.expanded_text(self.output)}"
+            if len(whole) <= longest:
+                return [whole]
+        wanted = self._ancestors[self.output] | {self.output}
+        return [
+            f"{variable.name} = {to_text(variable.function)}"
+            for variable in self.variables
+            if variable.function is not None and variable.name in wanted
+        ]
 
     def _lines(self) -> Iterator[str]:
         for variable in self.variables:

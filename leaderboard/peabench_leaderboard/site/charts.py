@@ -208,21 +208,16 @@ def _score_axis(low: float, left: float, right: float, y: Callable[[float], floa
 
 
 def _label_heights(places: Sequence[Point], labels: Sequence[str]) -> list[float]:
-    """Heights of labels to the right of their points, moved apart where they would overlap."""
+    """Heights of labels to the right of their points: each as near to its point's as those set before it allow."""
     heights = [place[1] for place in places]
-    for _ in range(3):
-        clusters: list[list[int]] = []
-        for i in sorted(range(len(places)), key=lambda i: heights[i]):
-            for cluster in clusters:
-                if any(_overlap(places, labels, heights, i, other) for other in cluster):
-                    cluster.append(i)
-                    break
-            else:
-                clusters.append([i])
-        for cluster in clusters:
-            moved = spread([places[i][1] for i in cluster], [LABEL_GAP] * len(cluster), lowest=LABEL_GAP / 2)
-            for i, height in zip(cluster, moved, strict=True):
-                heights[i] = height
+    steps = [sign * step for step in range(len(places) * int(LABEL_GAP)) for sign in (1, -1)]
+    done: list[int] = []
+    for i in sorted(range(len(places)), key=lambda i: heights[i]):
+        for step in steps:
+            heights[i] = max(places[i][1] + step, LABEL_GAP / 2)
+            if not any(_overlap(places, labels, heights, i, other) for other in done):
+                break
+        done.append(i)
     return heights
 
 
