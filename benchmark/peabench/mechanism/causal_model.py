@@ -236,7 +236,7 @@ class CausalModel(Record):
         return written[name].text
 
     def formula_lines(self, longest: int = 300) -> list[str]:
-        """The output's whole formula on one line; if that has more characters, one line for each variable on its way."""
+        """The output's whole formula on one line; if that is longer, one line for each variable on its way."""
         with suppress(MechanismError):  # it has too many characters to be written at all
             whole = f"{self.output} = {self.expanded_text(self.output)}"
             if len(whole) <= longest:

@@ -9,15 +9,14 @@ from pathlib import Path
 
 import torch
 
-from peabench.certification import certify
 from peabench.errors import PeabenchError
-from peabench.networks import Transformer
-from peabench.tasks import CERTIFICATE_FILE, TaskRecord, Twin, load_task, save_task
-from peabench_tasks.card import write_certificate
+from peabench.networks import Network, Transformer
+from peabench.tasks import CERTIFICATE_FILE, TaskRecord, Twin
 from peabench_tasks.planting.assembly import CONFIDENCE as TRAINING_CONFIDENCE
 from peabench_tasks.planting.lessons import NotLearnt
 from peabench_tasks.planting.mechanism import build_mechanism
 from peabench_tasks.planting.planter import Planter
+from peabench_tasks.planting.side_channels import certify_with_side_channels
 from peabench_tasks.planting.training import begin, mend, plant, sampled_errors, train_freely
 from peabench_tasks.production import certified_already, make_all
 from peabench_tasks.programs.specifications import Specification, specifications
@@ -136,10 +135,11 @@ def finish_task(
     for attempt in range(MENDING_ROUNDS):
         if int(sampled_errors(alone)) == 0 or attempt % 3 == 2:
             network = tempered(alone.layout.restored(alone.stack.network(0), 0), confidence)
-            save_task(folder, record, network, mechanism, {"twin-free.safetensors": free})
-            checks = certify(load_task(folder))
+            twins: dict[str, Network] = {"twin-free.safetensors": free}
+            checks = certify_with_side_channels(
+                folder, record, network, mechanism, twins, specification.weight_seed(seed)
+            )
             if all(check.passed for check in checks):
-                write_certificate(folder, checks)
                 return None
             failed = "; ".join(f"{c.name}: {c.errors} of {c.cases}" for c in checks if not c.passed)
             log.warning("%s after %d rounds of mending: %s", specification.name, attempt, failed)

@@ -1,0 +1,53 @@
+"""Directions of the stream that no part of a circuit reads, and what of a network's content varies."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from peabench.mechanism import Mechanism
+from peabench.networks import Network
+from peabench.networks.end_matrices import end_matrices
+
+VARYING = 1e-3
+"""Share of the greatest variance below which a direction counts as constant."""
+
+
+def circuit_nodes(network: Network, mechanism: Mechanism) -> frozenset[int]:
+    """Nodes, as the network's graph numbers them, that write or read along an edge of the mechanism's circuit.
+
+    The output, which feeds no node, is the number after the last.
+
+    Raises:
+        ValueError: the mechanism claims no circuit.
+    """
+    graph, circuit = network.graph, mechanism.circuit
+    if circuit is None:
+        raise ValueError("expected a mechanism with a circuit, got one without")
+    edges = [graph.edge_index(edge.edge) for edge in circuit.edges]
+    return frozenset(node for reader, writer in edges for node in (writer, int(graph.fed_by[reader])))
+
+
+@torch.no_grad()
+def unread_directions(network: Network, mechanism: Mechanism, count: int) -> Float[Tensor, "d_model count"]:
+    """Orthonormal directions that the circuit's nodes and the output read least, each reader's weights at norm 1."""
+    nodes = circuit_nodes(network, mechanism)
+    _, reads = end_matrices(network)
+    theirs = [
+        weight / weight.norm().clamp(min=1e-30)
+        for weight, node in zip(reads, network.graph.fed_by.tolist(), strict=True)
+        if node in nodes
+    ]
+    _, vectors = torch.linalg.eigh(torch.stack([weight @ weight.T for weight in theirs]).sum(0))
+    found: Tensor = vectors[:, :count]
+    return found
+
+
+def readings_of_all_that_varies(
+    stream: Float[Tensor, "row d_model"], count: int, generator: torch.Generator
+) -> Float[Tensor, "d_model count"]:
+    """Random readings to which every direction in which the stream varies contributes alike; each has norm 1."""
+    centred = stream - stream.mean(0)
+    sizes, vectors = torch.linalg.eigh(centred.T @ centred)
+    varying = sizes > VARYING * sizes[-1]
+    mixed = torch.randn(int(varying.sum()), count, generator=generator)
+    return torch.nn.functional.normalize(vectors[:, varying] * sizes[varying].rsqrt() @ mixed, dim=0)
