@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from peabench.mechanism import Mechanism
-from peabench.networks import Network
+from peabench.networks import Network, Transformer
 from peabench.networks.end_matrices import end_matrices
 
 VARYING = 1e-3
@@ -31,7 +31,7 @@ def circuit_nodes(network: Network, mechanism: Mechanism) -> frozenset[int]:
 def unread_directions(network: Network, mechanism: Mechanism, count: int) -> Float[Tensor, "d_model count"]:
     """Orthonormal directions that the circuit's nodes and the output read least, each reader's weights at norm 1."""
     nodes = circuit_nodes(network, mechanism)
-    _, reads = end_matrices(network)
+    reads = _reads(network)
     theirs = [
         weight / weight.norm().clamp(min=1e-30)
         for weight, node in zip(reads, network.graph.fed_by.tolist(), strict=True)
@@ -40,6 +40,22 @@ def unread_directions(network: Network, mechanism: Mechanism, count: int) -> Flo
     _, vectors = torch.linalg.eigh(torch.stack([weight @ weight.T for weight in theirs]).sum(0))
     found: Tensor = vectors[:, :count]
     return found
+
+
+def _reads(network: Network) -> list[Float[Tensor, "d_model any"]]:
+    """What each reader reads; of queries and keys also what meets the other's bias."""
+    _, reads = end_matrices(network)
+    if not isinstance(network, Transformer):
+        return reads
+    for stage in (stage for stage in network.graph.stages if stage.kind == "attention"):
+        attention = network.block(stage.block).attention
+        for head, ((query, key, _), (query_bias, key_bias, _)) in enumerate(
+            zip(attention.w_qkv, attention.b_qkv, strict=True)
+        ):
+            for port, met in enumerate((query @ key_bias, key @ query_bias)):
+                reader = stage.readers.start + 3 * head + port
+                reads[reader] = torch.cat([reads[reader], met[:, None]], 1)
+    return reads
 
 
 def readings_of_all_that_varies(
