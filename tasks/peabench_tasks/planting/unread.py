@@ -1,9 +1,10 @@
 """Directions of the stream that no part of a circuit reads, and what of a network's content varies."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
+from peabench.interventions import run_with_cache
 from peabench.mechanism import Mechanism
 from peabench.networks import Network, Transformer
 from peabench.networks.end_matrices import end_matrices
@@ -28,34 +29,53 @@ def circuit_nodes(network: Network, mechanism: Mechanism) -> frozenset[int]:
 
 
 @torch.no_grad()
-def unread_directions(network: Network, mechanism: Mechanism, count: int) -> Float[Tensor, "d_model count"]:
-    """Orthonormal directions that the circuit's nodes and the output read least, each reader's weights at norm 1."""
-    nodes = circuit_nodes(network, mechanism)
-    reads = _reads(network)
+def unread_space(
+    network: Network, mechanism: Mechanism, inputs: Int[Tensor, "row position"], most_read: float
+) -> Float[Tensor, "d_model unread"]:
+    """Orthonormal directions that the circuit's nodes and the output read next to nothing of.
+
+    Nor is a direction among them in which nothing varies and from which any node reads: what lies dormant, and empty
+    channels, rely on its staying so.
+
+    Args:
+        network: whose weights say what is read.
+        mechanism: whose circuit's readers are spared.
+        inputs: on which it is seen what varies.
+        most_read: square of how much of a direction all readers take together, each one's weights at norm 1, below
+            which it is unread.
+    """
+    nodes, still = circuit_nodes(network, mechanism), still_directions(network, inputs)
     theirs = [
-        weight / weight.norm().clamp(min=1e-30)
-        for weight, node in zip(reads, network.graph.fed_by.tolist(), strict=True)
-        if node in nodes
+        weight if node in nodes else still @ (still.T @ weight)
+        for weight, node in zip(normalised_reads(network), network.graph.fed_by.tolist(), strict=True)
     ]
-    _, vectors = torch.linalg.eigh(torch.stack([weight @ weight.T for weight in theirs]).sum(0))
-    found: Tensor = vectors[:, :count]
+    sizes, vectors = torch.linalg.eigh(torch.stack([weight @ weight.T for weight in theirs]).sum(0))
+    found: Tensor = vectors[:, sizes < most_read]
     return found
 
 
-def _reads(network: Network) -> list[Float[Tensor, "d_model any"]]:
-    """What each reader reads; of queries and keys also what meets the other's bias."""
+def still_directions(network: Network, inputs: Int[Tensor, "row position"]) -> Float[Tensor, "d_model still"]:
+    """Orthonormal directions in which what nodes write is the same for all inputs."""
+    nodes = run_with_cache(network, inputs).nodes
+    centred = (nodes - nodes.mean(1, keepdim=True)).flatten(0, -2)
+    sizes, vectors = torch.linalg.eigh(centred.T @ centred)
+    found: Tensor = vectors[:, sizes < VARYING * sizes[-1]]
+    return found
+
+
+def normalised_reads(network: Network) -> list[Float[Tensor, "d_model any"]]:
+    """What each reader reads, at norm 1; of queries and keys also what meets the other's bias."""
     _, reads = end_matrices(network)
-    if not isinstance(network, Transformer):
-        return reads
-    for stage in (stage for stage in network.graph.stages if stage.kind == "attention"):
-        attention = network.block(stage.block).attention
-        for head, ((query, key, _), (query_bias, key_bias, _)) in enumerate(
-            zip(attention.w_qkv, attention.b_qkv, strict=True)
-        ):
-            for port, met in enumerate((query @ key_bias, key @ query_bias)):
-                reader = stage.readers.start + 3 * head + port
-                reads[reader] = torch.cat([reads[reader], met[:, None]], 1)
-    return reads
+    if isinstance(network, Transformer):
+        for stage in (stage for stage in network.graph.stages if stage.kind == "attention"):
+            attention = network.block(stage.block).attention
+            for head, ((query, key, _), (query_bias, key_bias, _)) in enumerate(
+                zip(attention.w_qkv, attention.b_qkv, strict=True)
+            ):
+                for port, met in enumerate((query @ key_bias, key @ query_bias)):
+                    reader = stage.readers.start + 3 * head + port
+                    reads[reader] = torch.cat([reads[reader], met[:, None]], 1)
+    return [weight / weight.norm().clamp(min=1e-30) for weight in reads]
 
 
 def readings_of_all_that_varies(
