@@ -8,7 +8,6 @@ OUT that has them, and a certificate that passed, is kept; one for which no draw
 import argparse
 import logging
 import sys
-from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -17,13 +16,13 @@ from joblib import Parallel, delayed
 
 from peabench.errors import PeabenchError
 from peabench.networks import Network, Transformer
-from peabench.tasks import CERTIFICATE_FILE, Task, load_task
-from peabench_tasks.name_mover.specifications import name_mover_specifications
+from peabench.tasks import Task, load_task
 from peabench_tasks.planting.side_channels import DRAWS, certify_with_side_channels, with_side_channels
 from peabench_tasks.production import certified_already
-from peabench_tasks.programs.specifications import Specification, specifications
-from peabench_tasks.programs.training import task_record
+from peabench_tasks.programs.training import weight_seed_of
 
+FAMILIES = ("programs", "name_mover")
+FAILED = "no draw passed, left as it was"
 SAME = 1e-4
 """How far weights may be apart that are the same draw's, computed on another machine."""
 
@@ -37,66 +36,64 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=1)
     asked = parser.parse_args()
     try:
-        wanted = list(_wanted(asked.start, asked.globs))
+        folders = task_folders(asked.start, asked.globs)
+        calls = (delayed(make)(folder, asked.out / folder.relative_to(asked.start)) for folder in folders)
+        failed = 0
+        for done, line in enumerate(Parallel(n_jobs=asked.jobs, return_as="generator_unordered")(calls), 1):
+            sys.stdout.write(f"{done} of {len(folders)}: {line}\n")
+            sys.stdout.flush()
+            failed += line.endswith(FAILED)
     except PeabenchError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    calls = (delayed(make)(specification, asked.start, asked.out) for specification in wanted)
-    failed = 0
-    for done, line in enumerate(Parallel(n_jobs=asked.jobs, return_as="generator_unordered")(calls), 1):
-        sys.stdout.write(f"{done} of {len(wanted)}: {line}\n")
-        sys.stdout.flush()
-        failed += FAILED in line
     return int(failed > 0)
 
 
-FAILED = "no draw passed, left as it was"
+def task_folders(root: Path, globs: list[str]) -> list[Path]:
+    """The folders of the planted transformers whose ids fit one of the globs.
 
-
-def _wanted(start: Path, globs: list[str]) -> Iterator[Specification]:
-    found = False
-    for specification in (*specifications(), *name_mover_specifications()):
-        if any(fnmatchcase(f"{specification.family}/{specification.name}", glob) for glob in globs):
-            found = True
-            if not certified_already(task_record(specification, 0), checkpoint(start, specification)):
-                raise PeabenchError(
-                    f"Expected a certified task {specification.family}/{specification.name} of training seed 0 in "
-                    f"{checkpoint(start, specification)}, got none; train it first."
-                )
-            yield specification
+    Raises:
+        PeabenchError: there is none.
+    """
+    found = [
+        folder
+        for family in FAMILIES
+        for folder in sorted((root / family / "checkpoints").glob("*"))
+        if any(fnmatchcase(f"{family}/{folder.name}", glob) for glob in globs)
+    ]
     if not found:
-        raise PeabenchError(f"No planted transformer matches {' '.join(globs)!r}; try 'programs/reverse-s-0'.")
+        raise PeabenchError(
+            f"Expected folders such as {root}/{FAMILIES[0]}/checkpoints/reverse-s-0 that fit {' '.join(globs)!r}, "
+            "got none; name the folder that holds the families."
+        )
+    return found
 
 
-def checkpoint(root: Path, specification: Specification) -> Path:
-    """The task's folder."""
-    return root / specification.family / "checkpoints" / specification.name
+def make(start: Path, out: Path) -> str:
+    """Give one task its side channels; says what became of it.
 
-
-def make(specification: Specification, start: Path, out: Path) -> str:
-    """Give one task its side channels; says what became of it."""
+    Raises:
+        PeabenchError: it is no certified transformer with a freely trained twin.
+    """
     torch.set_num_threads(1)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    task, folder = load_task(checkpoint(start, specification)), checkpoint(out, specification)
-    seed = specification.weight_seed(0)
-    if (number := draw_of(task, folder, seed)) is not None:
-        return f"{task.record.id}: has draw {number} already"
+    task = load_task(start)
     network, free = task.network(), task.twin("free")
-    if not isinstance(network, Transformer) or free is None:
-        raise PeabenchError(f"{task.record.id}: expected a transformer with a freely trained twin; train it first.")
-    twins: dict[str, Network] = {t.file: free for t in task.record.twins if t.file}
-    certify_with_side_channels(folder, task.record, network, task.mechanism, twins, seed)
-    number = draw_of(task, folder, seed)
+    if not isinstance(network, Transformer) or free is None or not certified_already(task.record, start):
+        raise PeabenchError(f"{start}: expected a certified transformer with a freely trained twin; train it first.")
+    if (number := draw_of(task, network, out)) is not None:
+        return f"{task.record.id}: has draw {number} already"
+    twins: dict[str, Network] = {twin.file: free for twin in task.record.twins if twin.file}
+    certify_with_side_channels(out, task.record, network, task.mechanism, twins, weight_seed_of(task.record))
+    number = draw_of(task, network, out)
     return f"{task.record.id}: {FAILED if number is None else f'certified with draw {number} {tuple(DRAWS[number])}'}"
 
 
-def draw_of(task: Task, folder: Path, seed: int) -> int | None:
+def draw_of(task: Task, network: Transformer, folder: Path) -> int | None:
     """Which draw of side channels for a task the certified one in a folder has, as its weights say."""
-    if not (folder / CERTIFICATE_FILE).exists() or not certified_already(task.record, folder):
+    if not certified_already(task.record, folder):
         return None
-    network, there = task.network(), load_task(folder).network().state_dict()
-    if not isinstance(network, Transformer):
-        return None
+    there, seed = load_task(folder).network().state_dict(), weight_seed_of(task.record)
     for number in range(len(DRAWS)):
         mine = with_side_channels(network, task.mechanism, task.record.domain, seed, number).state_dict()
         if all(torch.allclose(mine[name], there[name], atol=SAME) for name in mine):

@@ -33,6 +33,9 @@ SHARPER = 2.0
 CONFIDENCE, SATURATED = 3.0, 24.0
 """Logit of the right answer above that of the likeliest other one, and in `saturated`."""
 
+UNTRAINED = 10_000
+"""How far the seed of a task's untrained twin lies above that of its weights."""
+
 log = logging.getLogger(__name__)
 
 
@@ -171,6 +174,20 @@ def task_record(specification: Specification, seed: int) -> TaskRecord:
         description=variant.description,
         twins=(
             Twin(name="free", provenance="free", file="twin-free.safetensors"),
-            Twin(name="random", provenance="random_init", seed=10_000 + specification.weight_seed(seed)),
+            Twin(name="random", provenance="random_init", seed=UNTRAINED + specification.weight_seed(seed)),
         ),
+    )
+
+
+def weight_seed_of(record: TaskRecord) -> int:
+    """The seed that a task's weights were made from, as its record says.
+
+    Raises:
+        PeabenchError: it has no untrained twin.
+    """
+    for twin in record.twins:
+        if twin.provenance == "random_init" and twin.seed is not None:
+            return twin.seed - UNTRAINED
+    raise PeabenchError(
+        f"{record.id}: expected a twin of provenance random_init with a seed, got none; train it again."
     )
