@@ -8,7 +8,7 @@ from peabench.tasks import Task, load_task, save_certificate
 from peabench.tracks.trivial_edges import trivial_edges
 
 LONGEST_FORMULA = 2000
-"""Characters of the longest formula that is written out whole beside its steps."""
+"""Characters of the longest formula that is written out whole beside its steps; a longer one is of its parents."""
 
 
 def write_certificate(folder: Path, checks: Sequence[Check]) -> None:
@@ -21,13 +21,12 @@ def card(task: Task, checks: Sequence[Check]) -> str:
     """Markdown that says what the task is, what is true of it, and how that was measured."""
     record, mechanism = task.record, task.mechanism
     model = mechanism.causal_model
-    expanded = model.expanded_text(model.output)
     lines = [
         f"# {record.id}",
         "",
         record.description + (f" Hard because {record.difficulty}." if record.difficulty else ""),
         "",
-        f"Output: `{expanded if len(expanded) <= LONGEST_FORMULA else model.output}`",
+        f"Output: `{model.formula(LONGEST_FORMULA)}`",
         "",
         "```",
         model.to_text(),

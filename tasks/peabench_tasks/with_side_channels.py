@@ -1,4 +1,4 @@
-"""`python -m peabench_tasks.with_side_channels FROM OUT [ID ...] [--jobs N]`: side channels for tasks certified without.
+"""`python -m peabench_tasks.with_side_channels FROM OUT [ID ...] [--jobs N]`: side channels for tasks made without.
 
 FROM and OUT are folders with the checkpoints of a family each, `FAMILY/checkpoints`, as `tasks/peabench_tasks` is one.
 Each task of FROM is given the side channels that training would give it, certified anew and written to OUT. A task of

@@ -1,5 +1,6 @@
 """Charts."""
 
+from itertools import pairwise
 from xml.etree import ElementTree
 
 from hypothesis import given
@@ -45,6 +46,41 @@ def test_no_two_names_overlap() -> None:
     for i, (x, y, width) in enumerate(boxes):
         for other_x, other_y, other_width in boxes[:i]:
             assert abs(y - other_y) > 10 or x + width < other_x or other_x + other_width < x
+
+
+@st.composite
+def crowds(draw: st.DrawFn) -> list[Dot]:
+    """Methods of long names that are all dear, and good or bad."""
+    scores = draw(st.lists(st.sampled_from([0.98, 0.99, 1.0, 0.0, 0.01, 0.5]), min_size=1, max_size=20))
+    return [Dot(f"some-method-or-other-{i}", "", 9e5, score, None, "method") for i, score in enumerate(scores)]
+
+
+@given(crowds())
+def test_names_stay_inside_the_picture_apart_and_are_led_to_where_they_moved(dots: list[Dot]) -> None:
+    tree = ElementTree.fromstring(cost_plot("x", dots, ""))
+    names = []
+    for link in (item for item in tree.iter() if item.tag.endswith("g") and "dot" in item.get("class", "")):
+        (point,) = (item for item in link.iter() if item.tag.endswith("circle"))
+        (name,) = (item for item in link.iter() if item.get("class") == "label")
+        x, y = float(name.attrib["x"]), float(name.attrib["y"]) - 4
+        assert x >= 0
+        assert x + 6.5 * len(name.text or "") <= 600
+        assert 7 <= y <= 380 - 52
+        leaders = [item for item in link.iter() if item.get("class") == "leader"]
+        assert bool(leaders) == (abs(y - float(point.attrib["cy"])) > 6 or x < float(point.attrib["cx"]) + 6)
+        names.append(y)
+    heights = sorted(names)
+    assert all(after - before > 14 for before, after in pairwise(heights))
+
+
+def test_names_of_many_curves_stay_inside_the_picture() -> None:
+    series = [Series(f"method-{i}", "", {"s": 0.0, "m": 0.0}, "method") for i in range(40)]
+    tree = ElementTree.fromstring(size_plot("x", series, ["s", "m"], ""))
+    heights = sorted(float(item.attrib["y"]) - 4 for item in tree.iter() if item.get("class") == "label")
+    assert len(heights) == 40
+    assert heights[0] >= 0
+    assert heights[-1] <= 380
+    assert min(after - before for before, after in pairwise(heights)) > 9
 
 
 def is_well_formed(picture: str) -> bool:

@@ -229,6 +229,8 @@ def test_a_long_formula_is_one_line_for_each_variable() -> None:
     whole = "y = maj(a ∧ b, b ⊕ ¬c, (if (a ∧ b) then ((n + 1) mod 3) else n) > 0)"
     assert MODEL.formula_lines() == MODEL.formula_lines(len(whole)) == [whole]
     assert MODEL.formula_lines(len(whole) - 1) == MODEL.to_text().splitlines()[4:]
+    assert MODEL.formula() == MODEL.formula(len(whole)) == MODEL.expanded_text("y")
+    assert MODEL.formula(len(whole) - 1) == "maj(g, h, m > 0)"
 
 
 def test_a_formula_that_explodes_when_expanded_is_refused() -> None:
@@ -244,6 +246,7 @@ def test_a_formula_that_explodes_when_expanded_is_refused() -> None:
     with pytest.raises(MechanismError, match="at most 100000 characters"):
         model.expanded_text("v39")
     assert len(model.formula_lines()) == 39
+    assert model.formula() == "v38 ∨ ¬v38"
     assert bool(model.run(model.read_inputs(torch.tensor([[1]])))["v39"])
 
 

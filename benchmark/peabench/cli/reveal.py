@@ -38,14 +38,14 @@ def reveal(
         print_json(
             [
                 {"task": name, "description": task.record.description, "difficulty": task.record.difficulty}
-                | {"formula": task.mechanism.causal_model.expanded_text(task.mechanism.causal_model.output)}
+                | {"formula": task.mechanism.causal_model.formula()}
                 | {"verified": verify is not None, "commitment": suite.commitments[name]}
                 for name, task in tasks.items()
             ]
         )
         return
     rows = [
-        (name, task.record.description, task.mechanism.causal_model.expanded_text(task.mechanism.causal_model.output))
+        (name, task.record.description, task.mechanism.causal_model.formula())
         for name, task in tasks.items()
     ]
     display(table(f"{suite.name}: {len(rows)} tasks", [("Task", "fold"), ("What", "fold"), ("Output", "fold")], rows))

@@ -35,10 +35,10 @@ def show(
         return
     mechanism, certificate = loaded.mechanism, loaded.certificate
     if json:
-        formula = mechanism.causal_model.expanded_text(mechanism.causal_model.output)
         print_json(
             task.listing()
-            | {"description": task.description, "content_hash": content_hash(task.folder), "formula": formula}
+            | {"description": task.description, "content_hash": content_hash(task.folder)}
+            | {"formula": mechanism.causal_model.formula()}
             | {"mechanism": mechanism.model_dump(mode="json", exclude_none=True)}
             | {"certificate": [check.model_dump(mode="json") for check in certificate]}
         )

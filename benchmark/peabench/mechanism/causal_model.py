@@ -19,7 +19,7 @@ from peabench.mechanism.evaluation import evaluate
 from peabench.mechanism.expressions import Expression, variables
 from peabench.mechanism.inference import infer
 from peabench.mechanism.kinds import Boolean, Kind, check_value, describe, dtype, fits, trailing_shape
-from peabench.mechanism.printing import Text, render, to_text
+from peabench.mechanism.printing import LONGEST_TEXT, Text, render, to_text
 from peabench.mechanism.records import Name, Record
 
 CausalEdge = tuple[Name, Name]
@@ -247,6 +247,10 @@ class CausalModel(Record):
             for variable in self.variables
             if variable.function is not None and variable.name in wanted
         ]
+
+    def formula(self, longest: int = LONGEST_TEXT) -> str:
+        """The output's whole formula in terms of the inputs; if that is longer, the output's own, of its parents."""
+        return self.formula_lines(longest)[-1].removeprefix(f"{self.output} = ")
 
     def _lines(self) -> Iterator[str]:
         for variable in self.variables:

@@ -12,6 +12,10 @@ from peabench_leaderboard.site.drawing import Point, element, group, line, pictu
 from peabench_leaderboard.site.layering import spread
 
 LABEL_GAP = 15.0
+LETTER = 7.0
+"""Width that is reckoned for a letter of a label."""
+MOVED = 6.0
+"""How far a label may stand off its point without a line that leads to it."""
 LONGEST_LABEL = 22
 BAR = (150.0, 18.0)
 """Size of an interval's bar."""
@@ -111,14 +115,17 @@ def cost_plot(key: str, dots: Sequence[Dot], root: str) -> Markup:
     )
     front = pareto([dot for dot in dots if dot.role == "method"])
     content.append(element("path", d=_steps([(x(dot.cost), y(dot.score)) for dot in front]), class_="front"))
-    heights = _label_heights([(x(dot.cost), y(dot.score)) for dot in dots], [dot.label for dot in dots])
-    for dot, label_y in zip(dots, heights, strict=True):
+    labels = [shortened(dot.label, LONGEST_LABEL) for dot in dots]
+    beside = _label_places([(x(dot.cost), y(dot.score)) for dot in dots], labels, (width, height - bottom))
+    for dot, label, (label_x, label_y) in zip(dots, labels, beside, strict=True):
         place = (x(dot.cost), y(dot.score))
         marks = []
         if dot.interval:
             marks.append(line((place[0], y(dot.interval[0])), (place[0], y(dot.interval[1])), class_="range"))
         marks.append(element("circle", cx=place[0], cy=place[1], r=5, class_="point"))
-        marks.append(text((place[0] + 10, label_y + 4), shortened(dot.label, LONGEST_LABEL), class_="label"))
+        if abs(label_y - place[1]) > MOVED or label_x < place[0] + MOVED:
+            marks.append(line(place, (label_x - 2, label_y), class_="leader"))
+        marks.append(text((label_x, label_y + 4), label, class_="label"))
         told = f"{dot.label}: {figures.score(dot.score)}, {figures.count(dot.cost)} passes"
         link = element("a", titled(Markup("").join(marks), told), href=root + dot.page)
         content.append(group([link], class_=f"dot {dot.role}{' on-front' if dot in front else ''}"))
@@ -160,10 +167,11 @@ def size_plot(key: str, series: Sequence[Series], sizes: Sequence[str], root: st
     ends = sorted(
         ((y(list(one.scores.values())[-1]), i) for i, one in enumerate(series) if one.scores), key=lambda end: end[0]
     )
+    gap = min(LABEL_GAP, height / max(len(ends), 1))
     heights = dict(
         zip(
             (i for _, i in ends),
-            spread([end for end, _ in ends], [LABEL_GAP] * len(ends), lowest=LABEL_GAP / 2),
+            spread([end for end, _ in ends], [gap] * len(ends), lowest=gap / 2, highest=height - gap / 2),
             strict=True,
         )
     )
@@ -207,24 +215,25 @@ def _score_axis(low: float, left: float, right: float, y: Callable[[float], floa
     return [*lines, *names, turned]
 
 
-def _label_heights(places: Sequence[Point], labels: Sequence[str]) -> list[float]:
-    """Heights of labels to the right of their points: each as near to its point's as those set before it allow."""
-    heights = [place[1] for place in places]
-    steps = [sign * step for step in range(len(places) * int(LABEL_GAP)) for sign in (1, -1)]
+def _label_places(places: Sequence[Point], labels: Sequence[str], size: Point) -> list[Point]:
+    """Where labels begin, to the right of their points and inside the picture: each as near to its point's height as
+    those set before it allow. If there is no room left, it stands at its point's height.
+    """
+    lowest, highest = LABEL_GAP / 2, size[1] - LABEL_GAP / 2
+    lefts = [max(0.0, min(x + 10, size[0] - LETTER * len(label))) for (x, _), label in zip(places, labels, strict=True)]
+    spans = [
+        (min(left, x), left + LETTER * len(label) + 6)
+        for left, (x, _), label in zip(lefts, places, labels, strict=True)
+    ]
+    heights = [max(lowest, min(highest, y)) for _, y in places]
     done: list[int] = []
-    for i in sorted(range(len(places)), key=lambda i: heights[i]):
-        for step in steps:
-            heights[i] = max(places[i][1] + step, LABEL_GAP / 2)
-            if not any(_overlap(places, labels, heights, i, other) for other in done):
-                break
+    for i in sorted(range(len(places)), key=lambda i: places[i][1]):
+        rivals = [heights[j] for j in done if spans[j][0] < spans[i][1] and spans[i][0] < spans[j][1]]
+        tried = [heights[i], *(rival + sign * LABEL_GAP for rival in rivals for sign in (1, -1))]
+        free = [at for at in tried if lowest <= at <= highest and all(abs(at - rival) >= LABEL_GAP for rival in rivals)]
+        heights[i] = min(free, key=lambda at: abs(at - places[i][1]), default=heights[i])
         done.append(i)
-    return heights
-
-
-def _overlap(places: Sequence[Point], labels: Sequence[str], heights: Sequence[float], i: int, j: int) -> bool:
-    nearer, farther = sorted((i, j), key=lambda k: places[k][0])
-    reach = places[nearer][0] + 16 + 7 * len(labels[nearer])
-    return places[farther][0] < reach and abs(heights[i] - heights[j]) < LABEL_GAP
+    return list(zip(lefts, heights, strict=True))
 
 
 def _steps(points: Sequence[Point]) -> str:

@@ -18,6 +18,8 @@ from peabench_leaderboard.site.contents import Board, Contents, Row, TaskPlace, 
 FILTERS = ("family", "variant", "size", "provenance")
 DIGITS = 6
 """Of scores, so that means over filtered tasks agree with the standings in what is shown of them."""
+LONGEST_FORMULA = 300
+"""Characters of the specimen's formula that are written out; a longer one is in terms of its parents."""
 COSTS = ("forward_passes", "backward_passes", "wall_seconds", "peak_memory_bytes")
 
 
@@ -89,7 +91,7 @@ def _specimen(contents: Contents) -> dict[str, Any] | None:
             return {
                 "id": place.id,
                 "page": place.page,
-                "formula": mechanism.causal_model.expanded_text(mechanism.causal_model.output),
+                "formula": mechanism.causal_model.formula(LONGEST_FORMULA),
                 "picture": circuit_picture(task.network().graph, mechanism, with_absent=False),
             }
     return None

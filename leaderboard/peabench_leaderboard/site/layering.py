@@ -72,23 +72,29 @@ def layered(nodes: Sequence[Node], edges: Sequence[Edge], waypoint_room: float =
     return Layering(tuple(map(tuple, order)), _heights(order, links, waypoint_room), chains)
 
 
-def spread(wanted: Sequence[float], gaps: Sequence[float], lowest: float = -np.inf) -> list[float]:
+def spread(
+    wanted: Sequence[float], gaps: Sequence[float], lowest: float = -np.inf, highest: float = np.inf
+) -> list[float]:
     """The positions nearest to those wanted that keep their order and leave room between neighbours.
 
     Args:
         wanted: in the order that is kept.
         gaps: least distance of each from the one before it; the first is not looked at.
         lowest: no position is below it.
+        highest: nor above this one, unless there is no room between the two.
 
     >>> spread([0.0, 0.0, 5.0], [0.0, 2.0, 1.0])
     [-1.0, 1.0, 5.0]
     >>> spread([0.0, 0.0, 5.0], [0.0, 2.0, 1.0], lowest=0.0)
     [0.0, 2.0, 5.0]
+    >>> spread([0.0, 5.0, 5.0], [0.0, 2.0, 1.0], highest=5.0)
+    [0.0, 4.0, 5.0]
     """
     if not wanted:
         return []
     room = np.cumsum([0.0, *gaps[1:]])
-    placed = np.maximum(isotonic_regression(np.asarray(wanted) - room).x, lowest) + room
+    within = np.minimum(isotonic_regression(np.asarray(wanted) - room).x, highest - room[-1])
+    placed = np.maximum(within, lowest) + room
     return [float(place) for place in placed]
 
 
