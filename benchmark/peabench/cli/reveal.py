@@ -44,10 +44,7 @@ def reveal(
             ]
         )
         return
-    rows = [
-        (name, task.record.description, task.mechanism.causal_model.formula())
-        for name, task in tasks.items()
-    ]
+    rows = [(name, task.record.description, task.mechanism.causal_model.formula()) for name, task in tasks.items()]
     display(table(f"{suite.name}: {len(rows)} tasks", [("Task", "fold"), ("What", "fold"), ("Output", "fold")], rows))
     if verify is not None:
         note(f"All {len(rows)} are as committed to, and true of the weights in {verify}.")

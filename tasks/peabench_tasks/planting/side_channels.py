@@ -152,7 +152,7 @@ def add_side_channels(
             idle = config.d_head - used - count
             turn = torch.linalg.qr(torch.randn(config.d_head, config.d_head, generator=generator)).Q
             constant = bias @ out
-            attention.b_o += constant - constant @ right[:used].T @ right[:used]
+            attention.b_o.add_(constant - constant @ right[:used].T @ right[:used])
             attention.w_qkv[head, 2] = _padded(torch.cat([left[:, :used] * sizes[:used], reading], 1), idle) @ turn
             attention.b_qkv[head, 2] = _padded((right[:used] @ constant)[None], count + idle)[0] @ turn
             attention.w_o[head] = turn.T @ _padded(torch.cat([right[:used], written.T]).T, idle).T
