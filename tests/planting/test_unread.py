@@ -67,7 +67,8 @@ def test_what_stands_still_and_is_read_by_idle_nodes_is_spared() -> None:
         mechanism = build_mechanism(placement, basis[:, : planted_size(placement.program)])
         inputs = placement.program.domain.sample(512, torch.Generator().manual_seed(0))
         unread, still = unread_space(network, mechanism, inputs, 1e-4), still_directions(network, inputs)
-        assert float((run_with_cache(network, inputs).nodes @ still).var(1).max()) < 1e-2
+        nodes = run_with_cache(network, inputs).nodes
+        assert float((nodes @ still).var(1).sum()) < 1e-3 * still.shape[1] * float(nodes.var(1).sum())
         for weight in normalised_reads(network):
             assert float((unread.T @ still @ (still.T @ weight)).norm()) < 1e-2
             spared += float((still.T @ weight).norm()) > 0.1

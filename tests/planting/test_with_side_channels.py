@@ -42,6 +42,7 @@ def test_what_failed_is_said_and_left(start: Path, tmp_path: Path, monkeypatch: 
     threads = torch.get_num_threads()
     monkeypatch.setattr(side_channels, "certify", lambda _task: [check(1)])
     shutil.copytree(start, tmp_path / "out")
+    (tmp_path / "out" / NAME / "certificate.json").unlink()
     before = contents(tmp_path / "out" / NAME)
     assert make(start / NAME, tmp_path / "out" / NAME).endswith(FAILED)
     assert contents(tmp_path / "out" / NAME) == before
