@@ -232,6 +232,47 @@ def test_live_routes_leave_out_heads_that_sink_and_dead_mlps(asleep: str) -> Non
     assert min(awake[edge] for edge in from_it) > 0
 
 
+@torch.no_grad()
+def test_live_routes_to_the_output_are_cosines_times_roots_of_effects() -> None:
+    """Of the tokens, from the definition: what they vary by W, what the output reads R, |W R| / (|W| |R|)."""
+    question = transformer_question()
+    network = question.network
+    tokens, output = network.get_parameter("w_embed"), network.get_parameter("w_output")
+    writes = (tokens - tokens.mean(0)) / len(tokens) ** 0.5
+    reads = output - output.mean(1, keepdim=True)
+    effect = (writes @ reads).norm() / reads.norm()
+    expected = effect / writes.norm() * effect.sqrt()
+    assert by_edge(LiveRoutes, question)["output <- embed"] == pytest.approx(float(expected), rel=1e-4)
+
+
+@torch.no_grad()
+def test_live_routes_do_not_count_what_nobody_reads() -> None:
+    """A head writes as it likes in a direction that has no reader; followed edge by edge it is another head then."""
+    question = transformer_question()
+    network = deepcopy(question.network)
+    network.get_parameter("w_output")[0] = 0
+    for block in range(2):
+        network.get_submodule(f"block{block}.attention").get_parameter("w_qkv")[:, :, 0] = 0
+        network.get_submodule(f"block{block}.mlp").get_parameter("w_in")[0] = 0
+    before = [by_edge(method, replace(question, network=network)) for method in (LiveRoutes, CompositionRoutes)]
+    network.get_submodule("block0.attention").get_parameter("w_o")[0, :, 0] += 5
+    after = [by_edge(method, replace(question, network=network)) for method in (LiveRoutes, CompositionRoutes)]
+    assert after[0] == pytest.approx(before[0], rel=1e-4, abs=1e-6)
+    assert after[1] != pytest.approx(before[1], rel=1e-1, abs=1e-6)
+
+
+@torch.no_grad()
+def test_live_routes_end_where_nothing_is_passed_on() -> None:
+    question = transformer_question()
+    network = deepcopy(question.network)
+    network.get_submodule("block1.attention").get_parameter("w_o")[1] = 0
+    found = by_edge(LiveRoutes, replace(question, network=network))
+    into_it = [edge for edge in found if edge.startswith("block1.head1.")]
+    assert into_it
+    assert max(found[edge] for edge in into_it) < 1e-6
+    assert min(score for edge, score in found.items() if edge.startswith("block1.head0.")) > 1e-6
+
+
 def test_random_scores_depend_on_the_generator_alone(circuit_question: CircuitQuestion) -> None:
     one, two = (RandomEdges().score(asked(circuit_question, seed)).scores for seed in (0, 1))
     assert not torch.equal(one, two)

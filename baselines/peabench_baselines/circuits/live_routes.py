@@ -18,6 +18,8 @@ LOW = 1.0
 """A unit's neuron is left out if its bias is further down than its weights' norm times this."""
 LOW_IN_DEVIATIONS = 4.0
 """A transformer's neuron is left out if its bias is so many standard deviations of what it reads down."""
+READ = 0.1
+"""Square of how much readers take of a direction together, each at norm 1, from which it counts as read."""
 LEAD = 8.0
 """A head is left out if position 0 leads its scores by this, and by the spectral norm of its scores' matrix."""
 
@@ -27,9 +29,9 @@ class LiveRoutes(Scorer[CircuitQuestion, CircuitAnswer]):
     that attend to position 0 whatever they read are left out.
 
     In a transformer both ends of an edge are weighed: a node writes what the tokens' covariance, propagated linearly
-    through the weights, brings it, and a reader reads what it passes on towards the logits, propagated back the same
-    way. What nobody reads, such as what heads write besides, so counts on neither side. The widest path is multiplied
-    by the root of the edge's effect on the logits, as these two propagations give it.
+    through the weights, brings it, as far as anybody reads there; a reader reads what it passes on towards the logits,
+    propagated back the same way. So what heads write besides, where nobody reads, counts on neither side. The widest
+    path is multiplied by the root of the edge's effect on the logits, as these two propagations give it.
 
     It knows how planted networks hide their circuits, and runs nothing: what it earns, the weights give away.
 
@@ -71,13 +73,24 @@ def _without_low_neurons(network: ResidualMLP) -> ResidualMLP:
 
 
 def _effects(network: Transformer) -> tuple[Float[Tensor, "reader node"], Float[Tensor, "reader node"]]:
-    """How far each node moves the logits through each reader, and that as a share of what both could do: a cosine."""
+    """How far each node moves the logits through each reader, and that as a share of what both could do: a cosine.
+
+    Of what a node writes only that counts which stands where any reader reads.
+    """
     written = _written(network)
     read = _read(network, written)
     effects = torch.einsum("nij,rij->rn", written, read).clamp(min=0).sqrt() * network.graph.exists
-    sizes = [gram.diagonal(dim1=1, dim2=2).sum(1).clamp(min=0).sqrt() for gram in (read, written)]
-    shares = effects / torch.outer(*sizes).clamp(min=1e-30)
+    reads = read.diagonal(dim1=1, dim2=2).sum(1)
+    writes = torch.einsum("nij,ij->n", written, _span(read / reads.clamp(min=1e-30)[:, None, None]))
+    shares = effects / torch.outer(reads, writes).clamp(min=0).sqrt().clamp(min=1e-30)
     return effects.float(), shares.float()
+
+
+def _span(read: Float[Tensor, "reader d_model d_model"]) -> Float[Tensor, "d_model d_model"]:
+    """The projection onto the directions that readers of norm 1 read."""
+    sizes, vectors = torch.linalg.eigh(read.sum(0))
+    kept: Tensor = vectors[:, sizes > READ]
+    return kept @ kept.T
 
 
 def _written(network: Transformer) -> Float[Tensor, "node d_model d_model"]:
