@@ -53,8 +53,7 @@ def feature_places(subject: Subject, *, decoys: bool = False) -> Iterator[Featur
     for site in feature_sites(mechanism):
         features = features_at(mechanism, site, decoys=decoys)
         names = dict.fromkeys(name for feature in features for name in sorted(variables(feature.activation)))
-        width = subject.network.config.d_model
-        yield FeatureSite(site, tuple(features), directions(features, mechanism, width), tuple(names))
+        yield FeatureSite(site, tuple(features), directions(features, mechanism), tuple(names))
 
 
 def features_check(subject: Subject) -> Check | None:
@@ -226,10 +225,10 @@ def _explained(subject: Subject) -> dict[str, float]:
     shares = {}
     for place, beside in zip(feature_places(subject), feature_places(subject, decoys=True), strict=True):
         stream = subject.activations.stage_inputs[subject.stage_of(place.site)][:, subject.position_of(place.site)]
-        added = sum(
-            firing(part.features, subject.mechanism, subject.values) @ part.directions for part in (place, beside)
-        )
-        left = stream.double() - added
+        left = stream.double()
+        for part in (place, beside):
+            if part.features:
+                left = left - firing(part.features, subject.mechanism, subject.values) @ part.directions
         shares[f"share of the variance at {place.site}"] = round(
             1 - float(left.var(0).sum() / stream.double().var(0).sum()), 5
         )
