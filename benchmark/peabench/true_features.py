@@ -12,6 +12,8 @@ from peabench.mechanism.causal_model import Values
 
 DECOY = "decoy"
 """Features whose name begins so are decodable and unused: nobody need find them, and finding them is not wrong."""
+UNCERTIFIED = "uncertified"
+"""Features whose name begins so are used, but no direction of theirs passes the check: they are graded as decoys are."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,8 @@ class Contributions:
 
 
 def is_decoy(feature: Feature) -> bool:
-    """Whether a feature is there without being used."""
-    return feature.name.startswith(DECOY)
+    """Whether a feature is there without being used, or without its use being certified."""
+    return feature.name.startswith((DECOY, UNCERTIFIED))
 
 
 def feature_sites(mechanism: Mechanism) -> list[str]:
