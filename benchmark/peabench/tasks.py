@@ -34,8 +34,6 @@ CERTIFICATE_FILE = "certificate.json"
 WEIGHTS_FILE = "model.safetensors"
 LARGEST_CHECKPOINT_BYTES = 1 << 30
 MOST_EXAMPLES = 1 << 20
-LARGEST_DOMAIN = 1 << 62
-"""Inputs are numbered by 64-bit integers."""
 
 
 class Twin(BaseModel):
@@ -91,10 +89,6 @@ class TaskRecord(BaseModel):
         named = f"{self.family}/{self.variant}-{self.size}-{self.seed}"
         if self.id != named:
             raise ValueError(f"id: expected {named!r} after family, variant, size and seed, got {self.id!r}")
-        if self.domain.size > LARGEST_DOMAIN:
-            raise ValueError(
-                f"domain.sizes: expected at most 2^62 inputs, got {len(self.domain.sizes)} columns of more"
-            )
         if self.domain_size != self.domain.size:
             raise ValueError(f"domain_size: expected {self.domain.size} after domain, got {self.domain_size}")
         network = self.network

@@ -40,14 +40,15 @@ def _wrong(subject: Subject, network: Network, largest: int) -> tuple[int, int]:
     for numbers in torch.arange(count).split(CHUNK_ROWS):
         chunk = subject.domain.rows(numbers) if whole else subject.rows[numbers]
         truth = subject.model.run(subject.model.read_inputs(chunk))[subject.model.output].long()
-        errors += int((subject.finish(0, network.start(network.embedding_nodes(chunk)), network) != truth).sum())
+        got = subject.finish(0, network.start(network.embedding_nodes(chunk)), network)
+        errors += int((got != truth).reshape(len(chunk), -1).any(1).sum())
     return errors, count
 
 
 def decoy_check(subject: Subject) -> Check | None:
     """Features that the mechanism lists as decoys are there, strongly, and swapping them changes nothing."""
     decoys = [feature for feature in subject.mechanism.features if feature.name.startswith("decoy")]
-    if not decoys:
+    if not decoys or not subject.mechanism.alignments:
         return None
     errors = cases = null_errors = null_cases = 0
     recorded: dict[str, float] = {}

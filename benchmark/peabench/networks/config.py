@@ -18,7 +18,7 @@ class ResidualMLPConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["residual_mlp"] = "residual_mlp"
-    n_inputs: int = Field(ge=1, le=64)
+    n_inputs: int = Field(ge=1, le=1024)
     """Input columns; column i takes the values 0 and 1 and is embedded as -1 and +1."""
     d_model: int = Field(ge=1, le=4096)
     n_blocks: int = Field(ge=1, le=64)
