@@ -144,7 +144,8 @@ def _joint(subject: Subject, places: Sequence[FeatureSite], sets: int) -> tuple[
         most = max(2, len(place.variables) // 2)
         size = int(torch.randint(2, most + 1, (), generator=subject.generator))
         order = torch.randperm(len(place.variables), generator=subject.generator).tolist()
-        base, settings = _pairs(subject, place, [place.variables[i] for i in order[:size]], JOINT_ROWS)
+        names = [place.variables[i] for i in order[:size]]
+        base, settings = _pairs(subject, place, names, JOINT_ROWS, of_inputs=True)
         want = _counterfactual(subject, place, base, settings)
         errors += _errors(subject, place, base, settings, want)
         cases += len(base)
@@ -152,22 +153,25 @@ def _joint(subject: Subject, places: Sequence[FeatureSite], sets: int) -> tuple[
 
 
 def _pairs(
-    subject: Subject, place: FeatureSite, names: Sequence[str], count: int
+    subject: Subject, place: FeatureSite, names: Sequence[str], count: int, *, of_inputs: bool = False
 ) -> tuple[Int[Tensor, " pair"], Values]:
-    """Rows of bases and the values that variables are set to, up to half of them such that the output should change."""
+    """Rows of bases and the values that variables are set to, up to half of them such that the output should change.
+
+    Of many variables together, each has the value of an input of its own, or far more would fire than ever do.
+    """
     pool = POOL * count
     base = torch.randint(0, len(subject.rows), (pool,), generator=subject.generator)
-    settings = {name: _values(subject, name, pool) for name in names}
+    settings = {name: _values(subject, name, pool, of_inputs) for name in names}
     changes = _differ(_counterfactual(subject, place, base, settings), subject.truth[base])
     first, rest = changes.nonzero()[: count // 2, 0], (~changes).nonzero()[:, 0]
     chosen = torch.cat([first, rest])[:count]
     return base[chosen], {name: value[chosen] for name, value in settings.items()}
 
 
-def _values(subject: Subject, name: str, count: int) -> Tensor:
-    """Values of a variable: each that occurs equally often, or those of random rows where there are very many."""
+def _values(subject: Subject, name: str, count: int, of_inputs: bool) -> Tensor:
+    """Values of a variable: each that occurs equally often, or those of random rows, also where there are very many."""
     values = subject.values[name]
-    if values.dim() == 1:
+    if values.dim() == 1 and not of_inputs:
         levels = values.unique()
         if len(levels) <= MOST_VALUES:
             return levels[torch.randint(0, len(levels), (count,), generator=subject.generator)]
