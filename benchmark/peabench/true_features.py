@@ -13,7 +13,7 @@ from peabench.mechanism.causal_model import Values
 DECOY = "decoy"
 """Features whose name begins so are decodable and unused: nobody need find them, and finding them is not wrong."""
 UNCERTIFIED = "uncertified"
-"""Features whose name begins so are used, but no direction of theirs passes the check: they are graded as decoys are."""
+"""Features whose name begins so are used, but no direction of theirs passes the check; they are graded as decoys."""
 
 
 @dataclass(frozen=True)
