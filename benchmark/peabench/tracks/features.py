@@ -134,7 +134,7 @@ def _numbers(subspaces: Int[Tensor, " latent"], latents: int) -> Int[Tensor, " l
     integral = isinstance(subspaces, Tensor) and not subspaces.is_floating_point() and subspaces.dtype != torch.bool
     if not integral or subspaces.shape != (latents,):
         raise InvalidAnswer(f"Expected integer subspaces [{latents}], got {_shape(subspaces)}; number each latent's.")
-    numbers = subspaces.long().unique(return_inverse=True)[1]
+    numbers: Tensor = subspaces.long().unique(return_inverse=True)[1]
     if int(numbers.bincount().max()) > MOST_MEMBERS:
         raise InvalidAnswer(f"Expected at most {MOST_MEMBERS} latents in a subspace, got more; split it.")
     return numbers
