@@ -34,8 +34,6 @@ CERTIFICATE_FILE = "certificate.json"
 WEIGHTS_FILE = "model.safetensors"
 LARGEST_CHECKPOINT_BYTES = 1 << 30
 MOST_EXAMPLES = 1 << 20
-LARGEST_DOMAIN = 1 << 62
-"""Inputs are numbered by 64-bit integers."""
 
 
 class Twin(BaseModel):
@@ -91,17 +89,18 @@ class TaskRecord(BaseModel):
         named = f"{self.family}/{self.variant}-{self.size}-{self.seed}"
         if self.id != named:
             raise ValueError(f"id: expected {named!r} after family, variant, size and seed, got {self.id!r}")
-        if self.domain.size > LARGEST_DOMAIN:
-            raise ValueError(
-                f"domain.sizes: expected at most 2^62 inputs, got {len(self.domain.sizes)} columns of more"
-            )
         if self.domain_size != self.domain.size:
             raise ValueError(f"domain_size: expected {self.domain.size} after domain, got {self.domain_size}")
-        columns = self.network.n_inputs if isinstance(self.network, ResidualMLPConfig) else self.network.n_positions
-        values = 2 if isinstance(self.network, ResidualMLPConfig) else self.network.d_vocabulary
-        if len(self.domain.sizes) != columns or max(self.domain.sizes) > values:
+        network = self.network
+        values = (
+            network.values if isinstance(network, ResidualMLPConfig) else (network.d_vocabulary,) * network.n_positions
+        )
+        if len(self.domain.sizes) != len(values) or any(
+            size > most for size, most in zip(self.domain.sizes, values, strict=True)
+        ):
+            read = f"at most {values[0]}" if len(set(values)) == 1 else f"at most {list(values)}"
             raise ValueError(
-                f"domain.sizes: expected {columns} columns of at most {values} values, as the network reads, "
+                f"domain.sizes: expected {len(values)} columns of {read} values, as the network reads, "
                 f"got {list(self.domain.sizes)}"
             )
         for field in ("tracks", "focus"):

@@ -17,6 +17,12 @@ from peabench.certification.edges import (
     necessity_check,
     sufficiency_check,
 )
+from peabench.certification.features import (
+    features_check,
+    joint_features_check,
+    removed_features_check,
+    unused_features_check,
+)
 from peabench.certification.subject import Subject, examine
 from peabench.certification.subspaces import (
     alignment_check,
@@ -29,6 +35,7 @@ from peabench.domain import ProductDomain
 from peabench.live import live_subspaces
 from peabench.mechanism import Mechanism
 from peabench.networks import Network
+from peabench.true_features import feature_sites
 
 if TYPE_CHECKING:
     from peabench.tasks import Task
@@ -61,7 +68,11 @@ def contradiction(task: Task, checks: Sequence[Check]) -> str | None:
         PeabenchError: a file of the task is damaged.
     """
     mechanism, record = task.mechanism, task.record
-    claims = {"circuits": mechanism.circuit, "variables": mechanism.alignments}
+    claims = {
+        "circuits": mechanism.circuit,
+        "variables": mechanism.alignments,
+        "features": feature_sites(mechanism),
+    }
     for track in record.tracks:
         if track in claims and not claims[track]:
             return f"task.json names the track {track}, and mechanism.json claims nothing for it"
@@ -103,6 +114,10 @@ def certify_network(
     if live_subspaces(mechanism, network.graph):
         checks += [isolation_check, alignment_with_complement_check]
     checks += [
+        features_check,
+        joint_features_check,
+        removed_features_check,
+        unused_features_check,
         decoy_check,
         lambda s: attention_check(s, twin),
         closed_form_check,

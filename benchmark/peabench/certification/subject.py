@@ -12,7 +12,7 @@ from torch import Tensor
 from peabench.domain import ProductDomain
 from peabench.errors import PeabenchError
 from peabench.interventions import Activations, run_with_cache
-from peabench.mechanism import CausalModel, Mechanism, SiteAddress
+from peabench.mechanism import Boolean, CausalModel, Mechanism, SiteAddress
 from peabench.networks import Network
 
 LARGEST_EXHAUSTIVE_DOMAIN = 4096
@@ -144,9 +144,20 @@ class Subject:
             self.outputs[node] = self.activations.written([node])[:, 0].transpose(0, 1).contiguous()
         return self.outputs[node]
 
-    def classes(self, logits: Float[Tensor, "*row position output"]) -> Int[Tensor, "*row"]:
-        """Predicted class: the sign of a single logit, else the largest logit, at the last position."""
+    @cached_property
+    def several_outputs(self) -> bool:
+        """Whether the network gives one yes or no for each logit."""
+        kind = self.model.kinds[self.model.output]
+        return isinstance(kind, Boolean) and kind.length == self.network.config.d_output > 1
+
+    def classes(self, logits: Float[Tensor, "*row position output"]) -> Int[Tensor, "..."]:
+        """Predicted class: the sign of a single logit, else the largest logit, at the last position.
+
+        Where the causal model's output is one Boolean for each logit, it is every logit's sign: a further axis.
+        """
         last = logits[..., -1, :]
+        if self.several_outputs:
+            return (last > 0).long()
         return (last[..., 0] > 0).long() if last.shape[-1] == 1 else last.argmax(-1)
 
     def finish(
@@ -233,7 +244,7 @@ def examine(network: Network, mechanism: Mechanism, domain: ProductDomain, seed:
     """Run a network on the inputs that its certificate looks at."""
     generator = torch.Generator().manual_seed(seed)
     positions = network.graph.n_positions
-    exhaustive = domain.size * positions <= LARGEST_EXHAUSTIVE_DOMAIN
+    exhaustive = domain.frequency is None and domain.size * positions <= LARGEST_EXHAUSTIVE_DOMAIN
     pairs = SAMPLED_PAIRS if positions == 1 else SAMPLED_PAIRS // 2
     rows = domain.all() if exhaustive else domain.sample(2 * pairs, generator)
     return Subject(network, mechanism, domain, run_with_cache(network, rows), exhaustive, generator)

@@ -28,6 +28,8 @@ class Feature(Record):
     """Boolean (fires or not), or a number (0 where it does not fire), in terms of the causal model's variables."""
     parents: tuple[Label, ...] = ()
     """Features that fire wherever this one does: its superordinates in the hierarchy."""
+    subspace: Label | None = None
+    """Features of one subspace are the coordinates of a single feature of several dimensions, such as a circle."""
     description: str = ""
 
     @model_validator(mode="after")

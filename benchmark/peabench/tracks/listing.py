@@ -7,14 +7,14 @@ from peabench.errors import PeabenchError
 from peabench.registry import suggestion
 from peabench.tracks.track import Track
 
-MODULES = {"circuits": "peabench.tracks.circuits", "variables": "peabench.tracks.variables"}
+MODULES = {name: f"peabench.tracks.{name}" for name in ("circuits", "features", "variables")}
 
 
 def names() -> list[str]:
     """Names of all tracks.
 
     >>> names()
-    ['circuits', 'variables']
+    ['circuits', 'features', 'variables']
     """
     return sorted(MODULES)
 
