@@ -1,0 +1,12 @@
+"""Matryoshka autoencoder: the first latents must reconstruct on their own, so that children do not swallow parents."""
+
+from peabench_baselines.features.dictionary import Variant
+from peabench_baselines.features.sparse_autoencoder import SparseAutoencoder
+
+
+class MatryoshkaSAE(SparseAutoencoder):
+    """A BatchTopK autoencoder whose loss is the mean over five nested parts, a sixteenth of the latents to all of them."""
+
+    name = "matryoshka-sae"
+    reference = "https://arxiv.org/abs/2503.17547"  # Bussmann et al. 2025
+    variant = Variant("batch-top-k", (1, 16), nested=(1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0))
