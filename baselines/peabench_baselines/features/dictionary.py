@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+ABSENT = -1e6
+"""Encoder bias of latents that a candidate does not have."""
 BANDWIDTH = 0.05
 """Width of the window within which a threshold gets a gradient, where the rows' mean squared norm is 1."""
 FIRST_THRESHOLD = 0.05
@@ -19,9 +21,9 @@ class Variant:
 
     activation: Literal["relu", "top-k", "batch-top-k", "jump-relu", "matching-pursuit"]
     sparsity: tuple[float, float]
-    """Least and most of what is searched: latents that fire per row (`top-k`, `batch-top-k`, `matching-pursuit`; at most
-    half as many as there are dimensions), or the price of firing (of an L1 norm for `relu`, of a latent that fires for
-    `jump-relu`), in units of the rows' mean squared norm."""
+    """Least and most of what is searched: latents that fire per row (`top-k`, `batch-top-k`, `matching-pursuit`; at
+    most half as many as there are dimensions), or the price of firing (of an L1 norm for `relu`, of a latent that fires
+    for `jump-relu`), in units of the rows' mean squared norm."""
     gated: bool = False
     """Whether firing has a bias and a scale of its own, apart from how strongly a latent fires."""
     nested: tuple[float, ...] = (1.0,)
@@ -80,7 +82,7 @@ class Dictionaries:
         self.parameters = {
             "decoder": _unit(targets[rows] - bias),
             "encoder": _unit(inputs[rows] - self.centre).transpose(1, 2).contiguous(),
-            "encoder_bias": torch.zeros(count, 1, latents),
+            "encoder_bias": torch.where(self.present(latents), 0.0, ABSENT),
             "bias": bias,
         }
         if variant.activation == "jump-relu":
@@ -91,10 +93,9 @@ class Dictionaries:
         self.least = torch.zeros(count, 1, 1)
         """What a latent of `batch-top-k` must exceed to fire outside training."""
 
-    @property
-    def present(self) -> Bool[Tensor, "candidate 1 latent"]:
-        """Which latents a candidate has."""
-        return torch.arange(self.parameters["decoder"].shape[1]) < self.candidates.width[:, None, None]
+    def present(self, latents: int) -> Bool[Tensor, "candidate 1 latent"]:
+        """Which of so many latents each candidate has."""
+        return torch.arange(latents) < self.candidates.width[:, None, None]
 
     def select(self, index: Tensor) -> "Dictionaries":
         """Some of the candidates, without the latents that none of them has."""
@@ -121,7 +122,7 @@ class Dictionaries:
         self, inputs: Float[Tensor, "row d_in"], targets: Float[Tensor, "row d_out"]
     ) -> Float[Tensor, " candidate"]:
         """Mean squared error (mean over nested parts) plus what the variant adds to it."""
-        codes, price = self._encode(inputs, training=True)
+        codes, price, gate = self._encode(inputs, training=True)
         ends = sorted({round(share * codes.shape[2]) for share in self.variant.nested})
         whole, error, start = self.parameters["bias"], torch.zeros(len(codes)), 0
         for end in ends:
@@ -129,7 +130,7 @@ class Dictionaries:
             error = error + (targets - whole).square().sum(2).mean(1) / len(ends)
             start = end
         if self.variant.gated:
-            error = error + self._gate_error(inputs, targets)
+            error = error + self._gate_error(gate, targets)
         return error + (0 if self.variant.counts else self.candidates.sparsity * price)
 
     def calibrate(self, inputs: Float[Tensor, "row d_in"]) -> None:
@@ -138,37 +139,42 @@ class Dictionaries:
             with torch.no_grad():
                 self.least = self._least_of_batch(self._strength(inputs))
 
-    def _strength(self, inputs: Tensor) -> Float[Tensor, "candidate row latent"]:
-        """Non-negative pre-activations; 0 for latents that a candidate does not have."""
-        values = torch.baddbmm(self.parameters["encoder_bias"], inputs - self.centre, self.parameters["encoder"])
-        return values.relu() * self.present
+    def _project(self, inputs: Tensor) -> Float[Tensor, "candidate row latent"]:
+        return torch.baddbmm(self.parameters["encoder_bias"], inputs - self.centre, self.parameters["encoder"])
 
-    def _encode(self, inputs: Tensor, training: bool) -> tuple[Tensor, Tensor]:
-        """Codes, and the price of each candidate's."""
+    def _strength(self, inputs: Tensor) -> Float[Tensor, "candidate row latent"]:
+        """Rectified pre-activations."""
+        return self._project(inputs).relu_()
+
+    def _encode(self, inputs: Tensor, training: bool) -> tuple[Tensor, Tensor, Tensor]:
+        """Codes, the price of each candidate's, and how far each latent's gate is open."""
+        free = torch.zeros(())
         if self.variant.activation == "matching-pursuit":
-            return self._pursue(inputs), torch.zeros(())
+            codes = self._pursue(inputs)
+            return codes, free, codes
+        if self.variant.gated:
+            before = self._project(inputs)
+            gate = before.relu()
+            scale, shift = self.parameters["magnitude_scale"].exp(), self.parameters["magnitude_bias"]
+            codes = ((before - self.parameters["encoder_bias"]) * scale + shift).relu() * (gate > 0)
+            return codes, gate.sum(2).mean(1), gate
         strength = self._strength(inputs)
         if self.variant.activation == "top-k":
             counts = self.candidates.sparsity.long()
             largest = strength.detach().topk(int(counts.max()), 2).values
             least = largest.gather(2, (counts - 1)[:, None, None].expand(-1, len(inputs), 1))
-            return strength * (strength >= least), torch.zeros(())
+            return strength * (strength >= least), free, strength
         if self.variant.activation == "batch-top-k":
             least = self._least_of_batch(strength.detach()) if training else self.least
-            return strength * (strength >= least), torch.zeros(())
+            return strength * (strength >= least), free, strength
         if self.variant.activation == "jump-relu":
             return self._jump(strength)
-        price = strength.sum(2).mean(1)
-        if not self.variant.gated:
-            return strength, price
-        scale, shift = self.parameters["magnitude_scale"].exp(), self.parameters["magnitude_bias"]
-        before = torch.bmm((inputs - self.centre).expand(len(scale), -1, -1), self.parameters["encoder"])
-        return (before * scale + shift).relu() * (strength > 0), price
+        return strength, strength.sum(2).mean(1), strength
 
-    def _gate_error(self, inputs: Tensor, targets: Tensor) -> Float[Tensor, " candidate"]:
+    def _gate_error(self, gate: Tensor, targets: Tensor) -> Float[Tensor, " candidate"]:
         """The auxiliary loss of gated autoencoders: the gate alone must reconstruct, through a frozen decoder."""
         frozen, bias = self.parameters["decoder"].detach(), self.parameters["bias"].detach()
-        return (targets - torch.baddbmm(bias, self._strength(inputs), frozen)).square().sum(2).mean(1)
+        return (targets - torch.baddbmm(bias, gate, frozen)).square().sum(2).mean(1)
 
     def _least_of_batch(self, strength: Tensor) -> Float[Tensor, "candidate 1 1"]:
         """The weakest pre-activation that fires where so many per row do in the mean."""
@@ -177,13 +183,12 @@ class Dictionaries:
         least = [row.kthvalue(int(rank)).values for row, rank in zip(flat, ranks, strict=True)]  # takes one rank a call
         return torch.stack(least).clamp(min=1e-6)[:, None, None]
 
-    def _jump(self, strength: Tensor) -> tuple[Tensor, Tensor]:
+    def _jump(self, strength: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Codes and number of latents that fire; thresholds get their gradient from a window around them."""
         threshold = self.parameters["threshold"].exp()
         window = ((strength.detach() - threshold) / BANDWIDTH + 0.5).clamp(0, 1)
         fires = (strength > threshold).to(strength.dtype) + window - window.detach()
-        fires = fires * self.present
-        return strength * fires, fires.sum(2).mean(1)
+        return strength * fires, fires.sum(2).mean(1), strength
 
     def _pursue(self, inputs: Tensor) -> Float[Tensor, "candidate row latent"]:
         """Matching pursuit with positive codes: again and again the direction that takes most off what is left.
@@ -194,7 +199,9 @@ class Dictionaries:
         left = (inputs - self.parameters["bias"]).expand(len(directions), -1, -1)
         codes = left.new_zeros(*left.shape[:2], directions.shape[1])
         with torch.no_grad():
-            inner = torch.bmm(left, directions.transpose(1, 2)).masked_fill(~self.present, -torch.inf)
+            inner = torch.bmm(left, directions.transpose(1, 2)).masked_fill(
+                ~self.present(directions.shape[1]), -torch.inf
+            )
             overlaps = torch.bmm(directions, directions.transpose(1, 2))
         counts = self.candidates.sparsity.long()
         for step in range(int(counts.max())):
@@ -208,4 +215,5 @@ class Dictionaries:
 
 
 def _unit(rows: Float[Tensor, "*any d"]) -> Float[Tensor, "*any d"]:
-    return rows / rows.norm(dim=-1, keepdim=True).clamp(min=1e-6)
+    units: Tensor = rows / rows.norm(dim=-1, keepdim=True).clamp(min=1e-6)
+    return units

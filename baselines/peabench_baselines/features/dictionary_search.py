@@ -15,9 +15,8 @@ from peabench_baselines.features.dictionary_training import train
 
 SETTINGS = 8
 STARTS = 2
-FIRST_STEPS = 100
-FINALISTS = 2
-LAST_STEPS = 500
+ROUNDS = ((60, 4), (120, 2), (300, 1))
+"""Steps of training, and how many settings are kept after them."""
 LEARNING_RATES = (0.01, 0.03)
 NARROWEST = 0.125
 """Fewest latents, as a share of the budget."""
@@ -57,11 +56,12 @@ def search(
     criterion: Criterion,
     generator: torch.Generator,
 ) -> Found:
-    """Train eight settings from two starts each, go on with the two that do best, and take the best.
+    """Successive halving (Jamieson and Talwalkar 2016): eight settings from two starts each, then four, two, and one.
 
     Settings are the first points of a Sobol sequence over the logarithms of sparsity, width (an eighth of the budget to
-    all of it) and learning rate. All 16 candidates are trained at once for 100 steps of 256 rows; the starts of the two
-    best settings get 500 steps more. An eighth of the rows, at most 2,048, is held out to choose by.
+    all of it) and learning rate. All 16 candidates are trained at once for 60 steps of 256 rows, the better eight for
+    120 more, the better four for 300 more: 4 to 13 seconds on one core for 256 latents in 64 dimensions. An eighth of
+    the rows, at most 2,048, is held out to choose by.
     """
     held_out = min(MOST_HELD_OUT, round(HELD_OUT_SHARE * len(inputs)))
     order = torch.randperm(len(inputs), generator=generator)
@@ -69,7 +69,7 @@ def search(
     candidates = _settings(variant, latents, inputs.shape[1], generator)
     dictionaries = Dictionaries(variant, candidates, inputs[known], targets[known], generator)
     trials: list[Trial] = []
-    for steps, kept in ((FIRST_STEPS, FINALISTS), (LAST_STEPS, 1)):
+    for steps, kept in ROUNDS:
         train(dictionaries, inputs[known], targets[known], steps, generator)
         worth = criterion(dictionaries, inputs[unknown], targets[unknown], len(known))
         trials += _trials(dictionaries.candidates, worth, steps)

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from peabench_baselines.features.dictionary import Dictionaries
 
-BATCH_SIZE = 512
+BATCH_SIZE = 256
 STEADY = 0.5
 """Share of the steps before the learning rate falls, linearly, to 0."""
 

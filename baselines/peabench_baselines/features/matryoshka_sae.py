@@ -5,7 +5,7 @@ from peabench_baselines.features.sparse_autoencoder import SparseAutoencoder
 
 
 class MatryoshkaSAE(SparseAutoencoder):
-    """A BatchTopK autoencoder whose loss is the mean over five nested parts, a sixteenth of the latents to all of them."""
+    """BatchTopK with a loss that is the mean over five nested parts, from a sixteenth of the latents to all of them."""
 
     name = "matryoshka-sae"
     reference = "https://arxiv.org/abs/2503.17547"  # Bussmann et al. 2025

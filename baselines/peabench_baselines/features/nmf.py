@@ -23,9 +23,9 @@ SPARSITY = 0.01
 class NMF(FittedDirections):
     """Scikit-learn's MiniBatchNMF of the activations' positive and negative parts side by side.
 
-    NMF wants non-negative data: each coordinate, less the mean, becomes two, and a part's direction is its positive half
-    minus its negative one. Learnt from 4,096 rows in 20 passes; the number of parts (a quarter, a half or all of the
-    budget) is the one with the shortest description of held-out rows.
+    NMF wants non-negative data: each coordinate, less the mean, becomes two, and a part's direction is its positive
+    half minus its negative one. Learnt from 4,096 rows in 20 passes; the number of parts (a quarter, a half or all of
+    the budget) is the one with the shortest description of held-out rows.
     """
 
     name = "nmf"

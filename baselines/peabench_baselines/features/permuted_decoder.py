@@ -1,4 +1,4 @@
-"""Permuted decoder: a control whose firing is a dictionary's, and whose directions are its too, but of other latents."""
+"""Permuted decoder: a control with the firing and the directions of a dictionary, but not together."""
 
 import torch
 from jaxtyping import Float

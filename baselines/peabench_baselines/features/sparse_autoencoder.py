@@ -12,10 +12,10 @@ from peabench_baselines.features.fitted_directions import Fit, FittedDirections
 
 
 class SparseAutoencoder(FittedDirections):
-    """An autoencoder of the training activations, whose sparsity, width and learning rate a search without truth chooses.
+    """An autoencoder of the training activations; a search without truth chooses its sparsity, width and learning rate.
 
-    Cost: one forward pass over the training and the evaluation inputs; the training is of the autoencoder alone, 16
-    candidates for 100 steps and 4 for 500 (`dictionary_search.search`).
+    Cost: one forward pass over the training and the evaluation inputs; the training is of the autoencoder alone
+    (`dictionary_search.search`).
     """
 
     variant: ClassVar[Variant]

@@ -5,7 +5,7 @@ from peabench_baselines.features.sparse_autoencoder import SparseAutoencoder
 
 
 class TopKSAE(SparseAutoencoder):
-    """No price; k is searched. The auxiliary loss for dead latents is left out: latents start as examples, and few die."""
+    """No price; k is searched. There is no auxiliary loss for dead latents: they start as examples, and few die."""
 
     name = "top-k-sae"
     reference = "https://arxiv.org/abs/2406.04093"  # Gao et al. 2024
