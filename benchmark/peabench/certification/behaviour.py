@@ -16,7 +16,11 @@ DECODABLE = 0.85
 
 
 def behaviour_check(subject: Subject, twin: Network | None) -> Check:
-    """The network's output is the causal model's output, on every input where they can be listed."""
+    """The network's output is the causal model's output, on every input where they can be listed.
+
+    Where inputs differ in frequency they are drawn as the domain draws them, and a mechanism's tolerance holds here
+    too: what is rare enough is wrong in networks that hold many features in few dimensions.
+    """
     errors, cases = _wrong(subject, subject.network, LARGEST_LISTED_DOMAIN)
     null = None
     if twin is not None:
@@ -27,14 +31,20 @@ def behaviour_check(subject: Subject, twin: Network | None) -> Check:
         "the network's output is the causal model's output",
         errors,
         cases,
-        exhaustive=subject.domain.size <= LARGEST_LISTED_DOMAIN,
+        exhaustive=_listed(subject, LARGEST_LISTED_DOMAIN),
         null=null,
+        bar=subject.tolerance if subject.domain.frequency is not None else 0.0,
     )
+
+
+def _listed(subject: Subject, largest: int) -> bool:
+    """Whether every input of the domain is looked at, each as often as any other."""
+    return subject.domain.frequency is None and subject.domain.size <= largest
 
 
 def _wrong(subject: Subject, network: Network, largest: int) -> tuple[int, int]:
     """Wrong outputs and outputs, on every input of a domain up to the largest size, else on the subject's rows."""
-    whole = subject.domain.size <= largest
+    whole = _listed(subject, largest)
     count = subject.domain.size if whole else len(subject.rows)
     errors = 0
     for numbers in torch.arange(count).split(CHUNK_ROWS):

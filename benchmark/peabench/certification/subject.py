@@ -244,7 +244,7 @@ def examine(network: Network, mechanism: Mechanism, domain: ProductDomain, seed:
     """Run a network on the inputs that its certificate looks at."""
     generator = torch.Generator().manual_seed(seed)
     positions = network.graph.n_positions
-    exhaustive = domain.size * positions <= LARGEST_EXHAUSTIVE_DOMAIN
+    exhaustive = domain.frequency is None and domain.size * positions <= LARGEST_EXHAUSTIVE_DOMAIN
     pairs = SAMPLED_PAIRS if positions == 1 else SAMPLED_PAIRS // 2
     rows = domain.all() if exhaustive else domain.sample(2 * pairs, generator)
     return Subject(network, mechanism, domain, run_with_cache(network, rows), exhaustive, generator)
