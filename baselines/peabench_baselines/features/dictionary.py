@@ -2,12 +2,15 @@
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+NOISE = 0.1
+"""Length of what is added to an example: two latents that start as the same one would stay the same."""
 ABSENT = -1e6
 """Encoder bias of latents that a candidate does not have."""
 BANDWIDTH = 0.05
@@ -26,8 +29,8 @@ class Variant:
     for `jump-relu`), in units of the rows' mean squared norm."""
     gated: bool = False
     """Whether firing has a bias and a scale of its own, apart from how strongly a latent fires."""
-    nested: tuple[float, ...] = (1.0,)
-    """Shares of the latents each of which must reconstruct on its own, rising to 1."""
+    nested: int = 0
+    """Number of first latents that must reconstruct on their own, as must twice as many, and so on; 0 for none."""
 
     @property
     def counts(self) -> bool:
@@ -77,10 +80,11 @@ class Dictionaries:
         self.variant, self.candidates = variant, candidates
         count, latents = len(candidates), int(candidates.width.max())
         rows = torch.randint(len(inputs), (count, latents), generator=generator)
+        apart = NOISE / math.sqrt(targets.shape[1]) * torch.randn(count, latents, targets.shape[1], generator=generator)
         self.centre = inputs.mean(0).expand(count, 1, -1).clone()
         bias = targets.mean(0).expand(count, 1, -1).clone()
         self.parameters = {
-            "decoder": _unit(targets[rows] - bias),
+            "decoder": _unit(_unit(targets[rows] - bias) + apart),
             "encoder": _unit(inputs[rows] - self.centre).transpose(1, 2).contiguous(),
             "encoder_bias": torch.where(self.present(latents), 0.0, ABSENT),
             "bias": bias,
@@ -123,12 +127,17 @@ class Dictionaries:
     ) -> Float[Tensor, " candidate"]:
         """Mean squared error (mean over nested parts) plus what the variant adds to it."""
         codes, price, gate = self._encode(inputs, training=True)
-        ends = sorted({round(share * codes.shape[2]) for share in self.variant.nested})
-        whole, error, start = self.parameters["bias"], torch.zeros(len(codes)), 0
-        for end in ends:
+        width, starts, end = codes.shape[2], [0], self.variant.nested
+        while 0 < end < width:
+            starts.append(end)
+            end *= 2
+        whole, error, parts = self.parameters["bias"], torch.zeros(len(codes)), torch.zeros(len(codes))
+        for start, end in pairwise([*starts, width]):
+            has = start < self.candidates.width  # what comes after a candidate's last latent is no part of its own
             whole = torch.baddbmm(whole, codes[:, :, start:end], self.parameters["decoder"][:, start:end])
-            error = error + (targets - whole).square().sum(2).mean(1) / len(ends)
-            start = end
+            error = error + has * (targets - whole).square().sum(2).mean(1)
+            parts = parts + has
+        error = error / parts
         if self.variant.gated:
             error = error + self._gate_error(gate, targets)
         return error + (0 if self.variant.counts else self.candidates.sparsity * price)

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from peabench.tracks.feature_matching import match, quality
+from peabench.tracks.feature_matching import match, pair_quality
 from peabench.true_features import Contributions
 from peabench_baselines.features.description_length import description_length
 from peabench_baselines.features.dictionary import Candidates, Dictionaries, Variant
@@ -94,7 +94,7 @@ def agreement(
     for first in range(0, len(codes), STARTS):
         one, other = (_alive(codes[i], directions[i]) for i in (first, first + 1))
         if one.count and other.count:
-            worth[first : first + STARTS] = match(quality(one, other)).agreement()[2]
+            worth[first : first + STARTS] = match(pair_quality(one, other)).agreement()[2]
     return worth * explained
 
 

@@ -1,4 +1,4 @@
-"""What the methods share that learn directions from the activations of the training inputs and nothing else."""
+"""What the methods share that learn directions from training activations and nothing else."""
 
 from abc import abstractmethod
 from collections.abc import Callable
@@ -9,7 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from peabench.scorers import Scorer
-from peabench.tracks.features import FeatureAnswer, FeatureQuestion, activations_at
+from peabench.tracks.feature_questions import FeatureQuestion
+from peabench.tracks.feature_truth import FeatureAnswer
 from peabench_baselines.features.live_latents import live_latents
 
 
@@ -22,19 +23,17 @@ class Fit:
 
 
 class FittedDirections(Scorer[FeatureQuestion, FeatureAnswer]):
-    """Directions learnt from the training inputs' activations; the evaluation inputs are encoded and never learnt from.
+    """Directions learnt from the training activations; the evaluation points are encoded and never learnt from.
 
-    Cost: one forward pass over the training and the evaluation inputs.
+    Cost: no passes through the network.
     """
 
     track = "features"
 
     def score(self, question: FeatureQuestion) -> FeatureAnswer:
         """Learn, then encode."""
-        rows = activations_at(question.network, question.training, question.site)
-        fit = self.fit(rows, question.latents, question.generator)
-        points = activations_at(question.network, question.evaluation, question.site)
-        return live_latents(question, fit.directions, fit.encode(points))
+        fit = self.fit(question.training, question.latents, question.generator)
+        return live_latents(question, fit.directions, fit.encode(question.evaluation))
 
     @abstractmethod
     def fit(self, rows: Float[Tensor, "row d_model"], latents: int, generator: torch.Generator) -> Fit:

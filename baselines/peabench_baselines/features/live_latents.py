@@ -4,7 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from peabench.tracks.features import FeatureAnswer, FeatureQuestion
+from peabench.tracks.feature_questions import FeatureQuestion
+from peabench.tracks.feature_truth import FeatureAnswer
 
 NO_CHANGE = 1e-6
 """Of the largest latent's spread, in root mean squares of what latents add, that is rounding."""
@@ -15,7 +16,7 @@ def live_latents(
     directions: Float[Tensor, "latent d_model"],
     activations: Float[Tensor, "point latent"],
 ) -> FeatureAnswer:
-    """An answer of those latents that add different amounts on different evaluation inputs.
+    """An answer of those latents that add different amounts on different evaluation points.
 
     Lengths of directions go into the activations. Where there are more latents than the question allows, those that add
     most stay; where none does anything, the first one does.

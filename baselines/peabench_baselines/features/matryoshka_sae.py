@@ -5,8 +5,8 @@ from peabench_baselines.features.sparse_autoencoder import SparseAutoencoder
 
 
 class MatryoshkaSAE(SparseAutoencoder):
-    """BatchTopK with a loss that is the mean over five nested parts, from a sixteenth of the latents to all of them."""
+    """BatchTopK with a loss that is the mean over nested parts: the first 8 latents, 16, 32, and so on to all of them."""
 
     name = "matryoshka-sae"
     reference = "https://arxiv.org/abs/2503.17547"  # Bussmann et al. 2025
-    variant = Variant("batch-top-k", (1, 16), nested=(1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0))
+    variant = Variant("batch-top-k", (1, 16), nested=8)

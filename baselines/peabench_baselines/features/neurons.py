@@ -8,9 +8,9 @@ from peabench_baselines.features.fitted_directions import Fit, FittedDirections,
 
 
 class Neurons(FittedDirections):
-    """The coordinates of the activations, each along its own axis.
+    """The coordinates of the activations less their mean, each along its own axis of the site.
 
-    The hidden neurons of a layer that writes at the site are the scorer `output-rows`.
+    The hidden neurons of a layer that writes there are not among them: the question holds no weights.
     """
 
     name = "neurons"

@@ -14,8 +14,7 @@ from peabench_baselines.features.fitted_directions import Fit, FittedDirections
 class SparseAutoencoder(FittedDirections):
     """An autoencoder of the training activations; a search without truth chooses its sparsity, width and learning rate.
 
-    Cost: one forward pass over the training and the evaluation inputs; the training is of the autoencoder alone
-    (`dictionary_search.search`).
+    Cost: no passes through the network; the training is of the autoencoder alone (`dictionary_search.search`).
     """
 
     variant: ClassVar[Variant]

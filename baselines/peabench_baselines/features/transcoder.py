@@ -1,21 +1,23 @@
-"""Transcoder: sparse latents that read what a layer reads and write what it writes."""
+"""Transcoder: sparse latents that read what a block reads and write what it writes."""
 
 from peabench.scorers import Scorer
-from peabench.tracks.features import FeatureAnswer, FeatureQuestion
+from peabench.tracks.feature_questions import FeatureQuestion
+from peabench.tracks.feature_truth import FeatureAnswer
 from peabench_baselines.features.dictionary import Variant
 from peabench_baselines.features.dictionary_search import agreement, search
 from peabench_baselines.features.live_latents import live_latents
 from peabench_baselines.features.sparse_autoencoder import size_of
-from peabench_baselines.features.writing_layer import reason_against_layer, writing_layer
+
+RESIDUAL = "resid."
 
 
 class Transcoder(Scorer[FeatureQuestion, FeatureAnswer]):
-    """ReLU latents with an L1 price, from the stream before the layer that writes at the site to what the layer adds.
+    """ReLU latents with an L1 price, from the residual stream before the block to what the block adds to the site.
 
-    Its directions are those in which the layer writes: features that come to the site from further below are not among
-    them.
+    On the residual stream that is the site less the stream a block earlier; at a node's output it is the site itself.
+    Features that come to the site from further below are not among what it looks for.
 
-    Cost: one forward pass over the training and the evaluation inputs; training as of every sparse autoencoder here.
+    Cost: no passes through the network; training as of every sparse autoencoder here.
     """
 
     name = "transcoder"
@@ -24,16 +26,18 @@ class Transcoder(Scorer[FeatureQuestion, FeatureAnswer]):
     variant = Variant("relu", (0.05, 0.5))
 
     def applicable(self, question: FeatureQuestion) -> str | None:
-        """Declines sites at which no layer of hidden neurons writes."""
-        return reason_against_layer(question)
+        """Declines sites before which there is no block."""
+        if not question.before_training.shape[1]:
+            return f"No block lies before {question.site}, so there is no layer to transcode."
+        return None
 
     def score(self, question: FeatureQuestion) -> FeatureAnswer:
         """The best candidate's decoder rows, firing as its encoder says."""
-        layer = writing_layer(question, question.training)
-        read, written = size_of(layer.reads), size_of(layer.writes)
+        before, after = question.before_training, question.training
+        written = after - before if question.site.startswith(RESIDUAL) else after
+        read_size, written_size = size_of(before), size_of(written)
         found = search(
-            self.variant, question.latents, layer.reads / read, layer.writes / written, agreement, question.generator
+            self.variant, question.latents, before / read_size, written / written_size, agreement, question.generator
         )
-        points = writing_layer(question, question.evaluation).reads
-        codes = found.dictionary.encode(points / read)[0] * written
+        codes = found.dictionary.encode(question.before_evaluation / read_size)[0] * written_size
         return live_latents(question, found.dictionary.parameters["decoder"][0], codes)
