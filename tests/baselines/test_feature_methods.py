@@ -51,8 +51,7 @@ SPARSE: list[Method] = [
 
 @pytest.fixture(scope="module")
 def features_task(tmp_path_factory: pytest.TempPathFactory) -> Task:
-    made = hand_features.network()
-    return hand_features.save_features(tmp_path_factory.mktemp("features"), made, hand_features.mechanism(made))
+    return hand_features.save_independent(tmp_path_factory.mktemp("features"))
 
 
 @pytest.fixture

@@ -80,12 +80,11 @@ class Dictionaries:
         self.variant, self.candidates = variant, candidates
         count, latents = len(candidates), int(candidates.width.max())
         rows = torch.randint(len(inputs), (count, latents), generator=generator)
-        apart = NOISE / math.sqrt(targets.shape[1]) * torch.randn(count, latents, targets.shape[1], generator=generator)
         self.centre = inputs.mean(0).expand(count, 1, -1).clone()
         bias = targets.mean(0).expand(count, 1, -1).clone()
         self.parameters = {
-            "decoder": _unit(_unit(targets[rows] - bias) + apart),
-            "encoder": _unit(inputs[rows] - self.centre).transpose(1, 2).contiguous(),
+            "decoder": _near(targets[rows] - bias, generator),
+            "encoder": _near(inputs[rows] - self.centre, generator).transpose(1, 2).contiguous(),
             "encoder_bias": torch.where(self.present(latents), 0.0, ABSENT),
             "bias": bias,
         }
@@ -223,6 +222,8 @@ class Dictionaries:
         return codes
 
 
-def _unit(rows: Float[Tensor, "*any d"]) -> Float[Tensor, "*any d"]:
-    units: Tensor = rows / rows.norm(dim=-1, keepdim=True).clamp(min=1e-6)
-    return units
+def _near(rows: Float[Tensor, "*any d"], generator: torch.Generator) -> Float[Tensor, "*any d"]:
+    """Unit vectors close to the directions of rows."""
+    noise = NOISE / math.sqrt(rows.shape[-1]) * torch.randn(rows.shape, generator=generator)
+    near: Tensor = torch.nn.functional.normalize(torch.nn.functional.normalize(rows, dim=-1) + noise, dim=-1)
+    return near

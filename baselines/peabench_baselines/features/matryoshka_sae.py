@@ -5,7 +5,7 @@ from peabench_baselines.features.sparse_autoencoder import SparseAutoencoder
 
 
 class MatryoshkaSAE(SparseAutoencoder):
-    """BatchTopK with a loss that is the mean over nested parts: the first 8 latents, 16, 32, and so on to all of them."""
+    """BatchTopK with a loss that is the mean over nested parts: the first 8 latents, 16, 32, and so on to all."""
 
     name = "matryoshka-sae"
     reference = "https://arxiv.org/abs/2503.17547"  # Bussmann et al. 2025
