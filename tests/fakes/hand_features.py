@@ -61,7 +61,8 @@ def model_of(inputs: list[Variable], parts: list[Expression]) -> CausalModel:
 
 def slanted(count: int, d_model: int, seed: int = 0) -> Float[Tensor, "count d_model"]:
     rows = torch.randn(count, d_model, generator=torch.Generator().manual_seed(seed))
-    return rows / rows.norm(dim=1, keepdim=True)
+    unit: Tensor = rows / rows.norm(dim=1, keepdim=True)
+    return unit
 
 
 def save(folder: Path, network: ResidualMLP, mechanism: Mechanism, domain: ProductDomain, examples: int = 2000) -> Task:

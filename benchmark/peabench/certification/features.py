@@ -195,13 +195,24 @@ def _removals(subject: Subject, place: FeatureSite, name: str) -> tuple[Int[Tens
 
 
 def _explained(subject: Subject) -> dict[str, float]:
-    """Share of the variance of each site's activations that its features, decoys among them, account for."""
-    shares = {}
+    """How much of each site's activations its features account for, and how well each direction is what they hold.
+
+    The first is a share of the variance, decoys' included. The second is, of the worst feature, the cosine between its
+    direction and the one along which what the others leave of the activations moves with its firing.
+    """
+    found = {}
     for place, beside in zip(feature_places(subject), feature_places(subject, decoys=True), strict=True):
         stream = stream_at(subject, place.site).double()
-        left = stream
+        left = stream - stream.mean(0)
         for part in (place, beside):
             if part.features:
-                left = left - firing(part.features, subject.mechanism, subject.values) @ part.directions
-        shares[f"share of the variance at {place.site}"] = round(1 - float(left.var(0).sum() / stream.var(0).sum()), 5)
-    return shares
+                fired = firing(part.features, subject.mechanism, subject.values)
+                left = left - (fired - fired.mean(0)) @ part.directions
+        fired = firing(place.features, subject.mechanism, subject.values)
+        fired = fired - fired.mean(0)
+        held = place.directions + fired.T @ left / fired.square().sum(0).clamp(min=1e-9)[:, None]
+        cosine = torch.nn.functional.cosine_similarity(held, place.directions, dim=1)
+        share = 1 - float(left.square().sum() / (stream - stream.mean(0)).square().sum())
+        found[f"share of the variance at {place.site}"] = round(share, 5)
+        found[f"least cosine with what is held at {place.site}"] = round(float(cosine.min()), 5)
+    return found

@@ -61,7 +61,8 @@ def feature_places(subject: Subject, *, decoys: bool = False) -> Iterator[Featur
 
 def stream_at(subject: Subject, site: str) -> Float[Tensor, "row d_model"]:
     """The activations at a site on all rows."""
-    return site_values(subject.network, subject.activations, site)[:, 0]
+    stream: Tensor = site_values(subject.network, subject.activations, site)[:, 0]
+    return stream
 
 
 def move_pairs(
@@ -86,7 +87,7 @@ def _values(subject: Subject, name: str, count: int, of_inputs: bool) -> Tensor:
     if values.dim() == 1 and not of_inputs:
         levels = values.unique()
         if len(levels) <= MOST_VALUES:
-            return levels[torch.randint(0, len(levels), (count,), generator=subject.generator)]
+            values = levels
     return values[torch.randint(0, len(values), (count,), generator=subject.generator)]
 
 

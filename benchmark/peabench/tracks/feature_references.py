@@ -126,4 +126,5 @@ def _sparse_coder(stream: Float[Tensor, "row d_model"], labels: Float[Tensor, "r
 
 def _correlation(one: Float[Tensor, "row member"], other: Float[Tensor, "row member"]) -> Float[Tensor, " member"]:
     one, other = one - one.mean(0), other - other.mean(0)
-    return (one * other).sum(0) / (one.norm(dim=0) * other.norm(dim=0)).clamp(min=1e-9)
+    found: Tensor = (one * other).sum(0) / (one.norm(dim=0) * other.norm(dim=0)).clamp(min=1e-9)
+    return found

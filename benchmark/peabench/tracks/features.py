@@ -46,6 +46,7 @@ class FeaturesTrack(Track[FeatureQuestion, FeatureAnswer]):
     question_type = FeatureQuestion
     answer_type = FeatureAnswer
     bounds = (-1.0, 1.0)
+    collects_answers = False
     references = (Oracle(), Probe())
     nulls = ("random-directions",)
 
@@ -134,7 +135,7 @@ def _numbers(subspaces: Int[Tensor, " latent"], latents: int) -> Int[Tensor, " l
     integral = isinstance(subspaces, Tensor) and not subspaces.is_floating_point() and subspaces.dtype != torch.bool
     if not integral or subspaces.shape != (latents,):
         raise InvalidAnswer(f"Expected integer subspaces [{latents}], got {_shape(subspaces)}; number each latent's.")
-    numbers = subspaces.long().unique(return_inverse=True)[1]
+    numbers: Tensor = subspaces.long().unique(return_inverse=True)[1]
     if int(numbers.bincount().max()) > MOST_MEMBERS:
         raise InvalidAnswer(f"Expected at most {MOST_MEMBERS} latents in a subspace, got more; split it.")
     return numbers
