@@ -76,7 +76,7 @@ def test_as_many_latents_fire_as_each_variant_says() -> None:
         assert counts.max(1).values.tolist() == [3, 1]
     batch = Dictionaries(Variant("batch-top-k", (1, 3)), settings, data, data, generator())
     batch.calibrate(data)
-    assert (batch.encode(data) > 0).sum(2).double().mean(1).tolist() == pytest.approx([3, 1], abs=0.01)
+    assert (batch.encode(data) > 0).sum(2).double().mean(1).tolist() == pytest.approx([3, 1], abs=0.05)
     assert len((batch.encode(data)[0] > 0).sum(1).unique()) > 1
 
 

@@ -3,6 +3,7 @@
 import tomllib
 import warnings
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import feature_sites
@@ -34,15 +35,18 @@ from peabench_baselines.features.pca import PCA
 from peabench_baselines.features.permuted_decoder import PermutedDecoder
 from peabench_baselines.features.random_directions import RandomDirections
 from peabench_baselines.features.random_rows import RandomRows
+from peabench_baselines.features.sae_lens import SAELens
 from peabench_baselines.features.top_k_sae import TopKSAE
 from peabench_baselines.features.transcoder import Transcoder
 
 Method = type[Scorer[FeatureQuestion, FeatureAnswer]]
 POINTS = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]["entry-points"]
+INSTALLED = {"sae-lens": "sae_lens"}
+"""Libraries that some methods need."""
 METHODS: dict[str, Method] = {
     name: getattr(import_module(place.partition(":")[0]), place.partition(":")[2])
     for name, place in POINTS["peabench.scorers"].items()
-    if place.startswith("peabench_baselines.features.")
+    if place.startswith("peabench_baselines.features.") and find_spec(INSTALLED.get(name, "torch"))
 }
 SPARSE: list[Method] = [
     L1SAE, GatedSAE, TopKSAE, BatchTopKSAE, JumpReLUSAE, MatryoshkaSAE, MDLSAE, MatchingPursuit, DictionaryLearning,
@@ -122,6 +126,16 @@ def test_a_permuted_decoder_falls_to_about_chance(shape: tuple[int, int]) -> Non
     assert feature_sites.score(BatchTopKSAE().score(asked), shape) > 0.5
     asked = feature_sites.question(shape)
     assert feature_sites.score(PermutedDecoder().score(asked), shape) < 0.1
+
+
+@pytest.mark.skipif(find_spec("sae_lens") is None, reason="sae-lens is not installed")
+def test_dictionaries_of_the_library_find_features_in_superposition() -> None:
+    assert feature_sites.score(SAELens().score(feature_sites.question())) > 0.5
+
+
+def test_the_library_is_asked_for_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("peabench_baselines.features.sae_lens.find_spec", lambda name: None)
+    assert "pip install 'peabench[sae-lens]'" in (SAELens().applicable(feature_sites.question()) or "")
 
 
 def test_neurons_are_the_coordinates_of_the_site() -> None:
