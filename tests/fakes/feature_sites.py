@@ -13,7 +13,7 @@ from peabench.tracks.track import above
 from peabench.true_features import Contributions
 
 TRAINING, EVALUATION = 4096, 1024
-CROWDED = 12, 8
+CROWDED = 48, 32
 """Features and dimensions of a site in superposition."""
 SQUARE = 8, 8
 
