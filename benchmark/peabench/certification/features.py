@@ -171,11 +171,10 @@ def _pairs(
 
 def _values(subject: Subject, name: str, count: int, of_inputs: bool) -> Tensor:
     """Values of a variable: each that occurs equally often, or those of random rows, also where there are very many."""
-    values = subject.values[name]
+    values: Tensor = subject.values[name]
     if values.dim() == 1 and not of_inputs:
-        levels = values.unique()
-        if len(levels) <= MOST_VALUES:
-            return levels[torch.randint(0, len(levels), (count,), generator=subject.generator)]
+        levels: Tensor = values.unique()
+        values = levels if len(levels) <= MOST_VALUES else values
     return values[torch.randint(0, len(values), (count,), generator=subject.generator)]
 
 
