@@ -14,7 +14,7 @@ from peabench.training.stacked import StackedResidualMLP
 from peabench_tasks.attributes.lexicon import Lexicon
 from peabench_tasks.attributes.states import States
 
-COHERENCE = 0.5
+COHERENCE = 0.4
 """Greatest |cosine| of two directions that costs nothing."""
 SHORTEST, LONGEST = 0.7, 2.0
 """Lengths between which a direction costs nothing."""

@@ -29,9 +29,9 @@ class Size:
 
 
 SIZES = {
-    "xs": Size(attributes=24, queries=8, group=4, length=3, d_model=16, d_hidden=64, steps=2400, examples=8192),
-    "s": Size(attributes=64, queries=12, group=8, length=3, d_model=28, d_hidden=96, steps=2400, examples=16384),
-    "m": Size(attributes=128, queries=16, group=14, length=3, d_model=40, d_hidden=160, steps=5000, examples=32768),
+    "xs": Size(attributes=24, queries=8, group=4, length=2, d_model=20, d_hidden=96, steps=1200, examples=8192),
+    "s": Size(attributes=64, queries=12, group=8, length=2, d_model=28, d_hidden=96, steps=1800, examples=16384),
+    "m": Size(attributes=128, queries=16, group=14, length=2, d_model=40, d_hidden=160, steps=5000, examples=32768),
 }
 
 

@@ -73,20 +73,21 @@ class States:
         """States that a certificate looks at, and queries: a tenth as they are, six tenths with one variable set to
         any of its levels, the others with several set to what they are in inputs of their own.
 
-        Half of the queries are about a variable that was set.
+        Half of the queries are about a variable that was set, or any of them where several were.
         """
         networks, bank = self.bank.shape[:2]
         levels = self._inputs(rows, generator)
-        some = torch.rand(networks, rows, generator=generator)
         variable = (torch.rand(networks, rows, generator=generator) * self.n_variables[:, None]).long()
-        fraction = torch.rand(networks, rows, 1, generator=generator) / 2
-        several = torch.rand(levels.shape, generator=generator) < fraction
-        own = torch.randint(bank, levels.shape, generator=generator)
-        joint = torch.where(several, self.bank.gather(1, own), levels)
-        most = self.n_levels.gather(1, variable)
-        level = (torch.rand(networks, rows, generator=generator) * most).long()
-        single = levels.scatter(2, variable[..., None], level[..., None])
-        levels = torch.where(some[..., None] < 0.1, levels, torch.where(some[..., None] < 0.7, single, joint))
+        set_one, set_several = slice(rows // 10, rows * 7 // 10), slice(rows * 7 // 10, rows)
+        chosen = variable[:, set_one]
+        most = self.n_levels.gather(1, chosen)
+        level = (torch.rand(chosen.shape, generator=generator) * most).long()
+        levels[:, set_one] = levels[:, set_one].scatter(2, chosen[..., None], level[..., None])
+        base = levels[:, set_several]
+        fraction = torch.rand(*base.shape[:2], 1, generator=generator)
+        several = torch.rand(base.shape, generator=generator) < fraction
+        own = self.bank.gather(1, torch.randint(bank, base.shape, generator=generator))
+        levels[:, set_several] = torch.where(several, own, base)
         weights = self.about.float().transpose(1, 2).gather(1, variable[..., None].expand(-1, -1, self.about.shape[1]))
         relevant = torch.rand(networks, rows, 1, generator=generator) < 0.5
         weights = torch.where(relevant & weights.any(2, keepdim=True), weights, torch.ones(()))
