@@ -56,7 +56,8 @@ class Mechanism(Record):
     circuit: Circuit | None = None
     attention: tuple[Attends, ...] | None = None
     tolerance: Annotated[float, Field(gt=0, lt=0.5)] | None = None
-    """Largest share of interventions that may contradict a mechanism that was derived; None: not one may."""
+    """Largest share of interventions that may contradict a mechanism that was derived, or of features; None: not one
+    may."""
     features: tuple[Feature, ...] = ()
     algorithm: AlgorithmClaim | None = None
     defects: tuple[Defect, ...] = ()
@@ -69,9 +70,9 @@ class Mechanism(Record):
         self._check_alignments()
         self._check_circuit()
         self._check_attention()
-        if self.tolerance is not None and self.provenance != "derived":
+        if self.tolerance is not None and self.provenance != "derived" and not self.features:
             raise MechanismError(
-                f"expected a tolerance of derived mechanisms only, got one of a {self.provenance} mechanism; remove it",
+                f"expected a tolerance of derived mechanisms and of features only, got one of a {self.provenance} mechanism; remove it",
                 "tolerance",
             )
         try:

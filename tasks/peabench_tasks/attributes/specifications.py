@@ -1,0 +1,167 @@
+"""Which tasks the family has: variants, sizes, seeds, and the network of each."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from peabench.networks.config import ResidualMLPConfig
+from peabench_tasks.attributes import vocabularies
+from peabench_tasks.attributes.lexicon import Lexicon
+from peabench_tasks.attributes.queries import Query, draw_queries
+
+SEEDS = 3
+
+
+@dataclass(frozen=True)
+class Size:
+    """Words, network and training of one size."""
+
+    attributes: int
+    queries: int
+    group: int
+    """Attributes in each group that a query asks about."""
+    length: int
+    """Words in an input."""
+    d_model: int
+    d_hidden: int
+    steps: int
+    examples: int
+    """Inputs that scorers learn from."""
+
+
+SIZES = {
+    "xs": Size(attributes=24, queries=8, group=4, length=2, d_model=20, d_hidden=96, steps=1200, examples=8192),
+    "s": Size(attributes=64, queries=12, group=8, length=2, d_model=28, d_hidden=96, steps=1800, examples=16384),
+    "m": Size(attributes=128, queries=16, group=14, length=2, d_model=40, d_hidden=160, steps=5000, examples=32768),
+}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """How words carry attributes, and why that is hard."""
+
+    build: Callable[[int, int], Lexicon]
+    """From the number of attributes and of words in an input."""
+    sizes: tuple[str, ...]
+    description: str
+    difficulty: str
+    more_words: int = 0
+    """Words in an input beyond those of the size."""
+
+
+SUPERPOSED = "more attributes than dimensions, so that no two directions need be orthogonal"
+VARIANTS = {
+    "plain": Variant(
+        vocabularies.plain, ("xs", "s", "m"), "Words that carry one attribute each, equally often.", SUPERPOSED
+    ),
+    "zipf": Variant(
+        vocabularies.zipf,
+        ("xs", "s", "m"),
+        "Words that carry one attribute each, the i-th 1/i times as often as the first.",
+        "most attributes are rare, and a dictionary gains more by splitting the common ones than by finding them",
+    ),
+    "correlated": Variant(
+        vocabularies.correlated,
+        ("xs", "s"),
+        "Words that carry one or both attributes of a pair.",
+        "two of three words for an attribute carry its partner too: one latent for the pair is sparser than two",
+    ),
+    "hierarchy": Variant(
+        vocabularies.hierarchy,
+        ("xs", "s", "m"),
+        "Words for parents and for children, which carry their parent too.",
+        "a child never fires without its parent, so that its latent absorbs the parent's direction",
+    ),
+    "exclusive": Variant(
+        vocabularies.exclusive,
+        ("xs", "s"),
+        "Four groups of attributes, of each of which an input has one at most.",
+        "attributes of a group never meet, so that what they share is as good a direction as any of them",
+    ),
+    "signed": Variant(
+        vocabularies.signed,
+        ("xs", "s"),
+        "Words that carry an attribute, or its negation along the same direction.",
+        "an attribute fires with either sign: latents that cannot be negative need two where there is one",
+    ),
+    "circle": Variant(
+        vocabularies.circle,
+        ("xs", "s"),
+        "Words that carry one attribute each, and a day of the week on a circle.",
+        "a feature of two dimensions, none of whose directions is one by itself",
+        more_words=1,
+    ),
+    "magnitude": Variant(
+        vocabularies.magnitude,
+        ("xs", "s"),
+        "Words that carry one attribute each, and one that is said plainly or loudly.",
+        "loudness has no direction of its own, only a greater length along that of what is said",
+        more_words=1,
+    ),
+    "decoy": Variant(
+        vocabularies.decoy,
+        ("xs", "s"),
+        "Words that carry one attribute each; one of them is never asked about.",
+        "a quarter of the attributes is as decodable as the others and of no effect",
+        more_words=1,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Specification:
+    """One task to be made."""
+
+    number: int
+    """Place in the family's list, which seeds are made from."""
+    variant: str
+    size: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Second part of the task's id."""
+        return f"{self.variant}-{self.size}-{self.seed}"
+
+    @property
+    def about(self) -> Variant:
+        """What makes it hard."""
+        return VARIANTS[self.variant]
+
+    @property
+    def shape(self) -> Size:
+        """Network and training."""
+        return SIZES[self.size]
+
+    def lexicon(self) -> Lexicon:
+        """Its words."""
+        return self.about.build(self.shape.attributes, self.shape.length + self.about.more_words)
+
+    def queries(self, seed: int) -> list[Query]:
+        """What is asked; another training seed draws others."""
+        return draw_queries(self.shape.queries, len(self.lexicon().atoms), self.shape.group, self.weight_seed(seed))
+
+    def config(self) -> ResidualMLPConfig:
+        """The network: columns of words, and the query's, whose rows stand behind all words."""
+        lexicon, shape = self.lexicon(), self.shape
+        words = [(column.first, column.count) for column in lexicon.columns]
+        return ResidualMLPConfig(
+            n_inputs=len(words) + 1,
+            words=(*words, (len(lexicon.words), shape.queries)),
+            d_model=shape.d_model,
+            n_blocks=2,
+            n_units=1,
+            d_hidden=shape.d_hidden,
+        )
+
+    def weight_seed(self, seed: int) -> int:
+        """Seed of the queries, the directions and the initial weights: its own for each task."""
+        return 1000 * (seed + 1) + self.number
+
+
+def specifications() -> Iterator[Specification]:
+    """All tasks of the family."""
+    listed = [
+        (name, size, seed) for name, variant in VARIANTS.items() for size in variant.sizes for seed in range(SEEDS)
+    ]
+    for number, (name, size, seed) in enumerate(listed):
+        yield Specification(number, name, size, seed)
