@@ -14,10 +14,12 @@ JobT = TypeVar("JobT")
 
 def certified_already(record: TaskRecord, folder: Path) -> bool:
     """Whether the folder holds this very task, with a certificate that passed (it is written last)."""
-    if not (folder / CERTIFICATE_FILE).exists():
-        return False
-    task = load_task(folder)
-    return task.record == record and all(check.passed for check in task.certificate)
+    return certified_folder(folder) and load_task(folder).record == record
+
+
+def certified_folder(folder: Path) -> bool:
+    """Whether the folder holds a task with a certificate that passed (it is written last)."""
+    return (folder / CERTIFICATE_FILE).exists() and all(check.passed for check in load_task(folder).certificate)
 
 
 def make_all(
