@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from peabench.answers import WHOLE, encode
-from peabench.cost import measured
+from peabench.cost import Meter, measured
 from peabench.discovery import ScorerEntry
 from peabench.errors import InvalidAnswer, PeabenchError
 from peabench.isolation import CellTimeout, one_thread, quiet, seed_global_generators, time_limit
@@ -128,8 +128,9 @@ def ask_one(question: Any, seed: int, device: str, answerer: Callable[[Any], obj
     """
     seed_global_generators(seed)
     asked = replace(moved(question, device), generator=torch.Generator(device).manual_seed(seed))
-    before = {name: value.clone() for name, value in asked.network.state_dict().items()}
-    meter = asked.network.meter
+    network = getattr(asked, "network", None)  # questions about activations alone hold none
+    before = {} if network is None else {name: value.clone() for name, value in network.state_dict().items()}
+    meter = Meter() if network is None else network.meter
     meter.reset()
     with measured() as usage:
         answer = answerer(asked)
@@ -139,7 +140,8 @@ def ask_one(question: Any, seed: int, device: str, answerer: Callable[[Any], obj
         wall_seconds=usage.wall_seconds,
         peak_memory_bytes=usage.peak_memory_bytes,
     )
-    _refuse_changes(asked.network, before)
+    if network is not None:
+        _refuse_changes(network, before)
     return moved(answer, "cpu"), cost
 
 

@@ -10,7 +10,7 @@ AnswerT = TypeVar("AnswerT")
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 """What a scorer may be called."""
 
-Role = Literal["method", "null", "oracle"]
+Role = Literal["method", "null", "ceiling", "oracle"]
 """A scorer is a method, or a null if its track names it so; oracles and other nulls are a track's own references."""
 
 

@@ -91,11 +91,16 @@ class TaskRecord(BaseModel):
             raise ValueError(f"id: expected {named!r} after family, variant, size and seed, got {self.id!r}")
         if self.domain_size != self.domain.size:
             raise ValueError(f"domain_size: expected {self.domain.size} after domain, got {self.domain_size}")
-        columns = self.network.n_inputs if isinstance(self.network, ResidualMLPConfig) else self.network.n_positions
-        values = 2 if isinstance(self.network, ResidualMLPConfig) else self.network.d_vocabulary
-        if len(self.domain.sizes) != columns or max(self.domain.sizes) > values:
+        network = self.network
+        values = (
+            network.values if isinstance(network, ResidualMLPConfig) else (network.d_vocabulary,) * network.n_positions
+        )
+        if len(self.domain.sizes) != len(values) or any(
+            size > most for size, most in zip(self.domain.sizes, values, strict=True)
+        ):
+            read = f"at most {values[0]}" if len(set(values)) == 1 else f"at most {list(values)}"
             raise ValueError(
-                f"domain.sizes: expected {columns} columns of at most {values} values, as the network reads, "
+                f"domain.sizes: expected {len(values)} columns of {read} values, as the network reads, "
                 f"got {list(self.domain.sizes)}"
             )
         for field in ("tracks", "focus"):

@@ -13,7 +13,7 @@ from peabench.mechanism.causal_model import Values
 DECOY = "decoy"
 """Features whose name begins so are decodable and unused: nobody need find them, and finding them is not wrong."""
 UNCERTIFIED = "uncertified"
-"""Features whose name begins so are used, but no direction of theirs passes the check: they are graded as decoys are."""
+"""Features whose name begins so are used, but no direction of theirs passes the check; they are graded as decoys."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,25 @@ class Contributions:
         """Number of features."""
         return int(self.features.max()) + 1 if len(self.features) else 0
 
+    def members(self) -> list[Int[Tensor, " member"]]:
+        """The members of each feature, by number."""
+        if self.count == len(self.features):
+            return list(self.features.argsort()[:, None])
+        return [(self.features == number).nonzero()[:, 0] for number in range(self.count)]
+
     def of(self, index: Int[Tensor, " some"]) -> "Contributions":
         """Some of the features, renumbered in the order in which they stand."""
         chosen = torch.isin(self.features, index)
         numbers = self.features[chosen].unique(return_inverse=True)[1]
         return Contributions(self.directions[chosen], self.activations[:, chosen], numbers)
+
+    def beside(self, others: "Contributions") -> "Contributions":
+        """These, then others."""
+        return Contributions(
+            torch.cat([self.directions, others.directions]),
+            torch.cat([self.activations, others.activations], 1),
+            torch.cat([self.features, others.features + self.count]),
+        )
 
 
 def is_decoy(feature: Feature) -> bool:
@@ -63,20 +77,20 @@ def firing(features: Sequence[Feature], mechanism: Mechanism, values: Values) ->
     return torch.stack(columns, 1) if columns else torch.zeros(points, 0, dtype=torch.float64)
 
 
-def directions(features: Sequence[Feature], mechanism: Mechanism, d_model: int) -> Float[Tensor, "feature d_model"]:
+def directions(features: Sequence[Feature], mechanism: Mechanism) -> Float[Tensor, "feature d_model"]:
     """The certified direction of each feature."""
     found = [mechanism.tensor(feature.direction).double() for feature in features]
-    return torch.stack(found) if found else torch.zeros(0, d_model, dtype=torch.float64)
+    return torch.stack(found) if found else torch.zeros(0, 0, dtype=torch.float64)
 
 
 def contributions(
-    features: Sequence[Feature], mechanism: Mechanism, inputs: Int[Tensor, "point column"], d_model: int
+    features: Sequence[Feature], mechanism: Mechanism, inputs: Int[Tensor, "point column"]
 ) -> Contributions:
     """What features add to the activations at their site on some inputs; those of one subspace are one feature."""
     model = mechanism.causal_model
     values = model.run(model.read_inputs(inputs))
     return Contributions(
-        directions(features, mechanism, d_model), firing(features, mechanism, values), feature_numbers(features)
+        directions(features, mechanism), firing(features, mechanism, values), feature_numbers(features)
     )
 
 
@@ -87,6 +101,14 @@ def feature_numbers(features: Sequence[Feature]) -> Int[Tensor, " feature"]:
     return torch.tensor([number[key] for key in keys], dtype=torch.long)
 
 
-def exceptions(activations: Float[Tensor, "point feature"]) -> Bool[Tensor, "point feature"]:
+def usual(activations: Float[Tensor, "point feature"]) -> Float[Tensor, " feature"]:
+    """What each feature does most often: nothing, as a rule."""
+    most: Tensor = activations.mode(0).values
+    return most
+
+
+def exceptions(
+    activations: Float[Tensor, "point feature"], often: Float[Tensor, " feature"] | None = None
+) -> Bool[Tensor, "point feature"]:
     """Where each feature does not do what it does most often: where a rare one fires."""
-    return activations != activations.mode(0).values
+    return activations != (usual(activations) if often is None else often)

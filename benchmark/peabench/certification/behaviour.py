@@ -18,8 +18,8 @@ DECODABLE = 0.85
 def behaviour_check(subject: Subject, twin: Network | None) -> Check:
     """The network's output is the causal model's output, on every input where they can be listed.
 
-    Where inputs differ in frequency they are drawn as the domain draws them, and a mechanism's tolerance holds here too:
-    what is rare enough is wrong in networks that hold many features in few dimensions.
+    Where inputs differ in frequency they are drawn as the domain draws them, and a mechanism's tolerance holds here
+    too: what is rare enough is wrong in networks that hold many features in few dimensions.
     """
     errors, cases = _wrong(subject, subject.network, LARGEST_LISTED_DOMAIN)
     null = None

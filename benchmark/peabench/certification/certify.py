@@ -17,7 +17,12 @@ from peabench.certification.edges import (
     necessity_check,
     sufficiency_check,
 )
-from peabench.certification.features import features_check, joint_features_check, removed_features_check
+from peabench.certification.features import (
+    features_check,
+    joint_features_check,
+    removed_features_check,
+    unused_features_check,
+)
 from peabench.certification.subject import Subject, examine
 from peabench.certification.subspaces import (
     alignment_check,
@@ -112,6 +117,7 @@ def certify_network(
         features_check,
         joint_features_check,
         removed_features_check,
+        unused_features_check,
         decoy_check,
         lambda s: attention_check(s, twin),
         closed_form_check,

@@ -1,60 +1,35 @@
 """Checks of features: moving the activations along their directions does what the causal model says, and only that."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
+from sklearn.linear_model import Ridge
+from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
+from peabench.certification.behaviour import DECODABLE
 from peabench.certification.checks import Check, NullCheck, judged, totals
-from peabench.certification.subject import CHUNK_ROWS, NULL_PAIRS, Subject
-from peabench.mechanism import Feature
+from peabench.certification.moves import (
+    FeatureSite,
+    differ,
+    feature_places,
+    move_errors,
+    move_pairs,
+    set_outputs,
+    stream_at,
+    wrong_outputs,
+)
+from peabench.certification.subject import NULL_PAIRS, Subject
 from peabench.mechanism.causal_model import Values
 from peabench.mechanism.expressions import variables
-from peabench.true_features import directions, feature_sites, features_at, firing
+from peabench.true_features import DECOY, exceptions, firing
 
 PAIRS = 131_072
 """Drawn for all variables of a site together; at least `FEWEST` and at most `MOST` for each."""
 FEWEST, MOST = 1024, 16_384
-POOL = 4
-"""So many times as many pairs are looked at, and those that should change the output come first, up to half."""
 JOINT_SETS = 64
 JOINT_ROWS = 512
-MOST_VALUES = 64
-"""Variables of up to so many values take each of them equally often; others take those of other inputs."""
-
-
-@dataclass(frozen=True)
-class FeatureSite:
-    """The used features of one site, and the variables that they fire with."""
-
-    site: str
-    features: tuple[Feature, ...]
-    directions: Float[Tensor, "feature d_model"]
-    variables: tuple[str, ...]
-
-    def permuted(self, generator: torch.Generator) -> "FeatureSite":
-        """The same with every direction given to another feature (of one alone: a random direction)."""
-        count = len(self.features)
-        if count == 1:
-            turned = torch.randn(self.directions.shape, generator=generator, dtype=self.directions.dtype)
-            turned = turned * self.directions.norm() / turned.norm()
-        else:
-            order = torch.randperm(count, generator=generator)
-            turned = torch.empty_like(self.directions)
-            turned[order] = self.directions[order.roll(1)]
-        return FeatureSite(self.site, self.features, turned, self.variables)
-
-
-def feature_places(subject: Subject, *, decoys: bool = False) -> Iterator[FeatureSite]:
-    """The features of each site that has used ones, or its decoys."""
-    mechanism = subject.mechanism
-    for site in feature_sites(mechanism):
-        features = features_at(mechanism, site, decoys=decoys)
-        names = dict.fromkeys(name for feature in features for name in sorted(variables(feature.activation)))
-        width = subject.network.config.d_model
-        yield FeatureSite(site, tuple(features), directions(features, mechanism, width), tuple(names))
 
 
 def features_check(subject: Subject) -> Check | None:
@@ -65,14 +40,14 @@ def features_check(subject: Subject) -> Check | None:
         wrong_place = place.permuted(subject.generator)
         count = max(FEWEST, min(MOST, PAIRS // len(place.variables)))
         for name in place.variables:
-            base, settings = _pairs(subject, place, [name], count)
-            want = _counterfactual(subject, place, base, settings)
-            errors = _errors(subject, place, base, settings, want)
+            base, settings = move_pairs(subject, place, [name], count)
+            want = set_outputs(subject, place, base, settings)
+            errors = move_errors(subject, place, base, settings, want)
             parts[f"{name} at {place.site}"] = errors, len(base)
-            changed += int(_differ(want, subject.truth[base]).sum())
+            changed += int(differ(want, subject.truth[base]).sum())
             few = slice(0, NULL_PAIRS // 8)
             settings = {key: value[few] for key, value in settings.items()}
-            null_errors += _errors(subject, wrong_place, base[few], settings, want[few])
+            null_errors += move_errors(subject, wrong_place, base[few], settings, want[few])
             null_cases += len(base[few])
     if not parts:
         return None
@@ -120,9 +95,9 @@ def removed_features_check(subject: Subject) -> Check | None:
             if found is None:
                 continue
             base, settings = found
-            want = _counterfactual(subject, place, base, settings)
-            errors += _errors(subject, place, base, settings, want)
-            null_errors += _errors(subject, wrong_place, base, settings, want)
+            want = set_outputs(subject, place, base, settings)
+            errors += move_errors(subject, place, base, settings, want)
+            null_errors += move_errors(subject, wrong_place, base, settings, want)
             cases += len(base)
             null_cases += len(base)
     if not cases:
@@ -138,6 +113,57 @@ def removed_features_check(subject: Subject) -> Check | None:
     )
 
 
+def unused_features_check(subject: Subject) -> Check | None:
+    """Decoys: moving the activations along them changes nothing, though a linear read-out tells when they fire."""
+    errors = cases = null_errors = null_cases = 0
+    recorded: dict[str, float] = {}
+    for place, decoys in zip(feature_places(subject), feature_places(subject, decoys=True), strict=True):
+        named = [i for i, feature in enumerate(decoys.features) if feature.name.startswith(DECOY)]
+        for i in named:
+            base, source = torch.randint(0, len(subject.rows), (2, MOST), generator=subject.generator)
+            errors += _changed(subject, decoys, [i], base, source)
+            cases += MOST
+            told = _decoded(subject, decoys, i)
+            recorded[f"{decoys.features[i].name} decoded (AUROC)"] = round(told, 5)
+        if named:
+            base, source = torch.randint(0, len(subject.rows), (2, NULL_PAIRS), generator=subject.generator)
+            null_errors += _changed(subject, place, list(range(len(place.features))), base, source)
+            null_cases += NULL_PAIRS
+    if not cases:
+        return None
+    return judged(
+        "decoy features",
+        "adding a decoy's direction as much as its firing changes does nothing, though a linear read-out decodes it "
+        f"(AUROC {DECODABLE} or more)",
+        cases if min(recorded.values()) < DECODABLE else errors,
+        cases,
+        exhaustive=False,
+        null=NullCheck(description="all features that are used, at that site", cases=null_cases, errors=null_errors),
+        bar=subject.tolerance,
+        recorded=recorded,
+    )
+
+
+def _changed(
+    subject: Subject, place: FeatureSite, some: list[int], base: Int[Tensor, " pair"], source: Int[Tensor, " pair"]
+) -> int:
+    """Outputs other than the base's once some features are moved from how they fire there to how in the source."""
+    fired = firing([place.features[i] for i in some], subject.mechanism, subject.values)
+    change = (fired[source] - fired[base]) @ place.directions[some]
+    return wrong_outputs(subject, place, base, change, subject.truth[base])
+
+
+def _decoded(subject: Subject, place: FeatureSite, feature: int) -> float:
+    """AUROC of whether a feature fires, by a ridge read-out that is fitted on half of the rows, on the other half."""
+    stream = stream_at(subject, place.site)
+    fires = exceptions(firing([place.features[feature]], subject.mechanism, subject.values))[:, 0].numpy()
+    half = torch.arange(len(stream)) % 2 == 0
+    if len(set(fires[half].tolist())) < 2 or len(set(fires[~half].tolist())) < 2:
+        return 0.0
+    told = Ridge().fit(stream[half].double().numpy(), fires[half]).predict(stream[~half].double().numpy())
+    return float(roc_auc_score(fires[~half], told))
+
+
 def _joint(subject: Subject, places: Sequence[FeatureSite], sets: int) -> tuple[int, int]:
     errors = cases = 0
     for number in range(sets):
@@ -145,34 +171,12 @@ def _joint(subject: Subject, places: Sequence[FeatureSite], sets: int) -> tuple[
         most = max(2, len(place.variables) // 2)
         size = int(torch.randint(2, most + 1, (), generator=subject.generator))
         order = torch.randperm(len(place.variables), generator=subject.generator).tolist()
-        base, settings = _pairs(subject, place, [place.variables[i] for i in order[:size]], JOINT_ROWS)
-        want = _counterfactual(subject, place, base, settings)
-        errors += _errors(subject, place, base, settings, want)
+        names = [place.variables[i] for i in order[:size]]
+        base, settings = move_pairs(subject, place, names, JOINT_ROWS, of_inputs=True)
+        want = set_outputs(subject, place, base, settings)
+        errors += move_errors(subject, place, base, settings, want)
         cases += len(base)
     return errors, cases
-
-
-def _pairs(
-    subject: Subject, place: FeatureSite, names: Sequence[str], count: int
-) -> tuple[Int[Tensor, " pair"], Values]:
-    """Rows of bases and the values that variables are set to, up to half of them such that the output should change."""
-    pool = POOL * count
-    base = torch.randint(0, len(subject.rows), (pool,), generator=subject.generator)
-    settings = {name: _values(subject, name, pool) for name in names}
-    changes = _differ(_counterfactual(subject, place, base, settings), subject.truth[base])
-    first, rest = changes.nonzero()[: count // 2, 0], (~changes).nonzero()[:, 0]
-    chosen = torch.cat([first, rest])[:count]
-    return base[chosen], {name: value[chosen] for name, value in settings.items()}
-
-
-def _values(subject: Subject, name: str, count: int) -> Tensor:
-    """Values of a variable: each that occurs equally often, or those of random rows where there are very many."""
-    values = subject.values[name]
-    if values.dim() == 1:
-        levels = values.unique()
-        if len(levels) <= MOST_VALUES:
-            return levels[torch.randint(0, len(levels), (count,), generator=subject.generator)]
-    return values[torch.randint(0, len(values), (count,), generator=subject.generator)]
 
 
 def _removals(subject: Subject, place: FeatureSite, name: str) -> tuple[Int[Tensor, " pair"], Values] | None:
@@ -190,51 +194,25 @@ def _removals(subject: Subject, place: FeatureSite, name: str) -> tuple[Int[Tens
     return base, {name: values[silent.nonzero()[0, 0]].expand(len(base))}
 
 
-def _held(subject: Subject, place: FeatureSite, base: Int[Tensor, " pair"], settings: Values) -> Values:
-    """Values of all variables that the site's features fire with: what is set, and the others as in the base."""
-    return {name: settings.get(name, subject.values[name][base]) for name in place.variables}
-
-
-def _counterfactual(
-    subject: Subject, place: FeatureSite, base: Int[Tensor, " pair"], settings: Values
-) -> Int[Tensor, "pair ..."]:
-    """The causal model's output when variables are set at a site that holds others computed from them already."""
-    inputs = {name: value[base] for name, value in subject.inputs.items()}
-    run = subject.model.run(inputs, _held(subject, place, base, settings))
-    return run[subject.model.output].long()
-
-
-def _errors(
-    subject: Subject, place: FeatureSite, base: Int[Tensor, " pair"], settings: Values, want: Int[Tensor, "pair ..."]
-) -> int:
-    """Wrong outputs when the site's activations are moved by what the features add more, or less, than in the base."""
-    stage, at = subject.stage_of(place.site), subject.position_of(place.site)
-    stream = subject.activations.stage_inputs[stage]
-    before = firing(place.features, subject.mechanism, _held(subject, place, base, {}))
-    after = firing(place.features, subject.mechanism, _held(subject, place, base, settings))
-    change = ((after - before) @ place.directions).float()
-    wrong = 0
-    for some in torch.arange(len(base)).split(CHUNK_ROWS):
-        moved = stream[base[some]].clone()
-        moved[:, at] += change[some] if isinstance(at, int) else change[some][:, None]
-        wrong += int(_differ(subject.finish(stage, moved), want[some]).sum())
-    return wrong
-
-
 def _explained(subject: Subject) -> dict[str, float]:
-    """Share of the variance of each site's activations that its features, decoys among them, account for."""
-    shares = {}
+    """How much of each site's activations its features account for, and how well each direction is what they hold.
+
+    The first is a share of the variance, decoys' included. The second is, of the worst feature, the cosine between its
+    direction and the one along which what the others leave of the activations moves with its firing.
+    """
+    found = {}
     for place, beside in zip(feature_places(subject), feature_places(subject, decoys=True), strict=True):
-        stream = subject.activations.stage_inputs[subject.stage_of(place.site)][:, subject.position_of(place.site)]
-        added = sum(
-            firing(part.features, subject.mechanism, subject.values) @ part.directions for part in (place, beside)
-        )
-        left = stream.double() - added
-        shares[f"share of the variance at {place.site}"] = round(
-            1 - float(left.var(0).sum() / stream.double().var(0).sum()), 5
-        )
-    return shares
-
-
-def _differ(got: Int[Tensor, "pair ..."], want: Int[Tensor, "pair ..."]) -> Tensor:
-    return (got != want).reshape(len(got), -1).any(1)
+        stream = stream_at(subject, place.site).double()
+        left = stream - stream.mean(0)
+        for part in (place, beside):
+            if part.features:
+                fired = firing(part.features, subject.mechanism, subject.values)
+                left = left - (fired - fired.mean(0)) @ part.directions
+        fired = firing(place.features, subject.mechanism, subject.values)
+        fired = fired - fired.mean(0)
+        held = place.directions + fired.T @ left / fired.square().sum(0).clamp(min=1e-9)[:, None]
+        cosine = torch.nn.functional.cosine_similarity(held, place.directions, dim=1)
+        share = 1 - float(left.square().sum() / (stream - stream.mean(0)).square().sum())
+        found[f"share of the variance at {place.site}"] = round(share, 5)
+        found[f"least cosine with what is held at {place.site}"] = round(float(cosine.min()), 5)
+    return found

@@ -1,8 +1,15 @@
 """What a network is built from, as data. Nothing here needs torch."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 
 class ResidualMLPConfig(BaseModel):
@@ -21,6 +28,32 @@ class ResidualMLPConfig(BaseModel):
     """Hidden neurons of each unit."""
     d_output: int = Field(default=1, ge=1, le=4096)
     """Width of the output; 1 is a single logit, true where positive."""
+    words: tuple[tuple[Annotated[int, Field(ge=0, le=65535)], Annotated[int, Field(ge=1, le=65536)]], ...] | None = None
+    """Columns of words in place of 0 and 1: for each column, its first row of the embedding table, and how many values
+    it takes, of a row each. Columns may share rows."""
+
+    @model_serializer(mode="wrap")
+    def _without_empty_words(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = serialise(self)
+        if self.words is None:
+            fields.pop("words", None)  # what is drawn from a record's text stays what it was before
+        return fields
+
+    @model_validator(mode="after")
+    def _one_entry_per_column(self) -> Self:
+        if self.words is not None and len(self.words) != self.n_inputs:
+            raise ValueError(f"words: expected one entry for each of {self.n_inputs} columns, got {len(self.words)}")
+        return self
+
+    @property
+    def values(self) -> tuple[int, ...]:
+        """How many values each column takes at most."""
+        return (2,) * self.n_inputs if self.words is None else tuple(count for _, count in self.words)
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of the embedding: one per column of 0 and 1, or one per word."""
+        return self.n_inputs if self.words is None else max(first + count for first, count in self.words)
 
 
 class TransformerConfig(BaseModel):

@@ -30,7 +30,8 @@ def end_matrices(network: Network) -> Matrices:
 
 def residual_mlp_matrices(network: ResidualMLP) -> Matrices:
     """A neuron's scale is moved to the side that is looked at, so that only the product of both sides counts."""
-    writes = [row[None] for row in network.w_embed]
+    words = network.config.words or [(row, 1) for row in range(network.config.n_inputs)]
+    writes = [network.w_embed[first : first + count] for first, count in words]
     reads: list[Tensor] = []
     for index in range(network.config.n_blocks):
         block = network.block(index)

@@ -29,7 +29,10 @@ class UnitBlock(nn.Module):
 
 
 class ResidualMLP(Network):
-    """Input columns 0/1, embedded as -1/+1 times one direction each; blocks of parallel units; a linear output."""
+    """Input columns, each embedded and all added up; blocks of parallel units; a linear output.
+
+    A column of 0 and 1 is embedded as -1 and +1 times a direction of its own, a column of words by a table.
+    """
 
     config: ResidualMLPConfig
 
@@ -37,7 +40,7 @@ class ResidualMLP(Network):
         super().__init__(residual_mlp_graph(config))
         self.config = config
         self.w_embed = nn.Parameter(
-            torch.randn(config.n_inputs, config.d_model, generator=generator) / math.sqrt(config.d_model)
+            torch.randn(config.n_rows, config.d_model, generator=generator) / math.sqrt(config.d_model)
         )
         self.b_embed = nn.Parameter(torch.zeros(config.d_model))
         for column in range(config.n_inputs):
@@ -60,6 +63,9 @@ class ResidualMLP(Network):
 
     @override
     def embedding_nodes(self, inputs: Int[Tensor, "batch column"]) -> Float[Tensor, "node batch 1 d_model"]:
+        if self.config.words is not None:
+            first = torch.tensor([row for row, _ in self.config.words], device=inputs.device)
+            return F.embedding((inputs + first).T, self.w_embed)[:, :, None, :]
         signs = inputs.to(self.w_embed.dtype) * 2 - 1
         return (signs.T[:, :, None] * self.w_embed[:, None, :])[:, :, None, :]
 

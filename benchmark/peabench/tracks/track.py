@@ -11,11 +11,11 @@ AnswerT = TypeVar("AnswerT")
 
 
 class Reference(ABC):
-    """An answerer that sees the truth, which no scorer may: an oracle, or a null that learns from other tasks."""
+    """An answerer that sees the truth, which no scorer may: an oracle, a ceiling, or a null of other tasks."""
 
     name: ClassVar[str]
     track: ClassVar[str]
-    role: ClassVar[Literal["null", "oracle"]]
+    role: ClassVar[Literal["null", "oracle", "ceiling"]]
     reference: ClassVar[str]
     """The page or paper that describes it."""
     version: ClassVar[str] = "1"
