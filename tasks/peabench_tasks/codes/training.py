@@ -1,26 +1,22 @@
 """`peabench train codes`: train freely, read the codes off, certify, write the task folders."""
 
 import logging
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import torch
 
-from peabench.certification import certify
 from peabench.errors import PeabenchError
 from peabench.networks import ResidualMLP
-from peabench.tasks import TaskRecord, Twin, load_task, save_task
-from peabench_tasks.card import write_certificate
+from peabench.tasks import TaskRecord, Twin
 from peabench_tasks.codes.clauses import literal_matrix
 from peabench_tasks.codes.free_training import train_freely
 from peabench_tasks.codes.mechanism import Explanation, explain
 from peabench_tasks.codes.specifications import EXAMPLES, SIZES, VARIANTS, Specification, specifications
-from peabench_tasks.production import certified_folder, make_all
+from peabench_tasks.production import certified_folder, make_all, write_if_certified
 
 STARTS = 3
 """How often a network begins anew, from other weights, before its task is given up."""
@@ -78,16 +74,8 @@ def finish_task(specification: Specification, network: ResidualMLP, out: Path, s
     explanation = explain(network, clauses, specification.domain, VARIANTS[specification.variant].tolerance)
     if len(explanation.uncertified) > (1 - FEWEST_CERTIFIED) * len(clauses):
         return f"{len(explanation.uncertified)} of {len(clauses)} clauses have no certified code"
-    with TemporaryDirectory(dir=out, prefix=f".{specification.name}.") as folder:
-        path = Path(folder) / specification.name
-        save_task(path, task_record(specification, explanation, seed), network, explanation.mechanism, {})
-        checks = certify(load_task(path))
-        failures = [f"{check.name}: {check.errors} of {check.cases}" for check in checks if not check.passed]
-        if not failures:
-            write_certificate(path, checks)
-            shutil.rmtree(out / specification.name, ignore_errors=True)
-            path.rename(out / specification.name)
-    return "; ".join(failures) or None
+    record = task_record(specification, explanation, seed)
+    return write_if_certified(out, record, network, explanation.mechanism)
 
 
 def task_record(specification: Specification, explanation: Explanation, seed: int) -> TaskRecord:
@@ -108,8 +96,8 @@ def task_record(specification: Specification, explanation: Explanation, seed: in
         domain_size=domain.size,
         examples=EXAMPLES,
         difficulty=VARIANTS[specification.variant].difficulty,
-        description=f"{config.d_output} clauses on {config.n_inputs} inputs, learnt freely by {config.d_model} neurons. "
-        f"A clause has {explanation.neurons:.1f} sign-matched neurons, a neuron serves {explanation.sharing:.1f} clauses in "
-        f"the mean; {explanation.share:.0%} of the directions' squared length lies along them. {fate}",
+        description=f"{config.d_output} clauses on {config.n_inputs} inputs, learnt freely by {config.d_model} "
+        f"neurons. A clause has {explanation.neurons:.1f} sign-matched neurons, a neuron serves {explanation.sharing:.1f} "
+        f"clauses in the mean; {explanation.share:.0%} of the directions' squared length lies along them. {fate}",
         twins=(Twin(name="random", provenance="random_init", seed=10_000 + specification.weight_seed(seed)),),
     )
