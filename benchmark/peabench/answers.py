@@ -197,15 +197,20 @@ def read_answers(folder: Path, key: CellKey) -> dict[str, Answer] | None:
         key: of the cell.
 
     Returns:
-        None where the folder has no answered result of exactly this key.
+        None where the folder has no answered result of exactly this key, or the track's answers are not collected.
 
     Raises:
         PeabenchError: the result or its answers are damaged, missing or of different runs.
     """
+    from peabench import tracks
+
     found = stored(folder, key)
     if found is None or not found.result.answered:
         return None
-    answers = _opened(found.answers).answers(found.cell)
+    file = _opened(found.answers)
+    if found.cell != WHOLE and found.cell not in file.cells() and not tracks.get(key.track).collects_answers:
+        return None
+    answers = file.answers(found.cell)
     if answer_hash(answers) != found.result.answer_hash:
         raise PeabenchError(
             f"The answers of {key.scorer} to {key.task} in {found.answers} are not those that its result was graded "

@@ -32,6 +32,8 @@ def collect(run: Path, to: Path, suite: Suite, verification: Verification = "sel
         PeabenchError: a result or its answers are damaged, no result is of the suite, results of one scorer are of
             several versions, or what stands in `to` is not what its manifest lists.
     """
+    from peabench import tracks
+
     found, problems = read_all(run)
     if problems:
         raise PeabenchError(problems[0])
@@ -47,7 +49,8 @@ def collect(run: Path, to: Path, suite: Suite, verification: Verification = "sel
     for _, group in groupby(chosen, key=lambda result: (result.key.track, result.key.scorer)):
         results = list(group)
         document = document_of(results, suite, verification)
-        answers = {cell.name: read_answers(run, r.key) for cell, r in zip(document.cells, results, strict=True)}
+        kept = tracks.get(document.track).collects_answers
+        answers = {c.name: read_answers(run, r.key) for c, r in zip(document.cells, results, strict=True) if kept}
         collected.append((document, encode({n: given for n, given in answers.items() if given is not None})))
     put(to, collected)
     return [document for document, _ in collected]

@@ -77,7 +77,7 @@ class ScorerEntry:
 
 
 def references() -> list[ScorerEntry]:
-    """The oracles and nulls that every track brings with it."""
+    """The oracles, ceilings and nulls that every track brings with it."""
     from peabench import tracks
 
     return [
@@ -89,7 +89,7 @@ def references() -> list[ScorerEntry]:
             role=reference.role,
             deterministic=reference.deterministic,
             needs_gradients=False,
-            supervision="truth" if reference.role == "oracle" else "none",
+            supervision={"oracle": "truth", "ceiling": "labels from the truth"}.get(reference.role, "none"),
             origin="track",
             location=track,
             class_name=type(reference).__name__,

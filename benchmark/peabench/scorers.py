@@ -11,7 +11,8 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 """What a scorer may be called."""
 
 Role = Literal["method", "null", "ceiling", "oracle"]
-"""A scorer is a method, or a null if its track names it so; oracles and other nulls are a track's own references."""
+"""A scorer is a method, or a null if its track names it so; all others are a track's own references: its oracle, which
+answers with the truth, a ceiling, which is told more than any method, and nulls."""
 
 
 class Scorer(ABC, Generic[QuestionT, AnswerT]):

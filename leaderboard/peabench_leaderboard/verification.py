@@ -156,11 +156,15 @@ def _stale(result: CellResult, cell: Cell) -> str:
 
 
 def _regraded(folder: Path, result: CellResult, cell: Cell) -> Iterable[str]:
+    from peabench import tracks
     from peabench.tasks import load_task
 
     label = f"{result.key.track} {result.key.scorer} {result.key.task}"
     try:
-        graded = grade_cell(result.key, load_task(cell.folder), read_answers(folder, result.key) or {})
+        answers = read_answers(folder, result.key)
+        if answers is None and not tracks.get(result.key.track).collects_answers:
+            return []
+        graded = grade_cell(result.key, load_task(cell.folder), answers or {})
     except PeabenchError as error:
         return [f"{label}: {error}"]
     return [

@@ -127,6 +127,7 @@ class GuessTrack:
     version = 3
     headline = "closeness"
     with_twins = False
+    collects_answers = True
     references: tuple[Reference, ...] = (Oracle(), Mean())
     nulls = ("guesswork",)
 

@@ -46,6 +46,7 @@ class FeaturesTrack(Track[FeatureQuestion, FeatureAnswer]):
     question_type = FeatureQuestion
     answer_type = FeatureAnswer
     bounds = (-1.0, 1.0)
+    collects_answers = False
     references = (Oracle(), Probe())
     nulls = ("random-directions",)
 

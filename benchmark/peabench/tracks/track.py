@@ -40,6 +40,8 @@ class Track(ABC, Generic[QuestionT, AnswerT]):
     """Makes an answer of its fields, given by name: the answer's dataclass."""
     higher_is_better: ClassVar[bool] = True
     bounds: ClassVar[tuple[float, float]]
+    collects_answers: ClassVar[bool] = True
+    """Whether answers are small enough to travel with collected results; if not, their hash alone does."""
     references: ClassVar[tuple[Reference, ...]]
     nulls: ClassVar[tuple[str, ...]] = ()
     """Names of the scorers, beside its references, that may call themselves nulls: random answers."""

@@ -69,6 +69,8 @@ def badges(row: Row) -> list[tuple[str, str]]:
     found = []
     if row.standing.role == "null":
         found.append(("null", "What knowing nothing of these weights earns"))
+    if row.standing.role == "ceiling":
+        found.append(("ceiling", "Is told labels that no method has: about the most that can be read"))
     if row.standing.role == "oracle":
         found.append(("oracle", "Answers with the truth"))
     if row.standing.verification == "verified":
