@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from peabench.certification import Check
+from peabench.feature_picture import feature_picture
 from peabench.tasks import Task, load_task, save_certificate
 from peabench.tracks.trivial_edges import trivial_edges
 
@@ -32,14 +33,15 @@ def card(task: Task, checks: Sequence[Check]) -> str:
         "```",
         model.to_text(),
         "```",
-        "",
-        "| variable | sites |",
-        "|---|---|",
     ]
+    if features := feature_picture(mechanism, record.domain):
+        lines += ["", "Features:", "", "```", *features, "```"]
+    if mechanism.alignments:
+        lines += ["", "| variable | sites |", "|---|---|"]
     for alignment in mechanism.alignments:
         sites = sorted({place.site for place in (alignment.location, *alignment.alternatives)})
         lines.append(f"| {alignment.variable} | {', '.join(sites)} |")
-    if trivial := trivial_edges(task.network(), record.domain):
+    if "circuits" in record.tracks and (trivial := trivial_edges(task.network(), record.domain)):
         lines += ["", f"Trivial edges, left out of the ranking: {', '.join(f'`{edge}`' for edge in trivial)}."]
     lines += ["", "| check | cases | errors | 95% bound | on its null |", "|---|---:|---:|---:|---:|"]
     for check in checks:

@@ -33,6 +33,8 @@ def show(
     if is_sealed(task.folder):
         _show_sealed(task, loaded, json)
         return
+    from peabench.feature_picture import feature_picture
+
     mechanism, certificate = loaded.mechanism, loaded.certificate
     if json:
         formula = mechanism.causal_model.expanded_text(mechanism.causal_model.output)
@@ -43,7 +45,7 @@ def show(
             | {"certificate": [check.model_dump(mode="json") for check in certificate]}
         )
         return
-    _print_card(task, mechanism, certificate)
+    _print_card(task, mechanism, certificate, feature_picture(mechanism, loaded.record.domain))
 
 
 def _show_sealed(task: TaskSummary, loaded: "Task", json: bool) -> None:
@@ -79,7 +81,9 @@ def _only_match(name: str) -> TaskSummary:
     return found[0]
 
 
-def _print_card(task: TaskSummary, mechanism: "Mechanism", certificate: "tuple[Check, ...]") -> None:
+def _print_card(
+    task: TaskSummary, mechanism: "Mechanism", certificate: "tuple[Check, ...]", features: list[str]
+) -> None:
     from rich.text import Text
 
     model = mechanism.causal_model
@@ -103,6 +107,7 @@ def _print_card(task: TaskSummary, mechanism: "Mechanism", certificate: "tuple[C
         "",
         circuit_tree(mechanism.circuit) if mechanism.circuit else "No circuit is claimed.",
         "",
+        *((Text("\n".join([*features, ""])),) if features else ()),
         _checks_table(certificate),
     )
 
