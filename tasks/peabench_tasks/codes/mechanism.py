@@ -117,8 +117,9 @@ def explain(
 
 
 def _certified(subject: Subject, claim: Mechanism) -> bool:
+    """Whether moves along one direction keep to the tolerance; that they could fail is for the whole task's null."""
     check = features_check(replace(subject, mechanism=claim))
-    return check is not None and check.passed
+    return check is not None and (check.errors == 0 or check.upper_bound <= check.bar)
 
 
 def _mechanism(

@@ -97,7 +97,8 @@ def task_record(specification: Specification, explanation: Explanation, seed: in
         examples=EXAMPLES,
         difficulty=VARIANTS[specification.variant].difficulty,
         description=f"{config.d_output} clauses on {config.n_inputs} inputs, learnt freely by {config.d_model} "
-        f"neurons. A clause has {explanation.neurons:.1f} sign-matched neurons, a neuron serves {explanation.sharing:.1f} "
-        f"clauses in the mean; {explanation.share:.0%} of the directions' squared length lies along them. {fate}",
+        f"neurons. A clause has {explanation.neurons:.1f} sign-matched neurons, a neuron serves "
+        f"{explanation.sharing:.1f} clauses in the mean; {explanation.share:.0%} of the squared length of the "
+        f"directions lies along them. {fate}",
         twins=(Twin(name="random", provenance="random_init", seed=10_000 + specification.weight_seed(seed)),),
     )
