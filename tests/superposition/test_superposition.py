@@ -102,3 +102,16 @@ def test_every_task_of_the_family_is_there_and_certified() -> None:
 def test_training_names_a_task_when_none_matches(tmp_path: Path) -> None:
     with pytest.raises(PeabenchError, match="tied-s"):
         train(tmp_path, "nonsense", 0, lambda *_: None)
+
+
+def test_rare_inputs_may_be_wrong_within_the_tolerance_and_frequent_ones_not() -> None:
+    network = opposite_pair()  # wrong where both of the pair are true: on one input in a hundred
+    mechanism = explain(network, [0, 1, 2])
+    behaviour = check(certify_network(network, mechanism, DOMAIN, ResidualMLP(network.config)), "behaviour")
+    assert behaviour.passed
+    assert not behaviour.exhaustive
+    assert behaviour.errors / behaviour.cases == pytest.approx(0.01, rel=0.2)
+    often = ProductDomain(sizes=(2,) * 4, frequency=((0.5, 0.5),) * 4)
+    behaviour = check(certify_network(network, mechanism, often, ResidualMLP(network.config)), "behaviour")
+    assert behaviour.errors / behaviour.cases == pytest.approx(0.25, rel=0.05)
+    assert not behaviour.passed
