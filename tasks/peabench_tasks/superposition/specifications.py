@@ -45,7 +45,7 @@ VARIANTS = {
     "untied": Variant("features are more than dimensions, at no special angles"),
     "dense": Variant("several features fire at once, in few dimensions", density=2.5),
     "zipf": Variant("features differ in frequency thirtyfold", spread=30.0),
-    "importance": Variant("what matters little has shorter directions, or none", decay=0.9),
+    "importance": Variant("what matters little has shorter directions", decay=0.9),
 }
 TOLERANCE = 0.1
 """Share of inputs, and of interventions, on which some output may be wrong: features that fire together interfere."""
