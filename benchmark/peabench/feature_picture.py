@@ -42,7 +42,7 @@ def _site_lines(mechanism: Mechanism, domain: ProductDomain, site: str) -> list[
         f"{used} features{beside} in {unit.shape[1]} dimensions at {site}",
         f"each fires (does what it does rarely) on {_percent(rates.min())} to {_percent(rates.max())} of the inputs",
     ]
-    shown = range(len(features))
+    shown = list(range(len(features)))
     if len(features) > MOST_DRAWN:
         shown = sorted(rates.argsort(descending=True)[:MOST_DRAWN].tolist())
         lines += [

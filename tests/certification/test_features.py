@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+import hand_features
 import pytest
 import torch
-from tests.fakes import hand_features
 
 from peabench.certification import Check, certify
 from peabench.certification.certify import certify_network, contradiction

@@ -4,9 +4,9 @@ import shutil
 from pathlib import Path
 from typing import ClassVar
 
+import hand_features
 import pytest
 import torch
-from tests.fakes import hand_features
 from typer.testing import CliRunner
 
 from peabench import Scorer, tracks

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+import hand_features
 import pytest
 import torch
-from tests.fakes import hand_features
-from tests.fakes.random_networks import inputs_of, network_of
+from random_networks import inputs_of, network_of
 
 from peabench.errors import PeabenchError
 from peabench.networks import ResidualMLPConfig, TransformerConfig

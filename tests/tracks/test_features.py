@@ -5,9 +5,9 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+import hand_features
 import pytest
 import torch
-from tests.fakes import hand_features
 from torch import Tensor
 
 from peabench import tracks
