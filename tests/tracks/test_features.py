@@ -18,7 +18,7 @@ from peabench.plain import plain
 from peabench.results import CellKey
 from peabench.tasks import Task
 from peabench.tracks import features
-from peabench.tracks.feature_matching import Matching
+from peabench.tracks.feature_matching import Matching, pair_quality
 from peabench.tracks.feature_questions import feature_inputs
 from peabench.tracks.feature_truth import feature_truth
 from peabench.tracks.features import TRACK, FeatureAnswer, FeatureQuestion, random_directions
@@ -181,7 +181,7 @@ def test_without_either_factor_a_permuted_decoder_would_win(
     task: Task, part: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Both the direction and the firing of a pair must be right: take one out, and the attack succeeds."""
-    whole = features.pair_quality
+    whole = pair_quality
 
     def half(truth: Any, answer: Any) -> Tensor:
         def bare(side: Any) -> Any:
@@ -390,8 +390,10 @@ def test_a_question_that_is_skipped_is_no_answer(task: Task) -> None:
         device="cpu",
     )
     question = asked(task)
-    questions = {"0": question, "0.twin": TRACK.twin_question(question, task)}
-    answers = {name: plain(ORACLE.answer(asked, task, [])) for name, asked in questions.items()}
+    twin = TRACK.twin_question(question, task)
+    assert twin is not None
+    questions = {"0": question, "0.twin": twin}
+    answers = {name: plain(ORACLE.answer(some, task, [])) for name, some in questions.items()}
     (metrics,) = grade_cell(key, task, answers, questions)
     assert metrics["selectivity"] == pytest.approx(1, abs=0.3)
     with pytest.raises(InvalidAnswer, match="Expected an answer to each of the 2 questions"):

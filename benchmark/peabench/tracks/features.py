@@ -16,6 +16,8 @@ from peabench.tracks.pairs import generator_from
 from peabench.tracks.track import Track, above
 from peabench.true_features import Contributions, feature_sites
 
+__all__ = ["TRACK", "FeatureAnswer", "FeatureQuestion", "FeaturesTrack", "chance_of", "checked", "random_directions"]
+
 LARGEST = 1e15
 """Of a number in an answer, so that no sum of squares overflows."""
 MOST_MEMBERS = 16
