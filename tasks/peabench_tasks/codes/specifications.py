@@ -44,7 +44,7 @@ class Variant:
 
 
 VARIANTS = {
-    "pairs": Variant(2, "each clause is spread over several neurons, which it shares with others"),
+    "pairs": Variant(2, "each clause is spread over several neurons, which it shares with others", tolerance=0.05),
     "triples": Variant(3, "clauses are spread over several neurons and hold on an eighth of the inputs"),
     "crowded": Variant(
         2, "clauses share literals, so that they go together, and neurons", crowded=True, tolerance=0.05
