@@ -95,8 +95,9 @@ def test_sparse_dictionaries_find_features_in_superposition_and_components_do_no
     asked = feature_sites.question(CROWDED)
     found = feature_sites.score(method().score(asked))
     asked = feature_sites.question(CROWDED)
+    assert found > 0.6
     assert found > feature_sites.score(PCA().score(asked)) + 0.3
-    assert found > feature_sites.score(RandomRows().score(asked)) + 0.1
+    assert found > feature_sites.score(RandomRows().score(asked)) + 0.3
 
 
 def test_components_fail_on_superposed_features() -> None:
