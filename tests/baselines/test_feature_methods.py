@@ -177,7 +177,7 @@ def test_latents_that_never_change_are_left_out_and_the_strongest_kept() -> None
     directions = torch.ones(latents, CROWDED[1])
     answer = live_latents(asked, directions, activations)
     assert len(answer.directions) == asked.latents
-    assert torch.equal(answer.activations / CROWDED[1] ** 0.5, activations[:, 3:])
+    torch.testing.assert_close(answer.activations / CROWDED[1] ** 0.5, activations[:, 3:])
     assert len(live_latents(asked, directions[:3], activations[:, :3]).directions) == 1
     assert len(live_latents(asked, directions[:2], torch.zeros_like(activations[:, :2])).directions) == 1
 
