@@ -127,10 +127,10 @@ def test_the_truth_is_shorter_than_other_bases() -> None:
 @pytest.mark.parametrize("criterion", [agreement, shortness])
 def test_criteria_prefer_the_truth_to_noise(criterion: dictionary_search.Criterion) -> None:
     data = rows(4096)
-    made = Dictionaries(Variant("matching-pursuit", (2, 2)), candidates([2.0] * 4, [12] * 4), data, data, generator())
+    made = Dictionaries(Variant("matching-pursuit", (2, 2)), candidates([2.0] * 4, [48] * 4), data, data, generator())
     right = feature_sites.network(*feature_sites.CROWDED).w_embed.detach()
     made.parameters["decoder"][:2] = right
-    made.parameters["decoder"][2:] = torch.nn.functional.normalize(torch.randn(2, 12, 8, generator=generator()), dim=2)
+    made.parameters["decoder"][2:] = torch.nn.functional.normalize(torch.randn(2, 48, 32, generator=generator()), dim=2)
     worth = criterion(made, data[:1000], data[:1000], 3000)
     assert float(worth[:2].min()) > float(worth[2:].max())
 

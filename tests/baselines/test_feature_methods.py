@@ -95,8 +95,9 @@ def test_sparse_dictionaries_find_features_in_superposition_and_components_do_no
     asked = feature_sites.question(CROWDED)
     found = feature_sites.score(method().score(asked))
     asked = feature_sites.question(CROWDED)
+    assert found > 0.6
     assert found > feature_sites.score(PCA().score(asked)) + 0.3
-    assert found > feature_sites.score(RandomRows().score(asked)) + 0.1
+    assert found > feature_sites.score(RandomRows().score(asked)) + 0.3
 
 
 def test_components_fail_on_superposed_features() -> None:
@@ -140,9 +141,8 @@ def test_the_library_is_asked_for_where_it_is_missing(monkeypatch: pytest.Monkey
 def test_neurons_are_the_coordinates_of_the_site() -> None:
     asked = feature_sites.question()
     answer = Neurons().score(asked)
-    stream = asked.evaluation
     assert torch.equal(answer.directions, torch.eye(CROWDED[1]))
-    torch.testing.assert_close(answer.activations + stream.mean(0), stream, atol=1e-2, rtol=0)
+    torch.testing.assert_close(answer.activations, asked.evaluation - asked.training.mean(0))
 
 
 @pytest.mark.parametrize("site", ["resid.1@0", "block0.unit0@0"])
@@ -177,7 +177,7 @@ def test_latents_that_never_change_are_left_out_and_the_strongest_kept() -> None
     directions = torch.ones(latents, CROWDED[1])
     answer = live_latents(asked, directions, activations)
     assert len(answer.directions) == asked.latents
-    assert torch.equal(answer.activations / CROWDED[1] ** 0.5, activations[:, 3:])
+    torch.testing.assert_close(answer.activations / CROWDED[1] ** 0.5, activations[:, 3:])
     assert len(live_latents(asked, directions[:3], activations[:, :3]).directions) == 1
     assert len(live_latents(asked, directions[:2], torch.zeros_like(activations[:, :2])).directions) == 1
 

@@ -1,6 +1,6 @@
 """What all sparse autoencoders share: the search for one, and the answer it gives."""
 
-from typing import ClassVar
+from abc import abstractmethod
 
 import torch
 from jaxtyping import Float
@@ -17,7 +17,10 @@ class SparseAutoencoder(FittedDirections):
     Cost: no passes through the network; the training is of the autoencoder alone (`dictionary_search.search`).
     """
 
-    variant: ClassVar[Variant]
+    @property
+    @abstractmethod
+    def variant(self) -> Variant:
+        """Which kind of autoencoder it is."""
 
     def fit(self, rows: Float[Tensor, "row d_model"], latents: int, generator: torch.Generator) -> Fit:
         """The best candidate's decoder rows and its encoder."""
