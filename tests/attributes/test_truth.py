@@ -169,3 +169,16 @@ def test_common_words_are_said_more_often_where_frequencies_are_zipfian() -> Non
     first, second, tenth = ((rows[:, :-1] == word).float().mean().item() for word in (0, 1, 9))
     assert first / second == pytest.approx(2, rel=0.1)
     assert first / tenth == pytest.approx(10, rel=0.2)
+
+
+def test_only_decoys_are_trained_to_fire_anywhere() -> None:
+    specification = next(s for s in SMALL if s.variant == "decoy")
+    generator = torch.Generator().manual_seed(6)
+    lexicon = specification.lexicon()
+    states = States.of([(lexicon, specification.queries(0))], generator)
+    features = states.features(states.draw(2000, generator)[0])
+    changed = states.loosened(features, generator)
+    decoys = torch.tensor([attribute.name.startswith("decoy") for attribute in lexicon.attributes])
+    assert torch.equal(changed[..., ~decoys], features[..., ~decoys])
+    assert set(features[..., decoys].sum(2).unique().tolist()) == {1.0}
+    assert {0.0, 1.0, 2.0} < set(changed[..., decoys].sum(2).unique().tolist())
