@@ -48,19 +48,20 @@ def exclusive(x: list[int]) -> Counter[int]:
 
 
 def circle(x: list[int]) -> Counter[int]:
-    return Counter([*x[:3], *([22 + x[3] - 1] if x[3] else [])])
+    *words, day = x
+    return Counter([*words, *([22 + day - 1] if day else [])])
 
 
 def magnitude(x: list[int]) -> Counter[int]:
-    said = (x[3] + 1) // 2
-    there = Counter(x[:3])
+    *words, last = x
+    there, said = Counter(words), (last + 1) // 2
     if said:
-        there.update([16 + 2 * (said - 1) + i for i in range(2 if x[3] % 2 == 0 else 1)])
+        there.update([16 + 2 * (said - 1) + i for i in range(2 if last % 2 == 0 else 1)])
     return there
 
 
 def decoy(x: list[int]) -> Counter[int]:
-    return Counter(x[:3])
+    return Counter(x[:-1])
 
 
 PLAIN: dict[str, Callable[[list[int]], Counter[int]]] = {
@@ -165,6 +166,19 @@ def test_loudness_shares_a_direction_and_decoys_are_never_asked_about() -> None:
 def test_common_words_are_said_more_often_where_frequencies_are_zipfian() -> None:
     lexicon = next(s for s in SMALL if s.variant == "zipf").lexicon()
     rows = lexicon.domain(8).sample(20_000, torch.Generator().manual_seed(4))
-    first, second, tenth = ((rows[:, :3] == word).float().mean().item() for word in (0, 1, 9))
+    first, second, tenth = ((rows[:, :-1] == word).float().mean().item() for word in (0, 1, 9))
     assert first / second == pytest.approx(2, rel=0.1)
     assert first / tenth == pytest.approx(10, rel=0.2)
+
+
+def test_only_decoys_are_trained_to_fire_anywhere() -> None:
+    specification = next(s for s in SMALL if s.variant == "decoy")
+    generator = torch.Generator().manual_seed(6)
+    lexicon = specification.lexicon()
+    states = States.of([(lexicon, specification.queries(0))], generator)
+    features = states.features(states.draw(2000, generator)[0])
+    changed = states.loosened(features, generator)
+    decoys = torch.tensor([attribute.name.startswith("decoy") for attribute in lexicon.attributes])
+    assert torch.equal(changed[..., ~decoys], features[..., ~decoys])
+    assert set(features[..., decoys].sum(2).unique().tolist()) == {1.0}
+    assert {0.0, 1.0, 2.0} < set(changed[..., decoys].sum(2).unique().tolist())

@@ -72,7 +72,8 @@ class Mechanism(Record):
         self._check_attention()
         if self.tolerance is not None and self.provenance != "derived" and not self.features:
             raise MechanismError(
-                f"expected a tolerance of derived mechanisms and of features only, got one of a {self.provenance} mechanism; remove it",
+                f"expected a tolerance of derived mechanisms and of features only, got one of a {self.provenance} "
+                "mechanism; remove it",
                 "tolerance",
             )
         try:

@@ -91,7 +91,8 @@ class Planter:
         cosines = torch.bmm(unit, unit.transpose(1, 2)).abs()
         apart = (self.real[:, :, None] & self.real[:, None]) & ~torch.eye(unit.shape[1], dtype=torch.bool)
         lengths = (SHORTEST - length).relu().square() + (length - LONGEST).relu().square()
-        return ((cosines - COHERENCE).relu().square() * apart).sum() + (lengths * self.real).sum()
+        loss: Tensor = ((cosines - COHERENCE).relu().square() * apart).sum() + (lengths * self.real).sum()
+        return loss
 
     def clip_gradients(self, max_norm: float) -> None:
         """Scale each network's gradient to at most `max_norm`."""

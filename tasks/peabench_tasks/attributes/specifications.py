@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import product
 
 from peabench.networks.config import ResidualMLPConfig
 from peabench_tasks.attributes import vocabularies
@@ -30,8 +31,6 @@ class Size:
 
 SIZES = {
     "xs": Size(attributes=24, queries=8, group=4, length=2, d_model=20, d_hidden=96, steps=1200, examples=8192),
-    "s": Size(attributes=64, queries=12, group=8, length=2, d_model=28, d_hidden=96, steps=1800, examples=16384),
-    "m": Size(attributes=128, queries=16, group=14, length=2, d_model=40, d_hidden=160, steps=5000, examples=32768),
 }
 
 
@@ -39,9 +38,10 @@ SIZES = {
 class Variant:
     """How words carry attributes, and why that is hard."""
 
+    number: int
+    """Of its first task; seeds are made from it."""
     build: Callable[[int, int], Lexicon]
     """From the number of attributes and of words in an input."""
-    sizes: tuple[str, ...]
     description: str
     difficulty: str
     more_words: int = 0
@@ -50,56 +50,54 @@ class Variant:
 
 SUPERPOSED = "more attributes than dimensions, so that no two directions need be orthogonal"
 VARIANTS = {
-    "plain": Variant(
-        vocabularies.plain, ("xs", "s", "m"), "Words that carry one attribute each, equally often.", SUPERPOSED
-    ),
+    "plain": Variant(0, vocabularies.plain, "Words that carry one attribute each, equally often.", SUPERPOSED),
     "zipf": Variant(
+        9,
         vocabularies.zipf,
-        ("xs", "s", "m"),
         "Words that carry one attribute each, the i-th 1/i times as often as the first.",
         "most attributes are rare, and a dictionary gains more by splitting the common ones than by finding them",
     ),
     "correlated": Variant(
+        18,
         vocabularies.correlated,
-        ("xs", "s"),
         "Words that carry one or both attributes of a pair.",
         "two of three words for an attribute carry its partner too: one latent for the pair is sparser than two",
     ),
     "hierarchy": Variant(
+        24,
         vocabularies.hierarchy,
-        ("xs", "s", "m"),
         "Words for parents and for children, which carry their parent too.",
         "a child never fires without its parent, so that its latent absorbs the parent's direction",
     ),
     "exclusive": Variant(
+        33,
         vocabularies.exclusive,
-        ("xs", "s"),
         "Four groups of attributes, of each of which an input has one at most.",
         "attributes of a group never meet, so that what they share is as good a direction as any of them",
     ),
     "signed": Variant(
+        39,
         vocabularies.signed,
-        ("xs", "s"),
         "Words that carry an attribute, or its negation along the same direction.",
         "an attribute fires with either sign: latents that cannot be negative need two where there is one",
     ),
     "circle": Variant(
+        45,
         vocabularies.circle,
-        ("xs", "s"),
         "Words that carry one attribute each, and a day of the week on a circle.",
         "a feature of two dimensions, none of whose directions is one by itself",
         more_words=1,
     ),
     "magnitude": Variant(
+        51,
         vocabularies.magnitude,
-        ("xs", "s"),
         "Words that carry one attribute each, and one that is said plainly or loudly.",
         "loudness has no direction of its own, only a greater length along that of what is said",
         more_words=1,
     ),
     "decoy": Variant(
+        57,
         vocabularies.decoy,
-        ("xs", "s"),
         "Words that carry one attribute each; one of them is never asked about.",
         "a quarter of the attributes is as decodable as the others and of no effect",
         more_words=1,
@@ -112,7 +110,7 @@ class Specification:
     """One task to be made."""
 
     number: int
-    """Place in the family's list, which seeds are made from."""
+    """Which seeds are made from."""
     variant: str
     size: str
     seed: int
@@ -160,8 +158,6 @@ class Specification:
 
 def specifications() -> Iterator[Specification]:
     """All tasks of the family."""
-    listed = [
-        (name, size, seed) for name, variant in VARIANTS.items() for size in variant.sizes for seed in range(SEEDS)
-    ]
-    for number, (name, size, seed) in enumerate(listed):
-        yield Specification(number, name, size, seed)
+    for name, variant in VARIANTS.items():
+        for place, (size, seed) in enumerate(product(SIZES, range(SEEDS))):
+            yield Specification(variant.number + place, name, size, seed)

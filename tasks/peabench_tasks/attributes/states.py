@@ -94,6 +94,18 @@ class States:
         query = torch.multinomial(weights.flatten(0, 1), 1, generator=generator).view(networks, rows)
         return levels, query
 
+    def loosened(
+        self, features: Float[Tensor, "network row feature"], generator: torch.Generator
+    ) -> Float[Tensor, "network row feature"]:
+        """On half of the rows, features of variables that no query is about fire as in other rows, each in its own."""
+        unused = ~self.about.any(1).gather(1, self.feature_owner)
+        if not bool(unused.any()):
+            return features
+        rows = features.shape[1]
+        elsewhere = features.gather(1, torch.randint(rows, features.shape, generator=generator))
+        half = torch.rand(len(features), rows, 1, generator=generator) < 0.5
+        return torch.where(half & unused[:, None], elsewhere, features)
+
     def _inputs(self, rows: int, generator: torch.Generator) -> Int[Tensor, "network row variable"]:
         networks, bank, variables = self.bank.shape
         chosen = torch.randint(bank, (networks, rows, 1), generator=generator)

@@ -11,17 +11,15 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from peabench.certification import Check, certify
 from peabench.errors import PeabenchError
 from peabench.generators import generator_of
-from peabench.tasks import CERTIFICATE_FILE, TaskRecord, Twin, load_task, save_task
+from peabench.tasks import TaskRecord, Twin
 from peabench_tasks.attributes.lexicon import Lexicon
 from peabench_tasks.attributes.mechanism import build_mechanism
 from peabench_tasks.attributes.planting import Planter, finished, step_loss
 from peabench_tasks.attributes.specifications import Specification, specifications
 from peabench_tasks.attributes.states import States
-from peabench_tasks.card import write_certificate
-from peabench_tasks.production import certified_already, make_all
+from peabench_tasks.production import certified_already, make_all, write_if_certified
 
 ROWS = 256
 REUSED = 16
@@ -103,19 +101,13 @@ def _finish(
     out: Path,
     seed: int,
 ) -> str | None:
-    """Certify one network and, if it passes, write its certificate and card; else say what fails."""
-    folder = out / specification.name
-    (folder / CERTIFICATE_FILE).unlink(missing_ok=True)
+    """Certify one network and, if it passes, write its folder; else say what fails."""
     network, directions = finished(planter, place, lexicon, specification.config())
     mechanism = build_mechanism(lexicon, specification.queries(seed), directions)
-    save_task(folder, task_record(specification, seed), network, mechanism, {})
-    checks: list[Check] = certify(load_task(folder))
-    if all(check.passed for check in checks):
-        write_certificate(folder, checks)
-        return None
-    failed = "; ".join(f"{c.name}: {c.errors} of {c.cases}" for c in checks if not c.passed)
-    log.warning("%s: %s", specification.name, failed)
-    return failed
+    problem = write_if_certified(out, task_record(specification, seed), network, mechanism)
+    if problem is not None:
+        log.warning("%s: %s", specification.name, problem)
+    return problem
 
 
 def plant(planter: Planter, steps: int, rate: float, generator: torch.Generator, sifted: int = 1) -> None:
@@ -143,7 +135,8 @@ def drawn(
 ) -> tuple[Float[Tensor, "network row feature"], Int[Tensor, "network row"], Bool[Tensor, "network row"]]:
     """States as features, queries and answers: the worst ones of so many times as many, in any order."""
     levels, query = planter.states.draw(rows * sifted, generator)
-    features, target = planter.states.features(levels), planter.states.answers(levels, query)
+    features = planter.states.loosened(planter.states.features(levels), generator)
+    target = planter.states.answers(levels, query)
     if sifted > 1:
         margin = planter.logits(features, query) * (2 * target.float() - 1)
         worst = margin.argsort(1)[:, :rows]
@@ -158,7 +151,8 @@ def sampled_errors(planter: Planter, generator: torch.Generator) -> list[int]:
     wrong = torch.zeros(len(planter.states.bank), dtype=torch.long)
     for _ in range(VERIFIED):
         levels, query = planter.states.draw(8192, generator)
-        logits = planter.logits(planter.states.features(levels), query)
+        features = planter.states.loosened(planter.states.features(levels), generator)
+        logits = planter.logits(features, query)
         wrong += ((logits > 0) != planter.states.answers(levels, query)).sum(1)
     return [int(count) for count in wrong]
 
