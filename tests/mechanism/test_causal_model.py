@@ -34,6 +34,7 @@ from peabench.mechanism import (
     Variable,
     VariableReference,
     Xor,
+    to_text,
 )
 
 torch.set_num_threads(1)
