@@ -64,7 +64,7 @@ def test_training_explains_more_and_keeps_directions_unit_vectors(name: str) -> 
     one.calibrate(data)
     before = float(unexplained(one, data, data))
     train(one, data, data, 150, generator())
-    assert float(unexplained(one, data, data)) < 0.7 * before
+    assert float(unexplained(one, data, data)) < 0.8 * before
     torch.testing.assert_close(one.parameters["decoder"].norm(dim=2), torch.ones(1, 16))
 
 
