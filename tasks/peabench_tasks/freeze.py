@@ -17,6 +17,10 @@ SUITES = {
         "Freely trained transformers whose mechanism was found afterwards: anchors, which good methods get right.",
         ["induction/*", "max_of_k/*"],
     ),
+    "features": (
+        "The first network of every variant of the smallest size, whose features are certified.",
+        ["attributes/*-xs-0", "codes/*-xs-0", "superposition/*-xs-0"],
+    ),
     "smoke": (
         "A minute's worth, to see that an installation works.",
         ["boolean/tree-xs-0", "boolean/tree-xs-1", "boolean/redundant-s-0", "boolean/rare-s-0"],
