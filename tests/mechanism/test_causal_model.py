@@ -247,7 +247,9 @@ def test_a_formula_that_explodes_when_expanded_is_refused() -> None:
     with pytest.raises(MechanismError, match="at most 100000 characters"):
         model.expanded_text("v39")
     assert len(model.formula_lines()) == 39
-    assert model.formula() == to_text(model.variable("v39").function)
+    last_step = model.variable("v39").function
+    assert last_step is not None
+    assert model.formula() == to_text(last_step)
     assert bool(model.run(model.read_inputs(torch.tensor([[1]])))["v39"])
 
 
