@@ -150,10 +150,9 @@ def test_collecting_that_was_killed_half_way_is_done_again(
             raise KeyboardInterrupt
         write_whole(file, content)
 
-    monkeypatch.setattr("peabench.collecting.write_whole", killed)
-    with pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("peabench.collecting.write_whole", killed)
         collect(ran, to, suite)
-    monkeypatch.undo()
     collect(ran, to, suite)
     assert altered(to) == read_all(to)[1] == []
 

@@ -34,7 +34,7 @@ def changed(file: Path, change: Callable[[Any], None]) -> None:
         ({"examples": 10**12}, "examples: Input should be less than or equal to 1048576"),
         ({"domain": {"sizes": [2] * 5}, "domain_size": 32}, "domain.sizes: expected 6 columns of at most 2 values"),
         ({"domain": {"sizes": [3] * 6}, "domain_size": 729}, "domain.sizes: expected 6 columns of at most 2 values"),
-        ({"domain": {"sizes": [65536] * 64}}, r"domain.sizes: expected at most 2\^62 inputs"),
+        ({"domain": {"sizes": [65536] * 64}}, r"sizes: expected at most 64 columns and 2\^62 inputs"),
         ({"schema_version": 2}, "schema_version: expected 1, got 2; update peabench or the task"),
     ],
 )

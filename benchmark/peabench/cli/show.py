@@ -45,7 +45,8 @@ def show(
             | {"certificate": [check.model_dump(mode="json") for check in certificate]}
         )
         return
-    _print_card(task, mechanism, certificate, feature_picture(mechanism, loaded.record.domain))
+    picture = feature_picture(mechanism, loaded.record.domain) if mechanism.features else []
+    _print_card(task, mechanism, certificate, picture)
 
 
 def _show_sealed(task: TaskSummary, loaded: "Task", json: bool) -> None:
