@@ -150,9 +150,10 @@ def test_collecting_that_was_killed_half_way_is_done_again(
             raise KeyboardInterrupt
         write_whole(file, content)
 
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched:
         patched.setattr("peabench.collecting.write_whole", killed)
-        collect(ran, to, suite)
+        with pytest.raises(KeyboardInterrupt):
+            collect(ran, to, suite)
     collect(ran, to, suite)
     assert altered(to) == read_all(to)[1] == []
 
