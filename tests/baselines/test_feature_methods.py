@@ -19,7 +19,7 @@ from peabench.tasks import Task
 from peabench.tracks.feature_questions import FeatureQuestion
 from peabench.tracks.feature_truth import FeatureAnswer
 from peabench.tracks.features import TRACK, checked
-from peabench_baselines.features import dictionary_search
+from peabench_baselines.features import dictionary_learning, dictionary_search, nmf
 from peabench_baselines.features.batch_top_k_sae import BatchTopKSAE
 from peabench_baselines.features.dictionary_learning import DictionaryLearning
 from peabench_baselines.features.gated_sae import GatedSAE
@@ -61,6 +61,10 @@ def features_task(tmp_path_factory: pytest.TempPathFactory) -> Task:
 @pytest.fixture
 def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dictionary_search, "ROUNDS", ((3, 2), (3, 1)))
+    for module in (dictionary_learning, nmf):
+        monkeypatch.setattr(module, "ROWS", 256)
+        monkeypatch.setattr(module, "PASSES", 1)
+    monkeypatch.setattr(dictionary_learning, "CODING_STEPS", 5)
 
 
 @pytest.mark.parametrize("name", METHODS)
