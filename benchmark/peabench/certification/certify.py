@@ -61,9 +61,7 @@ def certify(task: Task, progress: Callable[[str, float], None] | None = None) ->
         task.record.domain,
         task.twin("random_init"),
         task.twin("halfway"),
-        companions=[companion.network() for companion in task.companions]
-        if "universality" in task.record.tracks
-        else (),
+        companions=[companion.network() for companion in companions],
         progress=progress,
     )
 
