@@ -8,12 +8,16 @@ from typing import Any, ClassVar
 import pytest
 import torch
 from rival_networks import save_rivals
+from typer.testing import CliRunner
 
 from peabench import Scorer
 from peabench.answering import ask_one
-from peabench.catalogue import content_hash
+from peabench.catalogue import content_hash, installed_tasks, select, summarise
+from peabench.certification.checks import Check, NullCheck, judged
+from peabench.cli.app import build_app
 from peabench.conformance import assert_conforms
 from peabench.errors import InvalidAnswer, PeabenchError
+from peabench.hypothesis_rows import hypothesis_rows, network_rows
 from peabench.question_files import read_questions, write_questions
 from peabench.questions import made_questions
 from peabench.sealing.commitments import commitment, write_nonce
@@ -23,6 +27,8 @@ from peabench.tracks.algorithms import AlgorithmAnswer, AlgorithmQuestion
 from peabench.tracks.track import Track
 from peabench.tracks.universality import TRACK as UNIVERSALITY
 from peabench.tracks.universality import UniversalityAnswer, UniversalityQuestion
+from peabench_leaderboard.site.task_files import task_files
+from peabench_tasks.card import card
 
 
 class Coins(Scorer[AlgorithmQuestion, AlgorithmAnswer]):
@@ -148,7 +154,7 @@ def test_none_of_the_networks_may_be_changed(task: Task) -> None:
 def test_scorers_of_both_tracks_can_keep_the_contract_and_break_it(task: Task) -> None:
     assert_conforms(Coins, [task.folder])
     assert_conforms(Outputs, [task.folder])
-    with pytest.raises(AssertionError, match="Expected finite scores, got NaN"):
+    with pytest.raises(AssertionError, match="Expected finite numbers in 'scores', got NaN"):
         assert_conforms(Surprised, [task.folder])
     with pytest.raises(AssertionError, match="network"):
         assert_conforms(Vandal, [task.folder])
@@ -163,9 +169,9 @@ def test_the_content_hash_covers_companions_and_not_what_is_written_about_them(t
     (task.companions[0].folder / "README.md").write_text("A card.\n")
     assert content_hash(task.folder) == before
     weights = task.companions[0].folder / "model.safetensors"
-    weights.write_bytes(weights.read_bytes()[:-1] + b"\0")
-    changed = content_hash(task.folder)
-    assert changed != before
+    content = weights.read_bytes()
+    weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert content_hash(task.folder) != before
 
 
 def test_a_commitment_binds_the_companions(tmp_path: Path) -> None:
@@ -184,3 +190,41 @@ def test_companions_are_no_tasks_of_their_own(task: Task) -> None:
     assert task.record.model_dump()["companions"] == ("a", "b", "c")
     alone = task.companions[0].record.model_dump()
     assert "companions" not in alone
+
+
+def recorded_rivals() -> list[Check]:
+    """A certificate as the check of the rivals writes it."""
+    null = NullCheck(description="a test", cases=1, errors=1)
+    figures = {"factored wrong": 0.0, "expanded wrong": 0.25}
+    return [judged("rivals", "a test", 0, 9, exhaustive=True, null=null, recorded=figures)]
+
+
+def test_the_card_and_show_have_the_hypotheses_and_the_networks(tmp_path: Path) -> None:
+    task = save_rivals(tmp_path)
+    save_certificate(task.folder, recorded_rivals())
+    text = card(task, recorded_rivals())
+    assert "| factored | algorithm | `v = A ∨ C` | yes | 0.0% |" in text
+    assert "| expanded | algorithm | `v = A ∧ B; w = B ∧ C` | no | 25.0% |" in text
+    assert "| parity | algorithm | `v = A ⊕ C; w = A ∧ C` | no |  |" in text
+    assert "| own | constructed | factored |" in text
+    assert "| a | constructed | expanded, half, other-half |" in text
+    shown = CliRunner().invoke(build_app(), ["show", str(task.folder)])
+    assert shown.exit_code == 0
+    assert "Hypotheses" in shown.output
+    assert "Networks that are asked about together" in shown.output
+
+
+def test_a_task_of_other_tracks_has_neither() -> None:
+    task = load_task(select(installed_tasks(), ["boolean/tree-xs-0"])[0].folder)
+    assert hypothesis_rows(task.mechanism.algorithm, task.certificate) == network_rows(task) == []
+
+
+def test_the_site_lists_the_files_of_companions(tmp_path: Path) -> None:
+    task = save_rivals(tmp_path / "rivals-xs-0")
+    files = task_files(summarise(task.folder))
+    names = [file.name for file in files]
+    assert names[:2] == ["mechanism.json", "mechanism.safetensors"]
+    assert names[-1] == "companions/c/task.json"
+    assert len(names) == 16
+    assert len({file.folder for file in files}) == 1
+    assert files[-1].address == "files/hand-rivals-xs-0/companions/c/task.json"

@@ -67,9 +67,7 @@ class HypothesisPrior(Reference):
     name = "hypothesis-prior"
     track = "algorithms"
     role = "null"
-    reference = (
-        "Description length alone; learnt over the other tasks of the run, those of the same hypotheses left out."
-    )
+    reference = "Description length alone; learnt over the run's other tasks, those of the same hypotheses left out."
 
     def answer(self, question: AlgorithmQuestion, task: Task, others: Sequence[Task]) -> AlgorithmAnswer:
         """The log-odds of holding. The same for all hypotheses where no other task can be learnt from."""

@@ -1,4 +1,4 @@
-"""What the length and shape of a hypothesis say of whether it holds: a prior learnt over other tasks, no network run."""
+"""What the length and shape of a hypothesis say of its truth: a prior learnt over other tasks, no network run."""
 
 from collections.abc import Sequence
 from typing import Any

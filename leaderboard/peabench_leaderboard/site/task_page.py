@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from peabench.errors import PeabenchError
+from peabench.hypothesis_rows import hypothesis_rows, network_rows
 from peabench.mechanism import Mechanism
 from peabench.networks import Graph
 from peabench.results import SCORE, CellResult
@@ -56,6 +57,8 @@ def task_context(contents: Contents, place: TaskPlace, read_answers: AnswersRead
         "model": model,
         "circuit": _circuit(task, mechanism, graph, answered.get("circuits", [])),
         "variables": _variables(task, mechanism, graph, answered.get("variables", [])),
+        "hypotheses": hypothesis_rows(mechanism.algorithm, task.certificate),
+        "networks": network_rows(task),
         "certificate": task.certificate,
         "boards": [(board, answered[board.track]) for board in contents.boards if answered[board.track]],
         "files": task_files(place.summary),
