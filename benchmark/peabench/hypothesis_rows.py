@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from peabench.certification.checks import Check
 from peabench.mechanism import AlgorithmClaim, Hypothesis, Level, to_text
-from peabench.tasks import Task
+
+if TYPE_CHECKING:
+    from peabench.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ def hypothesis_rows(claim: AlgorithmClaim | None, certificate: Sequence[Check]) 
     ]
 
 
-def network_rows(task: Task) -> list[NetworkRow]:
+def network_rows(task: "Task") -> list[NetworkRow]:
     """A row for the task's own network and for each of its companions; none where it has no companions."""
     if not task.record.companions:
         return []

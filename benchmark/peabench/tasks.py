@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save_file
 from torch import Tensor
 
-from peabench.catalogue import RECORD, is_sealed
+from peabench.catalogue import COMPANIONS, RECORD, is_sealed
 from peabench.certification.checks import Check
 from peabench.documents import read_document, read_json
 from peabench.domain import ProductDomain
@@ -35,8 +35,6 @@ CERTIFICATE_FILE = "certificate.json"
 WEIGHTS_FILE = "model.safetensors"
 LARGEST_CHECKPOINT_BYTES = 1 << 30
 MOST_EXAMPLES = 1 << 20
-COMPANIONS = "companions"
-"""Folder of a task's companions, each of them a task folder."""
 
 
 class Twin(BaseModel):

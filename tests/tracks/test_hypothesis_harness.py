@@ -27,6 +27,7 @@ from peabench.tracks.algorithms import AlgorithmAnswer, AlgorithmQuestion
 from peabench.tracks.track import Track
 from peabench.tracks.universality import TRACK as UNIVERSALITY
 from peabench.tracks.universality import UniversalityAnswer, UniversalityQuestion
+from peabench_leaderboard.site.slugs import slug
 from peabench_leaderboard.site.task_files import task_files
 from peabench_tasks.card import card
 
@@ -37,7 +38,7 @@ class Coins(Scorer[AlgorithmQuestion, AlgorithmAnswer]):
     name: ClassVar[str] = "coins"
     track: ClassVar[str] = "algorithms"
     reference: ClassVar[str] = "a test"
-    count_of: ClassVar[str] = "hypotheses"
+    gauge_invariant: ClassVar[bool] = True
 
     def score(self, question: AlgorithmQuestion) -> AlgorithmAnswer:
         return AlgorithmAnswer(torch.rand(len(question.hypotheses), generator=question.generator))
@@ -56,6 +57,7 @@ class Outputs(Scorer[UniversalityQuestion, UniversalityAnswer]):
     name: ClassVar[str] = "outputs"
     track: ClassVar[str] = "universality"
     reference: ClassVar[str] = "a test"
+    gauge_invariant: ClassVar[bool] = True
 
     def score(self, question: UniversalityQuestion) -> UniversalityAnswer:
         said = torch.stack([network(question.inputs)[:, -1, 0] > 0 for network in question.networks])
@@ -203,7 +205,7 @@ def test_the_card_and_show_have_the_hypotheses_and_the_networks(tmp_path: Path) 
     task = save_rivals(tmp_path)
     save_certificate(task.folder, recorded_rivals())
     text = card(task, recorded_rivals())
-    assert "| factored | algorithm | `v = A ∨ C` | yes | 0.0% |" in text
+    assert "| factored | algorithm | `v = A ∨ C` | yes | 0.0% |" in text  # noqa: RUF001
     assert "| expanded | algorithm | `v = A ∧ B; w = B ∧ C` | no | 25.0% |" in text
     assert "| parity | algorithm | `v = A ⊕ C; w = A ∧ C` | no |  |" in text
     assert "| own | constructed | factored |" in text
@@ -227,4 +229,4 @@ def test_the_site_lists_the_files_of_companions(tmp_path: Path) -> None:
     assert names[-1] == "companions/c/task.json"
     assert len(names) == 16
     assert len({file.folder for file in files}) == 1
-    assert files[-1].address == "files/hand-rivals-xs-0/companions/c/task.json"
+    assert files[-1].address == f"files/{slug(task.record.id)}/companions/c/task.json"

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from peabench.catalogue import RECORD, TaskSummary, content_hash, installed_tasks, is_sealed, select, summarise
+from peabench.catalogue import (
+    COMPANIONS,
+    RECORD,
+    TaskSummary,
+    content_hash,
+    installed_tasks,
+    is_sealed,
+    select,
+    summarise,
+)
 from peabench.cli.output import JsonOption, display, print_json, table
 from peabench.errors import PeabenchError
 
@@ -36,7 +45,6 @@ def show(
         return
     from peabench.feature_picture import feature_picture
     from peabench.hypothesis_rows import hypothesis_rows, network_rows
-    from peabench.tasks import COMPANIONS
 
     mechanism, certificate = loaded.mechanism, loaded.certificate
     if json:
