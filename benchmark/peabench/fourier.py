@@ -28,7 +28,7 @@ def all_pairs(modulus: int) -> Int[Tensor, "pair 2"]:
 
 
 def sums(modulus: int, sign: int) -> IntegerGrid:
-    """first + second modulo n, or first - second where the sign is -1."""
+    """First + second modulo n, or first - second where the sign is -1."""
     numbers = torch.arange(modulus)
     return (numbers[:, None] + sign * numbers) % modulus
 
@@ -65,7 +65,7 @@ def logits_after(network: Network, nodes: Float[Tensor, "first second node posit
 def distance_irrelevance(logits: LogitGrid, sign: int = 1) -> float:
     """How little the correct logit depends on the distance of the two numbers: 0 to about 1 (Zhong et al., eq. 7).
 
-    The spread of the correct logit over sums at a given distance, averaged over distances, by its spread over all pairs.
+    The spread of the correct logit over sums at one distance, averaged over distances, by its spread over all pairs.
     """
     modulus = len(logits)
     truth, distance = sums(modulus, sign), sums(modulus, -sign)

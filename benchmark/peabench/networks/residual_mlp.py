@@ -14,7 +14,10 @@ from peabench.networks.network import Network
 
 
 class UnitBlock(nn.Module):
-    """Parallel units f(x W_in + b_in) W_out with f relu or square, stacked; the children `unit0`, `unit1`, ... are places for hooks."""
+    """Parallel units f(x W_in + b_in) W_out, stacked, f being relu or square.
+
+    The children `unit0`, `unit1`, ... are places for hooks.
+    """
 
     def __init__(self, config: ResidualMLPConfig, generator: torch.Generator | None) -> None:
         super().__init__()
