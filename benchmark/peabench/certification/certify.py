@@ -23,6 +23,7 @@ from peabench.certification.features import (
     removed_features_check,
     unused_features_check,
 )
+from peabench.certification.frequencies import frequency_checks
 from peabench.certification.subject import Subject, examine
 from peabench.certification.subspaces import (
     alignment_check,
@@ -130,4 +131,5 @@ def certify_network(
         result = check(subject)
         if result is not None:
             done.append(result)
+    done += frequency_checks(subject, halfway, twin)
     return done
