@@ -1,0 +1,18 @@
+"""Orthogonal Procrustes: how close one network's activations can be rotated to another's."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+def procrustes_similarity(
+    activations: Float[Tensor, "network row feature"], pairs: Int[Tensor, "pair 2"]
+) -> Float[Tensor, " pair"]:
+    """Cosine of the activations after the best rotation, 0 to 1: 1 - d^2/2 of the Procrustes distance d between them.
+
+    Activations are centred and scaled to norm 1 (Williams et al. 2021, equation 4; Ding et al. 2021). The same under
+    rotations, isotropic scaling and translation of either. Activations that never vary are like none.
+    """
+    centred = activations - activations.mean(1, keepdim=True)
+    shapes = centred / centred.flatten(1).norm(dim=1).clamp(min=1e-30)[:, None, None]
+    return torch.linalg.svdvals(shapes[pairs[:, 0]].mT @ shapes[pairs[:, 1]]).sum(1)
