@@ -5,10 +5,24 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from peabench_baselines.universality.canonical_correlations import whitened
+from peabench_baselines.universality.layer_similarity import LayerSimilarity
+
+
+class PWCCA(LayerSimilarity):
+    """Projection-weighted canonical correlation, at every depth."""
+
+    name = "pwcca"
+    reference = "https://arxiv.org/abs/1806.05759"  # Morcos, Raghu and Bengio 2018
+
+    def similarities(
+        self, activations: Float[Tensor, "network row feature"], pairs: Int[Tensor, "pair 2"]
+    ) -> Float[Tensor, " pair"]:
+        """See `pwcca`."""
+        return pwcca(activations, pairs)
 
 
 def pwcca(activations: Float[Tensor, "network row feature"], pairs: Int[Tensor, "pair 2"]) -> Float[Tensor, " pair"]:
-    """Projection-weighted mean correlation, 0 to 1, the mean over both directions (Morcos et al. 2018, section 2).
+    """Projection-weighted mean correlation, 0 to 1, the mean over both directions (Morcos et al. 2018).
 
     A canonical variable weighs the sum over features of its absolute inner product with them, so that the weights (not
     the correlations) change when features are rotated.

@@ -6,8 +6,24 @@ from scipy.stats import rankdata
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from peabench_baselines.universality.layer_similarity import LayerSimilarity
+
 RESOLUTION = 1e6
 """Distances are equal that differ by less than the largest one divided by this: no rank is decided by rounding."""
+
+
+class RSA(LayerSimilarity):
+    """Rank correlation of the distances between inputs, at every depth."""
+
+    name = "rsa"
+    reference = "https://doi.org/10.3389/neuro.06.004.2008"  # Kriegeskorte, Mur and Bandettini 2008
+    gauge_invariant = True
+
+    def similarities(
+        self, activations: Float[Tensor, "network row feature"], pairs: Int[Tensor, "pair 2"]
+    ) -> Float[Tensor, " pair"]:
+        """See `rsa`."""
+        return rsa(activations, pairs)
 
 
 def rsa(activations: Float[Tensor, "network row feature"], pairs: Int[Tensor, "pair 2"]) -> Float[Tensor, " pair"]:

@@ -4,10 +4,50 @@ import torch
 from scipy.linalg import orthogonal_procrustes
 from scipy.optimize import linear_sum_assignment
 
-from peabench_baselines.universality.aligned_weights import Layer, Rotation, Weights
+from peabench.networks import Network, ResidualMLP, Transformer
+from peabench.scorers import Scorer
+from peabench.tracks.universality import UniversalityAnswer, UniversalityQuestion
+from peabench_baselines.universality.aligned_weights import Layer, Rotation, Weights, weights_of
 
 ROUNDS = 20
 """At most so many times the parts are matched and the residual stream is turned, each given the other."""
+
+
+class WeightMatching(Scorer[UniversalityQuestion, UniversalityAnswer]):
+    """Cosine of two networks' weights in the gauge in which they are most alike.
+
+    Networks of one computation that was learnt in other neurons, or of another width, are beyond it.
+
+    Cost: no pass.
+    """
+
+    name = "weight-matching"
+    track = "universality"
+    reference = "https://arxiv.org/abs/2209.04836"  # Ainsworth, Hayase and Srinivasa 2022, Git Re-Basin
+    gauge_invariant = True
+
+    def applicable(self, question: UniversalityQuestion) -> str | None:
+        """Declines networks whose weights cannot stand beside one another."""
+        return reason_against_matching(question.networks)
+
+    @torch.no_grad()
+    def score(self, question: UniversalityQuestion) -> UniversalityAnswer:
+        """One alignment per pair."""
+        weights = [weights_of(network) for network in question.networks]
+        found = [weight_similarity(weights[one], weights[other]) for one, other in question.pairs.tolist()]
+        return UniversalityAnswer(torch.tensor(found, dtype=torch.float64))
+
+
+def reason_against_matching(networks: tuple[Network, ...]) -> str | None:
+    """Why weights cannot be matched: their shapes are not known, or differ in more than the number of neurons."""
+    for network in networks:
+        if not isinstance(network, ResidualMLP | Transformer):
+            return f"The weights of a {type(network).__name__} are not known to it."
+    ends = {weights_of(network).ends.shape for network in networks}
+    stages = {tuple(stage.kind for stage in network.graph.stages) for network in networks}
+    if len(ends) > 1 or len(stages) > 1:
+        return "The networks differ in width or in depth, so that their weights cannot be put side by side."
+    return None
 
 
 def weight_similarity(one: Weights, other: Weights) -> float:
