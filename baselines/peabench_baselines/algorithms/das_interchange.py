@@ -18,7 +18,7 @@ from peabench_baselines.algorithms.claimed_variables import claimed_classes, rea
 from peabench_baselines.universality.interchange_transfer import balanced_agreement
 from peabench_baselines.variables.site_choice import cross_entropy
 
-TESTED = 0.25
+TESTED = 0.4
 """Share of the question's pairs that subspaces are compared on."""
 MOST_PAIRS = 4096
 POOL = 2048
@@ -33,7 +33,7 @@ SETTLED = 20
 
 @dataclass(frozen=True)
 class Problems:
-    """What interchanges of variables should do on the same pairs; those of several hypotheses that are equal are one."""
+    """What interchanges of variables should do on the same pairs; equal ones of several hypotheses are one problem."""
 
     counterfactual: Int[Tensor, "problem pair"]
     base_output: Int[Tensor, " pair"]

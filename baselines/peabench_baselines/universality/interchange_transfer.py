@@ -62,7 +62,7 @@ class Interchanged:
     source: Streams
     fitting: Streams
     directions: dict[int, Float[Tensor, "feature k"]]
-    """Orthonormal, before each stage."""
+    """Before each stage, as far as activations vary along them."""
     predicted: dict[int, Int[Tensor, "subspace pair"]]
 
     @classmethod
@@ -75,7 +75,7 @@ class Interchanged:
     ) -> "Interchanged":
         """All runs of one network by itself."""
         base, source, fitting = (streams(network, inputs) for inputs in (base_inputs, source_inputs, fitting_inputs))
-        directions = {stage: sensitive_directions(base, stage) for stage in base.stages}
+        directions = {stage: varying(fitting, stage, sensitive_directions(base, stage)) for stage in base.stages}
         predicted = {stage: interchanged(base, source, stage, subspaces(directions[stage])) for stage in base.stages}
         return cls(base, source, fitting, directions, predicted)
 
@@ -85,8 +85,8 @@ def transfer(one: Interchanged, other: Interchanged) -> float:
     found = []
     for mine, theirs in paired_stages(one.base.stages, other.base.stages):
         coordinates = one.fitting.features(mine) @ one.directions[mine]
-        matching = fitted_map(other.fitting.features(theirs), coordinates).weights
-        predicted = interchanged(other.base, other.source, theirs, subspaces(matching))
+        found_again = fitted_map(other.fitting.features(theirs), coordinates).weights
+        predicted = interchanged(other.base, other.source, theirs, subspaces(found_again))
         unchanged = predicted_class(one.base.run.logits).repeat(len(predicted))
         found.append(balanced_agreement(predicted.flatten(), one.predicted[mine].flatten(), unchanged))
     return float(torch.stack(found).mean())
@@ -119,6 +119,14 @@ def subspaces(directions: Float[Tensor, "feature k"]) -> Float[Tensor, "subspace
     alone = units * torch.eye(count)[:, None]
     together = torch.linalg.qr(directions).Q * torch.ones(count, count).tril()[1:, None]
     return torch.cat([alone, together])
+
+
+def varying(run: Streams, stage: int, directions: Float[Tensor, "feature k"]) -> Float[Tensor, "feature k"]:
+    """The directions that predict a network's coordinates from its own activations: parts along which these do not
+    vary, which no other network could be asked for, are gone.
+    """
+    features = run.features(stage)
+    return fitted_map(features, features @ directions).weights
 
 
 def sensitive_directions(run: Streams, stage: int) -> Float[Tensor, "feature k"]:

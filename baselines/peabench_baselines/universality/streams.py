@@ -77,9 +77,11 @@ def paired_stages(one: range, other: range) -> list[tuple[int, int]]:
     [(1, 1), (1, 2), (2, 3), (2, 4)]
     """
     depths = max(len(one), len(other))
-    return [
-        (one[-(-i * len(one) // depths) - 1], other[-(-i * len(other) // depths) - 1]) for i in range(1, depths + 1)
-    ]
+
+    def chosen(stages: range) -> list[int]:
+        return [stages[-(-i * len(stages) // depths) - 1] for i in range(1, depths + 1)]
+
+    return list(zip(chosen(one), chosen(other), strict=True))
 
 
 @dataclass(frozen=True)
