@@ -5,10 +5,10 @@ from itertools import permutations
 import pytest
 import torch
 
-from peabench.networks import Network, ResidualMLP, ResidualMLPConfig, Transformer, TransformerConfig
+from peabench.networks import Network, ResidualMLP, ResidualMLPConfig, TransformerConfig, build_network
 from peabench.networks.gauge import random_gauge
 from peabench_baselines.universality.aligned_weights import Layer, Weights, weights_of
-from peabench_baselines.universality.weight_matching import _matched, weight_similarity
+from peabench_baselines.universality.weight_matching import matched_parts, weight_similarity
 
 MLP = ResidualMLPConfig(n_inputs=4, d_model=8, n_blocks=2, n_units=2, d_hidden=5)
 RMS = TransformerConfig(
@@ -19,11 +19,7 @@ LAYER_NORM = RMS.model_copy(update={"norm": "layer", "activation": "gelu"})
 
 def network(config: ResidualMLPConfig | TransformerConfig, seed: int = 0) -> Network:
     generator = torch.Generator().manual_seed(seed)
-    made: Network
-    if isinstance(config, ResidualMLPConfig):
-        made = ResidualMLP(config, generator)
-    else:
-        made = Transformer(config, generator)
+    made = build_network(config, generator)
     with torch.no_grad():
         for parameter in made.parameters():
             parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
@@ -71,9 +67,9 @@ def test_parts_are_matched_as_well_as_any_order_matches_them() -> None:
         return Layer(*(torch.randn(*shape, generator=generator) for shape in ((4, 1), (4, 2, 3), (4, 1, 3, 3))))
 
     one, other = layer(), layer()
-    mine, theirs = _matched(one, other)
+    rows, columns = matched_parts(one, other)
     best = max(float((one.flat[list(order)] * other.flat).sum()) for order in permutations(range(4)))
-    assert float((mine.flat * theirs.flat).sum()) == pytest.approx(best)
+    assert float((one.flat[rows] * other.flat[columns]).sum()) == pytest.approx(best)
 
 
 def test_every_number_of_the_network_is_seen() -> None:

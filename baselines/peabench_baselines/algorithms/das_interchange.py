@@ -171,7 +171,8 @@ def trained(
         loss=loss,
     )
     best = result.losses[-SETTLED:].mean(0).view(STARTS, len(chosen)).argmin(0)
-    return result.bases.unflatten(0, (STARTS, len(chosen)))[best, torch.arange(len(chosen))]
+    bases: Tensor = result.bases.unflatten(0, (STARTS, len(chosen)))
+    return bases[best, torch.arange(len(chosen))]
 
 
 def _balancing(should_change: Bool[Tensor, "problem pair"]) -> Float[Tensor, "problem pair"]:

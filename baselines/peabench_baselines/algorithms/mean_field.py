@@ -35,8 +35,8 @@ def half_way(
     runs = [model.read_inputs(rows) for rows in (base, source)]
     found = {}
     for name in model.inputs:
-        numbers = [run[name].long() - _low(model.kinds[name]) for run in runs]
-        found[name] = sum(one_hot(number, _size(model.kinds[name])).double() for number in numbers) / 2
+        numbers = torch.stack([run[name].long() for run in runs]) - _low(model.kinds[name])
+        found[name] = one_hot(numbers, _size(model.kinds[name])).double().mean(0)
     return found
 
 

@@ -51,6 +51,6 @@ def embedding_tables(network: Network, modulus: int) -> list[Float[Tensor, "valu
 
 def table_power(table: Float[Tensor, "value d_model"]) -> Float[Tensor, " frequency"]:
     """Power at frequencies 0, 1, ... p // 2, over all directions; at frequency 0, where all numbers are alike, 0."""
-    power = torch.fft.rfft(table.double(), dim=0).abs().square().sum(1)
+    power: Tensor = torch.fft.rfft(table.double(), dim=0).abs().square().sum(1)
     power[0] = 0
     return power

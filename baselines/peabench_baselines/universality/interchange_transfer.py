@@ -7,7 +7,6 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from peabench.interventions import SubspacePatch, run_patched
-from peabench.networks import Network
 from peabench.scorers import Scorer
 from peabench.tracks.pairs import predicted_class
 from peabench.tracks.universality import UniversalityAnswer, UniversalityQuestion
@@ -45,8 +44,12 @@ class InterchangeTransfer(Scorer[UniversalityQuestion, UniversalityAnswer]):
         """Bases and sources are drawn from the question's inputs."""
         rows = torch.randint(len(question.inputs), (2, PAIRS), generator=question.generator)
         base, source = question.inputs[rows]
-        fitting = question.inputs[:FITTED]
-        interchanged = [Interchanged.of(network, base, source, fitting) for network in question.networks]
+        runs = [
+            (streams(network, base), streams(network, source), streams(network, question.inputs[:FITTED]))
+            for network in question.networks
+        ]
+        share = torch.rand(PAIRS, 1, generator=question.generator)
+        interchanged = [Interchanged.of(*run, share) for run in runs]
         found = []
         for one, other in question.pairs.tolist():
             both = transfer(interchanged[one], interchanged[other]), transfer(interchanged[other], interchanged[one])
@@ -66,17 +69,16 @@ class Interchanged:
     predicted: dict[int, Int[Tensor, "subspace pair"]]
 
     @classmethod
-    def of(
-        cls,
-        network: Network,
-        base_inputs: Int[Tensor, "pair column"],
-        source_inputs: Int[Tensor, "pair column"],
-        fitting_inputs: Int[Tensor, "row column"],
-    ) -> "Interchanged":
-        """All runs of one network by itself."""
-        base, source, fitting = (streams(network, inputs) for inputs in (base_inputs, source_inputs, fitting_inputs))
-        directions = {stage: varying(fitting, stage, sensitive_directions(base, stage)) for stage in base.stages}
-        predicted = {stage: interchanged(base, source, stage, subspaces(directions[stage])) for stage in base.stages}
+    def of(cls, base: Streams, source: Streams, fitting: Streams, share: Float[Tensor, "pair 1"]) -> "Interchanged":
+        """All runs of one network by itself, given its runs on base, source and other inputs.
+
+        Gradients are taken at these shares of the way from base to source.
+        """
+        directions, predicted = {}, {}
+        for stage in base.stages:
+            sensitive = sensitive_directions(base, source, stage, share)
+            directions[stage] = varying(fitting, stage, sensitive)
+            predicted[stage] = interchanged(base, source, stage, subspaces(directions[stage]))
         return cls(base, source, fitting, directions, predicted)
 
 
@@ -98,7 +100,8 @@ def balanced_agreement(
     """2a - 1, a being the mean of the agreement where something else than `unchanged` is expected and where it is not,
     or on the only kind there is.
     """
-    right, changes = (predicted == expected).double(), (expected != unchanged).double()
+    right = (predicted == expected).double()
+    changes = (expected != unchanged).double().expand_as(right)
     kinds = torch.stack([changes, 1 - changes])
     return 2 * ((right * kinds).sum(-1) / kinds.sum(-1)).nanmean(0) - 1
 
@@ -129,15 +132,21 @@ def varying(run: Streams, stage: int, directions: Float[Tensor, "feature k"]) ->
     return fitted_map(features, features @ directions).weights
 
 
-def sensitive_directions(run: Streams, stage: int) -> Float[Tensor, "feature k"]:
-    """The leading right singular vectors of the gradients of the margin with the network's own prediction."""
-    metric = base_margin(run.network, run.run.inputs)
-    features = run.features(stage).requires_grad_()
+def sensitive_directions(
+    base: Streams, source: Streams, stage: int, share: Float[Tensor, "pair 1"]
+) -> Float[Tensor, "feature k"]:
+    """The leading right singular vectors of the gradients of the margin with the base's own prediction, at some share
+    of the way from base to source: at the inputs themselves a network that decides by steps has none.
+    """
+    metric = base_margin(base.network, base.run.inputs)
+    own = base.features(stage)
+    features = torch.lerp(own, source.features(stage), share).requires_grad_()
     with torch.enable_grad():
-        identity = torch.eye(run.network.config.d_model)[None]
-        patch = SubspacePatch(stage, identity, run.stream(stage, features[None]))
-        logits = run_patched(run.network, run.run, subspaces=[patch])
+        identity = torch.eye(base.network.config.d_model)[None]
+        patch = SubspacePatch(stage, identity, base.stream(stage, features[None]))
+        logits = run_patched(base.network, base.run, subspaces=[patch])
         (gradients,) = torch.autograd.grad(metric(logits).sum(), features)
     _, sizes, directions = torch.linalg.svd(gradients, full_matrices=False)
     kept = max(1, int((sizes[:DIRECTIONS] > FAINT * sizes[0]).sum()))
-    return directions[:kept].T.contiguous()
+    leading: Tensor = directions[:kept].T.contiguous()
+    return leading

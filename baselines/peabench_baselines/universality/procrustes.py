@@ -31,4 +31,5 @@ def procrustes_similarity(
     """
     centred = activations - activations.mean(1, keepdim=True)
     shapes = centred / centred.flatten(1).norm(dim=1).clamp(min=1e-30)[:, None, None]
-    return torch.linalg.svdvals(shapes[pairs[:, 0]].mT @ shapes[pairs[:, 1]]).sum(1)
+    cosines: Tensor = torch.linalg.svdvals(shapes[pairs[:, 0]].mT @ shapes[pairs[:, 1]]).sum(1)
+    return cosines

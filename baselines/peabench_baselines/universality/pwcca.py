@@ -36,6 +36,7 @@ def pwcca(activations: Float[Tensor, "network row feature"], pairs: Int[Tensor, 
     def weighted(side: Int[Tensor, " pair"], turn: Float[Tensor, "pair direction k"]) -> Float[Tensor, " pair"]:
         products = (bases[side] @ turn).mT @ centred[side]
         weights = products.abs().sum(2) * counted
-        return (weights * correlations).sum(1) / weights.sum(1).clamp(min=1e-30)
+        found: Tensor = (weights * correlations).sum(1) / weights.sum(1).clamp(min=1e-30)
+        return found
 
-    return (weighted(one, left) + weighted(other, right.mT)) / 2
+    return torch.stack([weighted(one, left), weighted(other, right.mT)]).mean(0)

@@ -42,7 +42,8 @@ def distance_ranks(activations: Float[Tensor, "network row feature"]) -> Float[T
     Distances are Euclidean, as the correlation between two patterns changes when their space is rotated.
     """
     distances = torch.cdist(activations, activations, compute_mode="donot_use_mm_for_euclid_dist")
-    one, other = torch.triu_indices(*distances.shape[1:], offset=1).unbind()
+    rows = distances.shape[1]
+    one, other = torch.triu_indices(rows, rows, 1).unbind()
     upper = distances[:, one, other]
     steps = (upper / upper.amax(1, keepdim=True).clamp(min=1e-30) * RESOLUTION).round()
     ranks = torch.from_numpy(rankdata(steps.cpu().numpy(), axis=1)).to(activations)

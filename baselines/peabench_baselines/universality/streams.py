@@ -101,7 +101,8 @@ def fitted_map(features: Float[Tensor, "row feature"], targets: Float[Tensor, "r
     variance = float(features.double().var(0, correction=0).mean())
     ridge = Ridge(alpha=max(RIDGE * variance * len(features), 1e-12))
     ridge.fit(features.double().cpu().numpy(), targets.double().cpu().numpy())
-    weights, offset = torch.from_numpy(ridge.coef_.T), torch.from_numpy(ridge.intercept_)
+    weights = torch.from_numpy(ridge.coef_.reshape(targets.shape[1], -1).T)
+    offset = torch.from_numpy(ridge.intercept_.reshape(-1))
     return LinearMap(weights.to(features), offset.to(features))
 
 

@@ -32,5 +32,5 @@ def svcca(activations: Float[Tensor, "network row feature"], pairs: Int[Tensor, 
     """
     bases, ranks = whitened(activations, VARIANCE)
     one, other = pairs.T
-    correlations = torch.linalg.svdvals(bases[one].mT @ bases[other])
+    correlations: Tensor = torch.linalg.svdvals(bases[one].mT @ bases[other])
     return correlations.sum(1) / torch.minimum(ranks[one], ranks[other]).clamp(min=1)

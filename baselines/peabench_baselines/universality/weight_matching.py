@@ -1,8 +1,9 @@
 """Permutation weight matching: how alike two networks' weights are once their parts are put in the best order."""
 
 import torch
-from scipy.linalg import orthogonal_procrustes
+from jaxtyping import Float, Int
 from scipy.optimize import linear_sum_assignment
+from torch import Tensor
 
 from peabench.networks import Network, ResidualMLP, Transformer
 from peabench.scorers import Scorer
@@ -11,6 +12,10 @@ from peabench_baselines.universality.aligned_weights import Layer, Rotation, Wei
 
 ROUNDS = 20
 """At most so many times the parts are matched and the residual stream is turned, each given the other."""
+STEADY = 1e-9
+"""Less of a gain than this is none."""
+UNDECIDED = 1e-5
+"""Of the largest singular value."""
 
 
 class WeightMatching(Scorer[UniversalityQuestion, UniversalityAnswer]):
@@ -55,35 +60,45 @@ def weight_similarity(one: Weights, other: Weights) -> float:
 
     Neurons (of all units of a block) and heads are matched one to one by linear assignment, as in Ainsworth et al.
     2022, algorithm 1. Their permutation of the residual stream is a rotation here (orthogonal Procrustes), which is
-    what leaves our networks' function alone. It starts from the rotation that fits embeddings and unembedding best.
+    what leaves our networks' function alone. It starts from the directions that embeddings and unembedding fix, to
+    which each layer adds those that it reads and writes.
     """
-    rotation = _nearest_rotation(one.ends.T @ other.ends)
+    fixed = one.ends.T @ other.ends
+    products, layers = fixed, list(zip(one.layers, other.layers, strict=True))
+    for mine, theirs in layers:
+        products = products + _aligned(mine, theirs, _nearest_rotation(products))[1]
     best = -1.0
     for _ in range(ROUNDS):
-        turned = one.turned(rotation)
-        matched = [_matched(*layers) for layers in zip(turned.layers, other.layers, strict=True)]
-        aligned = [(mine.flat * theirs.flat).sum() for mine, theirs in matched]
-        similarity = float(torch.stack([(turned.ends * other.ends).sum(), *aligned]).mean())
-        if similarity <= best + 1e-9:
+        rotation = _nearest_rotation(products)
+        found = [_aligned(mine, theirs, rotation) for mine, theirs in layers]
+        cosines = [(one.ends @ rotation * other.ends).sum(), *(cosine for cosine, _ in found)]
+        similarity = float(torch.stack(cosines).mean())
+        if similarity <= best + STEADY:
             break
-        best = similarity
-        further = turned.ends.T @ other.ends
-        for mine, theirs in matched:
-            further = further + torch.einsum("pvi,pvj->ij", mine.vectors, theirs.vectors)
-            further = further + torch.einsum("pfik,pfjk->ij", mine.forms, theirs.forms)
-            further = further + torch.einsum("pfki,pfkj->ij", mine.forms, theirs.forms)
-        rotation = rotation @ _nearest_rotation(further)
+        best, products = similarity, fixed + torch.stack([layer for _, layer in found]).sum(0)
     return best
 
 
-def _matched(mine: Layer, theirs: Layer) -> tuple[Layer, Layer]:
-    """The parts of both that go together, as many as the smaller has."""
+def _aligned(mine: Layer, theirs: Layer, rotation: Rotation) -> tuple[Float[Tensor, ""], Rotation]:
+    """How alike two layers are with their parts matched in a rotation, and what rotation these parts ask for."""
+    turned = mine.turned(rotation)
+    rows, columns = matched_parts(turned, theirs)
+    mine, turned, theirs = mine.ordered(rows), turned.ordered(rows), theirs.ordered(columns)
+    half_turned = mine.forms @ rotation, mine.forms.mT @ rotation
+    asked = torch.einsum("pvi,pvj->ij", mine.vectors, theirs.vectors)
+    asked = asked + (half_turned[0] @ theirs.forms.mT + half_turned[1] @ theirs.forms).sum((0, 1))
+    return (turned.flat * theirs.flat).sum(), asked
+
+
+def matched_parts(mine: Layer, theirs: Layer) -> tuple[Int[Tensor, " part"], Int[Tensor, " part"]]:
+    """Numbers of the parts of both that go together, as many as the smaller has."""
     rows, columns = linear_sum_assignment((mine.flat @ theirs.flat.T).cpu().numpy(), maximize=True)
-    return mine.ordered(torch.from_numpy(rows)), theirs.ordered(torch.from_numpy(columns))
+    return torch.from_numpy(rows), torch.from_numpy(columns)
 
 
 def _nearest_rotation(products: Rotation) -> Rotation:
-    """The orthogonal R with the largest inner product."""
-    identity = torch.eye(len(products), dtype=products.dtype)
-    rotation, _ = orthogonal_procrustes(identity.numpy(), products.cpu().numpy())
-    return torch.from_numpy(rotation).to(products)
+    """The orthogonal R with the largest inner product; directions that nothing decides about are taken to 0."""
+    left, sizes, right = torch.linalg.svd(products)
+    decided = sizes > UNDECIDED * sizes[0]
+    rotation: Tensor = left[:, decided] @ right[decided]
+    return rotation
