@@ -22,10 +22,10 @@ TESTED = 0.4
 """Share of the question's pairs that subspaces are compared on."""
 MOST_PAIRS = 4096
 POOL = 2048
-STEPS = 100
-BATCH = 128
+STEPS = 200
+BATCH = 64
 STARTS = 2
-LEARNING_RATE = 5e-2
+LEARNING_RATE = 0.1
 MOST_DIMENSIONS = 6
 SETTLED = 20
 """Last steps over whose mean loss starts are compared."""
@@ -52,7 +52,7 @@ class DASInterchange(Scorer[AlgorithmQuestion, AlgorithmAnswer]):
     """A hypothesis has the balanced interchange accuracy of its worst variable, which has that of its best site.
 
     A variable of c values is sought in subspaces of c - 1 dimensions (at most 6) of the residual stream after each
-    block but the last, at each position that still reaches the output; 100 steps of Adam for two starts. All variables
+    block but the last, at each position that still reaches the output; 200 steps of Adam for two starts. All variables
     of all hypotheses are trained side by side, pairs weighing so that outputs that should change count as much as those
     that should stay. Accuracy is taken on pairs that were not trained on.
 
