@@ -100,7 +100,7 @@ def test_every_task_of_the_family_is_there_and_certified() -> None:
 
 
 def test_training_names_a_task_when_none_matches(tmp_path: Path) -> None:
-    with pytest.raises(PeabenchError, match="tied-s"):
+    with pytest.raises(PeabenchError, match="tied-xs-0"):
         train(tmp_path, "nonsense", 0, lambda *_: None)
 
 

@@ -1,7 +1,6 @@
-"""Free training of autoencoders of one size: which inputs were true, told from fewer dimensions than inputs."""
+"""Free training of an autoencoder: which inputs were true, told from fewer dimensions than inputs."""
 
 import math
-from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
@@ -16,34 +15,30 @@ ROWS = 512
 RATE = 1e-2
 
 
-def train_freely(group: Sequence[Specification], seed: int) -> list[ResidualMLP]:
-    """Train one network for each specification, all of one size: logits x W V + b, with V the transpose of W if tied.
+def train_freely(specification: Specification, seed: int) -> ResidualMLP:
+    """Train a network: logits x W V + b, with V the transpose of W if they are tied.
 
-    Inputs are drawn as each domain draws them; the loss is each input's cross-entropy, times its importance.
+    Inputs are drawn as the domain draws them; the loss is each input's cross-entropy, times its importance.
     """
-    config = group[0].network
-    generator = torch.Generator().manual_seed(seed)
-    shape = (len(group), config.n_inputs, config.d_model)
+    config, generator = specification.network, torch.Generator().manual_seed(seed)
+    shape = (config.n_inputs, config.d_model)
     w_embed, w_free = (
         (torch.randn(shape, generator=generator) / math.sqrt(config.d_model)).requires_grad_() for _ in range(2)
     )
-    b_output = torch.zeros(len(group), 1, config.n_inputs, requires_grad=True)
-    tied = torch.tensor([VARIANTS[s.variant].tied for s in group])[:, None, None]
-    frequency = torch.tensor([s.frequencies for s in group])[:, None]
-    importance = torch.tensor([s.importance for s in group])[:, None]
-    optimiser = torch.optim.Adam([w_embed, w_free, b_output], lr=RATE, betas=(0.9, 0.99))
+    b_output = torch.zeros(config.n_inputs, requires_grad=True)
+    w_output = w_embed if VARIANTS[specification.variant].tied else w_free
+    frequency, importance = torch.tensor(specification.frequencies), torch.tensor(specification.importance)
+    optimiser = torch.optim.Adam([w_embed, w_free, b_output], lr=RATE, betas=(0.9, 0.99), fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=STEPS, pct_start=0.1)
     for _ in range(STEPS):
-        rows = (torch.rand(len(group), ROWS, config.n_inputs, generator=generator) < frequency).float()
-        w_output = torch.where(tied, w_embed, w_free).transpose(1, 2)
-        logits = torch.baddbmm(b_output, torch.bmm(rows, w_embed), w_output)
+        rows = (torch.rand(ROWS, config.n_inputs, generator=generator) < frequency).float()
+        logits = torch.addmm(b_output, rows @ w_embed, w_output.T)
         each = binary_cross_entropy_with_logits(logits, rows, reduction="none")
         optimiser.zero_grad()
-        (importance * each).sum(-1).mean(1).sum().backward()
+        (importance * each).sum(1).mean().backward()
         optimiser.step()
         schedule.step()
-    w_output = torch.where(tied, w_embed, w_free)
-    return [as_network(config, w_embed[i], w_output[i], b_output[i, 0]) for i in range(len(group))]
+    return as_network(config, w_embed, w_output, b_output)
 
 
 @torch.no_grad()
