@@ -17,7 +17,7 @@ from peabench_tasks.production import (
     write_if_certified,
 )
 from peabench_tasks.superposition.free_training import train_freely
-from peabench_tasks.superposition.mechanism import Geometry, explain, geometry, represented
+from peabench_tasks.superposition.mechanism import Geometry, explain, geometry, represented, written
 from peabench_tasks.superposition.specifications import EXAMPLES, VARIANTS, Specification, specifications
 
 STARTS = 3
@@ -57,7 +57,7 @@ def finish_task(specification: Specification, network: ResidualMLP, out: Path, s
     if len(columns) < FEWEST:
         return f"{len(columns)} of {network.config.n_inputs} inputs are represented"
     mechanism = explain(network, columns)
-    record = task_record(specification, geometry(2 * network.w_embed[columns]), seed)
+    record = task_record(specification, geometry(written(network)[columns]), seed)
     return write_if_certified(out, record, network, mechanism)
 
 
