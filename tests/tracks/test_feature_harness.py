@@ -16,7 +16,8 @@ from peabench.certification import certify
 from peabench.cli.app import build_app
 from peabench.conformance import assert_conforms
 from peabench.discovery import references
-from peabench.feature_picture import MOST_DRAWN, feature_picture
+from peabench.feature_geometry import MOST_DRAWN
+from peabench.feature_picture import feature_picture
 from peabench.plain import plain
 from peabench.question_files import read_questions, write_questions
 from peabench.questions import made_questions
