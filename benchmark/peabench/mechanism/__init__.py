@@ -57,6 +57,7 @@ from peabench.mechanism.kinds import (
     dtype,
     trailing_shape,
 )
+from peabench.mechanism.interactions import Interactions
 from peabench.mechanism.mechanism import Mechanism, Provenance, json_schema
 from peabench.mechanism.printing import to_text
 from peabench.mechanism.tensors import TensorReference
@@ -88,6 +89,7 @@ __all__ = [
     "Hypothesis",
     "Implies",
     "Integer",
+    "Interactions",
     "Kind",
     "Location",
     "Majority",
