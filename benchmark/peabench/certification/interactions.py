@@ -1,4 +1,4 @@
-"""Checks of weights: what they add for single inputs and for pairs is the features', and what others do to an answer."""
+"""Checks of weights: what they add for inputs and for pairs is the features', and what other inputs do to an answer."""
 
 from dataclasses import dataclass
 from itertools import combinations

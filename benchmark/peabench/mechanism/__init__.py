@@ -44,6 +44,7 @@ from peabench.mechanism.features import Feature, hierarchy
 from peabench.mechanism.gauge import Gauge, Symmetry
 from peabench.mechanism.hypotheses import AlgorithmClaim, Automaton, Hypothesis
 from peabench.mechanism.inference import Environment, infer
+from peabench.mechanism.interactions import Interactions
 from peabench.mechanism.kinds import (
     Boolean,
     Category,
@@ -57,7 +58,6 @@ from peabench.mechanism.kinds import (
     dtype,
     trailing_shape,
 )
-from peabench.mechanism.interactions import Interactions
 from peabench.mechanism.mechanism import Mechanism, Provenance, json_schema
 from peabench.mechanism.printing import to_text
 from peabench.mechanism.tensors import TensorReference

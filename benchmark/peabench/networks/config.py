@@ -32,7 +32,7 @@ class ResidualMLPConfig(BaseModel):
     """Columns of words in place of 0 and 1: for each column, its first row of the embedding table, and how many values
     it takes, of a row each. Columns may share rows."""
     activation: Literal["relu", "bilinear"] = "relu"
-    """`bilinear`: a hidden neuron is the product of two affine maps of what its unit reads, and nothing is rectified."""
+    """`bilinear`: a hidden neuron is the product of two affine maps of what its unit reads; nothing is rectified."""
 
     @model_serializer(mode="wrap")
     def _without_defaults(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:

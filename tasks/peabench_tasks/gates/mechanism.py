@@ -44,7 +44,7 @@ def causal_model(gates: Sequence[Gate], n_inputs: int) -> CausalModel:
 
 
 def gate_directions(network: ResidualMLP, gates: Sequence[Gate]) -> Float[Tensor, "gate d_model"]:
-    """What the weights add for a gate's pair of inputs, over the coefficient that the pair's product has in the gate."""
+    """What the weights add for each gate's pair of inputs, over the coefficient of the pair's product in the gate."""
     pairs = interaction_matrices(network).products[[gate.first for gate in gates], [gate.second for gate in gates]]
     return (pairs / polynomials(gates, network.config.n_inputs)[1][:, None]).float()
 

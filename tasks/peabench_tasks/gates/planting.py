@@ -17,9 +17,13 @@ STEPS = 2000
 ROWS = 512
 RATE = 1e-2
 MOVED = 0.3
-"""Weight of the answers after one gate's direction is added or taken away, beside those on plain inputs."""
+"""Weight of the answers after one gate's direction is added or taken away, beside that of the plain ones."""
+FIRING = 256
+"""Inputs of a step beside those, of which half are such that the gate which is moved fires."""
 ALONE = 1.0
 """Weight of the share of the site that is not the gates'."""
+NO_OTHERS = 3.0
+"""Weight of what pairs without a gate add, over what those with one do."""
 
 
 @dataclass(frozen=True)
@@ -74,13 +78,22 @@ class Polynomials:
         x, y = (inputs.gather(2, some[:, None].expand(-1, inputs.shape[1], -1)) for some in (self.first, self.second))
         return inputs @ self.linear.transpose(1, 2) + x * y * self.products.transpose(1, 2)
 
+    def make_fire(self, inputs: Float[Tensor, "network row input"], gate: Int[Tensor, "network row 1"]) -> None:
+        """Set, in place, the two inputs of one gate in each row so that it is true."""
+        first, second = (
+            some[:, None].expand(-1, gate.shape[1], -1).gather(2, gate) for some in (self.first, self.second)
+        )
+        both = self.products.transpose(1, 2).expand(-1, gate.shape[1], -1).gather(2, gate) > 0
+        inputs.scatter_(2, first, 1.0).scatter_(2, second, both.float())
+
 
 def plant(config: ResidualMLPConfig, gates: Sequence[Sequence[Gate]], frequency: float, seed: int) -> list[ResidualMLP]:
     """Train one network for each list of gates, all on the same axis, on inputs that are true so often.
 
-    The loss has three parts: each answer's cross-entropy; the same once a gate of the input is moved along its
-    direction to its other value; the share of the site that is not the gates along their directions. A gate's
-    direction is what the weights add for its pair of inputs.
+    The loss has four parts: each answer's cross-entropy; the same once a gate is moved along its direction to its other
+    value, on inputs of which half make it fire; the share of the site that is not the gates along their directions;
+    and the share of what the weights add for pairs of inputs that have no gate. A gate's direction is what the weights
+    add for its pair.
     """
     generator = torch.Generator().manual_seed(seed)
     layers = _drawn(config, len(gates), generator)
@@ -88,25 +101,55 @@ def plant(config: ResidualMLPConfig, gates: Sequence[Sequence[Gate]], frequency:
     optimiser = torch.optim.Adam(layers.parameters, lr=RATE, betas=(0.9, 0.99))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=STEPS, pct_start=0.1)
     for _ in range(STEPS):
-        inputs = (torch.rand(len(gates), ROWS, config.n_inputs, generator=generator) < frequency).float()
+        inputs = (torch.rand(len(gates), FIRING + ROWS, config.n_inputs, generator=generator) < frequency).float()
+        gate = torch.randint(config.d_output, (len(gates), FIRING, 1), generator=generator)
+        wanted.make_fire(inputs[:, : FIRING // 2], gate[:, : FIRING // 2])
         answers = wanted.answers(inputs)
-        directions, instead = of_pairs(layers, wanted)
-        site = layers.neurons(inputs) + torch.baddbmm(instead[:, :1], inputs, instead[:, 1:])
-        plain = _loss(torch.baddbmm(layers.b_output, site, layers.w_output), answers)
-        some = slice(0, ROWS // 2)
-        gate = torch.randint(config.d_output, (len(gates), ROWS // 2, 1), generator=generator)
+        read = Read.of(layers, wanted)
+        site = layers.neurons(inputs) + torch.baddbmm(read.beside[:, :1], inputs, read.beside[:, 1:])
+        plain = _loss(layers, site[:, FIRING:], answers[:, FIRING:])
+        some = slice(0, FIRING)
         other = answers[:, some].scatter(2, gate, 1 - answers[:, some].gather(2, gate))
-        moved = site[:, some] + (other - answers[:, some]) @ directions
-        after = _loss(torch.baddbmm(layers.b_output, moved, layers.w_output), other)
-        held = answers @ directions
+        moved = _loss(layers, site[:, some] + (other - answers[:, some]) @ read.directions, other)
+        held = answers @ read.directions
         left = (site - held).square().sum((1, 2)) / held.square().sum((1, 2)).clamp(min=1e-6)
         optimiser.zero_grad()
-        (plain + MOVED * after + ALONE * left.sum()).backward()
+        (plain + MOVED * moved + ALONE * left.sum() + NO_OTHERS * read.others.sum()).backward()
         optimiser.step()
         schedule.step()
     with torch.no_grad():
-        instead = of_pairs(layers, wanted)[1]
-    return [as_network(config, layers.of(i), instead[i], generator) for i in range(len(gates))]
+        beside = Read.of(layers, wanted).beside
+    return [as_network(config, layers.of(i), beside[i], generator) for i in range(len(gates))]
+
+
+@dataclass(frozen=True)
+class Read:
+    """What the weights of the neurons say of single inputs and of pairs, and what must stand beside them."""
+
+    directions: Float[Tensor, "network gate d_model"]
+    beside: Float[Tensor, "network 1+input d_model"]
+    """A constant, then something for each input: it takes away what the neurons write for no input and for single
+    ones, and writes what the gates have of these."""
+    others: Float[Tensor, " network"]
+    """Squared length of what pairs without a gate add, over that of those with one."""
+
+    @classmethod
+    def of(cls, layers: Layers, wanted: Polynomials) -> "Read":
+        """Read off the four cases of each pair."""
+        n_inputs = wanted.linear.shape[2]
+        first, second = torch.triu_indices(n_inputs, n_inputs, 1)
+        eye = torch.eye(n_inputs)
+        few = torch.cat([torch.zeros(1, n_inputs), eye, eye[first] + eye[second]])
+        none, one, two = layers.neurons(few.expand(len(wanted.first), -1, -1)).split([1, n_inputs, len(first)], 1)
+        pairs = two - one[:, first] - one[:, second] + none
+        number = torch.zeros(n_inputs, n_inputs, dtype=torch.long)
+        number[first, second] = torch.arange(len(first))
+        mine = number[wanted.first, wanted.second][..., None].expand(-1, -1, pairs.shape[2])
+        added = pairs.gather(1, mine)
+        directions = added / wanted.products
+        linear = wanted.linear.transpose(1, 2) @ directions
+        total, of_gates = pairs.square().sum((1, 2)), added.square().sum((1, 2))
+        return cls(directions, torch.cat([-none, linear - one + none], 1), total / of_gates.clamp(min=1e-6) - 1)
 
 
 def _drawn(config: ResidualMLPConfig, count: int, generator: torch.Generator) -> Layers:
@@ -123,36 +166,16 @@ def _drawn(config: ResidualMLPConfig, count: int, generator: torch.Generator) ->
     return Layers(config.activation, w_in, b_in, w_out, drawn(config.d_model, config.d_output, 1), b_output)
 
 
-def _loss(logits: Float[Tensor, "network row gate"], answers: Float[Tensor, "network row gate"]) -> Float[Tensor, ""]:
+def _loss(
+    layers: Layers, site: Float[Tensor, "network row d_model"], answers: Float[Tensor, "network row gate"]
+) -> Float[Tensor, ""]:
+    logits = torch.baddbmm(layers.b_output, site, layers.w_output)
     return binary_cross_entropy_with_logits(logits, answers, reduction="none").sum(-1).mean(1).sum()
-
-
-def of_pairs(
-    layers: Layers, wanted: Polynomials
-) -> tuple[Float[Tensor, "network gate d_model"], Float[Tensor, "network 1+input d_model"]]:
-    """The gates' directions, and what must be written beside the neurons: a constant, then something for each input.
-
-    That takes away what the neurons write for no input and for single ones, and writes what the gates have of these.
-    """
-    count, n_inputs = len(wanted.first), wanted.linear.shape[2]
-    eye = torch.eye(n_inputs).expand(count, -1, -1)
-    pairs = (eye[:, :, None] + eye[:, None]).flatten(1, 2)
-    none, one, two = layers.neurons(torch.cat([torch.zeros(count, 1, n_inputs), eye, pairs], 1)).split(
-        [1, n_inputs, n_inputs**2], 1
-    )
-
-    def of(single: Tensor, column: Tensor) -> Tensor:
-        return single.gather(1, column[..., None].expand(-1, -1, single.shape[2]))
-
-    both = of(two, wanted.first * n_inputs + wanted.second)
-    directions = (both - of(one, wanted.first) - of(one, wanted.second) + none) / wanted.products
-    linear = wanted.linear.transpose(1, 2) @ directions
-    return directions, torch.cat([-none, linear - one + none], 1)
 
 
 @torch.no_grad()
 def as_network(
-    config: ResidualMLPConfig, layers: Layers, instead: Float[Tensor, "1+input d_model"], generator: torch.Generator
+    config: ResidualMLPConfig, layers: Layers, beside: Float[Tensor, "1+input d_model"], generator: torch.Generator
 ) -> ResidualMLP:
     """The layers as a residual MLP.
 
@@ -175,9 +198,9 @@ def as_network(
         (network.b_embed, embed.sum(0) / 2),
         (block.w_in, (embed.T @ w_in)[None]),
         (block.b_in, b_in[None]),
-        (block.w_out, torch.cat([layers.w_out, instead[1:] - embed])[None]),
+        (block.w_out, torch.cat([layers.w_out, beside[1:] - embed])[None]),
         (network.w_output, layers.w_output),
-        (network.b_output, layers.b_output[0] + instead[0] @ layers.w_output),
+        (network.b_output, layers.b_output[0] + beside[0] @ layers.w_output),
     ):
         parameter.copy_(value)
     return network.eval().requires_grad_(False)

@@ -31,7 +31,6 @@ class Size:
 SIZES = {
     "xs": Size(n_inputs=12, n_neurons=24, n_gates=30, n_mixed=18, n_crowded=8),
     "s": Size(n_inputs=16, n_neurons=32, n_gates=44, n_mixed=26, n_crowded=9),
-    "m": Size(n_inputs=20, n_neurons=40, n_gates=60, n_mixed=34, n_crowded=10),
 }
 
 
