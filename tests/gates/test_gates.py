@@ -48,7 +48,7 @@ def written_down(activation: str) -> ResidualMLP:
         first[0, gate.first, neuron] = second[0, gate.second, neuron] = 1
     products = polynomials(BY_HAND, 4)[1]
     layers = Layers(
-        "bilinear" if bilinear else "relu",
+        bilinear,
         torch.cat([first, second], 2) if bilinear else first + second,
         torch.zeros(1, 1, 8) if bilinear else -torch.ones(1, 1, 4),
         torch.diag(products)[None],

@@ -18,7 +18,7 @@ from peabench.sealing import verify_truth
 from peabench.sealing.halves import QUESTIONS_SEED, write_private_half
 from peabench.tasks import Task
 from peabench.tracks.feature_questions import FeatureQuestion, make_question
-from peabench.tracks.features import TRACK
+from peabench.tracks.features import TRACK, FeatureAnswer
 from peabench_baselines.features.pca import PCA
 
 EXPECTED = {"task.json", "questions/features.json", "questions/features.safetensors"}
@@ -76,6 +76,7 @@ def test_it_is_answered_without_weights_and_graded_with_the_truth(made: Sealed) 
     questions = asked(public)
     assert list(questions) == ["0", "0.twin"]
     answer, _ = ask_one(questions["0"], 0, "cpu", PCA().score)
+    assert isinstance(answer, FeatureAnswer)
     assert -1 <= TRACK.grade(private, 0, questions["0"], answer)["score"] < 0.5
     oracle = TRACK.references[0].answer(questions["0"], private, [])
     assert TRACK.grade(private, 0, questions["0"], oracle)["score"] == 1

@@ -3,7 +3,7 @@
 | symmetry | residual MLP | transformer |
 |---|---|---|
 | `neuron_permutation` | hidden neurons of each unit | hidden neurons of each MLP |
-| `neuron_scaling` | each hidden neuron (relu, square) or factor of one (bilinear) by a positive number | the same, with relu |
+| `neuron_scaling` | each hidden neuron, or factor of a bilinear one, by a positive number | the same, with relu |
 | `head_basis` | | any invertible change of basis between q and k, and between v and the output |
 | `residual_rotation` | yes | without norms, and with rms norms once their gains are folded into what reads after them |
 

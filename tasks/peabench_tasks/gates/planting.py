@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -30,7 +29,7 @@ NO_OTHERS = 3.0
 class Layers:
     """What is trained, on inputs of 0 and 1, for each network."""
 
-    activation: Literal["relu", "bilinear"]
+    bilinear: bool
     w_in: Float[Tensor, "network input projected"]
     b_in: Float[Tensor, "network 1 projected"]
     w_out: Float[Tensor, "network hidden d_model"]
@@ -45,14 +44,14 @@ class Layers:
     def neurons(self, inputs: Float[Tensor, "network row input"]) -> Float[Tensor, "network row d_model"]:
         """What the neurons that compute gates write."""
         before = torch.baddbmm(self.b_in, inputs, self.w_in)
-        if self.activation == "bilinear":
+        if self.bilinear:
             first, second = before.chunk(2, -1)
             return first * second @ self.w_out
         return before.relu() @ self.w_out
 
     def of(self, index: int) -> "Layers":
         """Those of one network, detached."""
-        return Layers(self.activation, *(parameter[index].detach() for parameter in self.parameters))
+        return Layers(self.bilinear, *(parameter[index].detach() for parameter in self.parameters))
 
 
 @dataclass(frozen=True)
@@ -154,7 +153,8 @@ class Read:
 
 def _drawn(config: ResidualMLPConfig, count: int, generator: torch.Generator) -> Layers:
     hidden = config.d_hidden - config.n_inputs
-    projected = hidden * (2 if config.activation == "bilinear" else 1)
+    bilinear = config.activation == "bilinear"
+    projected = hidden * (1 + bilinear)
 
     def drawn(rows: int, columns: int, size: float) -> Tensor:
         scale = size / math.sqrt(rows)
@@ -163,7 +163,7 @@ def _drawn(config: ResidualMLPConfig, count: int, generator: torch.Generator) ->
     w_in, w_out = drawn(config.n_inputs, projected, 2), drawn(hidden, config.d_model, 1)
     b_in = torch.zeros(count, 1, projected, requires_grad=True)
     b_output = torch.full((count, 1, config.d_output), -2.0, requires_grad=True)
-    return Layers(config.activation, w_in, b_in, w_out, drawn(config.d_model, config.d_output, 1), b_output)
+    return Layers(bilinear, w_in, b_in, w_out, drawn(config.d_model, config.d_output, 1), b_output)
 
 
 def _loss(
