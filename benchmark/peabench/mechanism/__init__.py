@@ -42,8 +42,9 @@ from peabench.mechanism.expressions import (
 )
 from peabench.mechanism.features import Feature, hierarchy
 from peabench.mechanism.gauge import Gauge, Symmetry
-from peabench.mechanism.hypotheses import AlgorithmClaim, Automaton, Hypothesis
+from peabench.mechanism.hypotheses import AlgorithmClaim, Automaton, Hypothesis, Level
 from peabench.mechanism.inference import Environment, infer
+from peabench.mechanism.interactions import Interactions
 from peabench.mechanism.kinds import (
     Boolean,
     Category,
@@ -59,6 +60,7 @@ from peabench.mechanism.kinds import (
 )
 from peabench.mechanism.mechanism import Mechanism, Provenance, json_schema
 from peabench.mechanism.printing import to_text
+from peabench.mechanism.renaming import neutral, renamed
 from peabench.mechanism.tensors import TensorReference
 
 __all__ = [
@@ -88,7 +90,9 @@ __all__ = [
     "Hypothesis",
     "Implies",
     "Integer",
+    "Interactions",
     "Kind",
+    "Level",
     "Location",
     "Majority",
     "Mechanism",
@@ -128,6 +132,8 @@ __all__ = [
     "hierarchy",
     "infer",
     "json_schema",
+    "neutral",
+    "renamed",
     "to_text",
     "trailing_shape",
     "variables",

@@ -25,6 +25,7 @@ from peabench.mechanism.files import read_file, write_files
 from peabench.mechanism.gauge import Gauge
 from peabench.mechanism.hypotheses import AlgorithmClaim
 from peabench.mechanism.inference import infer
+from peabench.mechanism.interactions import Interactions
 from peabench.mechanism.kinds import Boolean, Category, Kind, Real, describe
 from peabench.mechanism.records import Record
 from peabench.mechanism.tensors import (
@@ -59,6 +60,7 @@ class Mechanism(Record):
     """Largest share of interventions that may contradict a mechanism that was derived, or of features; None: not one
     may."""
     features: tuple[Feature, ...] = ()
+    interactions: Interactions | None = None
     algorithm: AlgorithmClaim | None = None
     defects: tuple[Defect, ...] = ()
     gauge: Gauge = Gauge()
@@ -87,9 +89,15 @@ class Mechanism(Record):
                     f"expected a boolean or a number, got {describe(kind)}; say when and how strongly it fires",
                     f"features.{i}.activation",
                 )
+        if self.interactions is not None and self.interactions.site not in {f.site for f in self.features}:
+            raise MechanismError(
+                f"expected a site with features, got {self.interactions.site!r}; name theirs", "interactions.site"
+            )
         for i, hypothesis in enumerate(self.algorithm.hypotheses if self.algorithm else ()):
             if hypothesis.formula is not None:
                 self._kind(hypothesis.formula, f"algorithm.hypotheses.{i}.formula")
+            if hypothesis.causal_model is not None:
+                self._check_same_behaviour(hypothesis.causal_model, f"algorithm.hypotheses.{i}.causal_model")
         for i, defect in enumerate(self.defects):
             for name, formula in formulas(defect).items():
                 kind = self._kind(formula, f"defects.{i}.{name}")
@@ -188,6 +196,19 @@ class Mechanism(Record):
             return infer(expression, self.causal_model.kinds)
         except MechanismError as error:
             raise MechanismError(error.message, field) from None
+
+    def _check_same_behaviour(self, other: CausalModel, field: str) -> None:
+        """That a hypothesis is about the inputs and the output of the mechanism's causal model."""
+        ours, theirs = (
+            {name: (model.kinds[name], model.variable(name).columns) for name in (*model.inputs, model.output)}
+            for model in (self.causal_model, other)
+        )
+        if ours != theirs or self.causal_model.output != other.output:
+            raise MechanismError(
+                f"expected the inputs and the output of the mechanism's causal model ({', '.join(ours)}), "
+                f"got {', '.join(theirs)}; write the hypothesis over the same columns and output",
+                field,
+            )
 
     def _check_alignments(self) -> None:
         names = [alignment.variable for alignment in self.alignments]
