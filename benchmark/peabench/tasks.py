@@ -122,7 +122,16 @@ class Task:
     record: TaskRecord
 
     def network(self) -> Network:
-        """A fresh copy of the trained network, in evaluation mode, its parameters not requiring gradients."""
+        """A fresh copy of the trained network, in evaluation mode, its parameters not requiring gradients.
+
+        Raises:
+            PeabenchError: its file is missing or damaged, or withheld from a sealed task.
+        """
+        if is_sealed(self.folder) and not (self.folder / WEIGHTS_FILE).exists():
+            raise PeabenchError(
+                f"The network of {self.record.id} is withheld with its truth, for its questions hold activations "
+                "alone; answer them (`peabench run`, `peabench submit`)."
+            )
         return self._weights(WEIGHTS_FILE)
 
     def twin(self, provenance: str) -> Network | None:

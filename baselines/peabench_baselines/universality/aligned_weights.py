@@ -1,0 +1,121 @@
+"""Weights in a form that gauges change in two ways alone: the order of parts, and the basis of the residual stream."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from peabench.networks import Network, ResidualMLP, Transformer
+from peabench.networks.end_matrices import folding
+from peabench.networks.transformer import Attention
+
+Rotation = Float[Tensor, "d_model d_model"]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Parts that compute side by side, neurons or heads: they may stand in any order."""
+
+    kept: Float[Tensor, "part any"]
+    """What no basis of the residual stream changes: biases of neurons."""
+    vectors: Float[Tensor, "part vector d_model"]
+    """Directions that are read or written."""
+    forms: Float[Tensor, "part form d_model d_model"]
+    """W_Q W_K^T and W_V W_O of heads."""
+
+    def turned(self, rotation: Rotation) -> "Layer":
+        """The same in the basis to which the rotation takes the residual stream (x becomes x R)."""
+        return Layer(self.kept, self.vectors @ rotation, rotation.T @ self.forms @ rotation)
+
+    def ordered(self, order: Int[Tensor, " part"]) -> "Layer":
+        """Some of the parts, in the order asked for."""
+        return Layer(self.kept[order], self.vectors[order], self.forms[order])
+
+    @property
+    def flat(self) -> Float[Tensor, "part weight"]:
+        """All numbers of each part."""
+        return torch.cat([numbers.flatten(1) for numbers in (self.kept, self.vectors, self.forms)], 1)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A network's weights, each group of norm 1."""
+
+    ends: Float[Tensor, "row d_model"]
+    """Embeddings, constants that are added to the residual stream, and the unembedding: rows in a fixed order."""
+    layers: tuple[Layer, ...]
+
+    def turned(self, rotation: Rotation) -> "Weights":
+        """The same in another basis of the residual stream."""
+        return Weights(self.ends @ rotation, tuple(layer.turned(rotation) for layer in self.layers))
+
+
+def weights_of(network: Network) -> Weights:
+    """The weights of a network; gains of norms are folded into what reads after them.
+
+    Raises:
+        TypeError: the weights of such a network are not known.
+    """
+    if isinstance(network, ResidualMLP):
+        return _residual_mlp_weights(network)
+    if isinstance(network, Transformer):
+        return _transformer_weights(network)
+    raise TypeError(f"expected a ResidualMLP or a Transformer, got {type(network).__name__}")
+
+
+def _residual_mlp_weights(network: ResidualMLP) -> Weights:
+    layers = []
+    for index in range(network.config.n_blocks):
+        block = network.block(index)
+        w_in, b_in, w_out = block.w_in.transpose(0, 1).flatten(1), block.b_in.flatten(), block.w_out.flatten(0, 1)
+        layers.append(_neurons(w_in, b_in, w_out, homogeneous=True))
+    return _normalised([network.w_embed, network.b_embed[None], network.w_output.T], layers)
+
+
+def _transformer_weights(network: Transformer) -> Weights:
+    ends: list[Tensor] = [network.w_embed, network.w_position]
+    layers = []
+    for index in range(network.config.n_blocks):
+        block = network.block(index)
+        layers.append(_heads(folding(block.norm_attention)(block.attention.w_qkv), block.attention))
+        ends.append(block.attention.b_o[None])
+        if network.config.d_mlp:
+            w_in, homogeneous = folding(block.norm_mlp)(block.mlp.w_in), network.config.activation == "relu"
+            layers.append(_neurons(w_in, block.mlp.b_in, block.mlp.w_out, homogeneous=homogeneous))
+            ends.append(block.mlp.b_out[None])
+    return _normalised([*ends, folding(network.norm_output)(network.w_output).T], layers)
+
+
+def _neurons(
+    w_in: Float[Tensor, "d_model neuron"],
+    b_in: Float[Tensor, " neuron"],
+    w_out: Float[Tensor, "neuron d_model"],
+    *,
+    homogeneous: bool,
+) -> Layer:
+    """Neurons that scaling leaves alone are scaled to have inputs and outputs of the same norm."""
+    scale = torch.ones_like(b_in)
+    if homogeneous:
+        inputs = torch.cat([w_in, b_in[None]]).norm(dim=0)
+        scale = (w_out.norm(dim=1).clamp(min=1e-30) / inputs.clamp(min=1e-30)).sqrt()
+    vectors = torch.stack([w_in.T * scale[:, None], w_out / scale[:, None]], 1)
+    return Layer((b_in * scale)[:, None], vectors, vectors.new_zeros(len(vectors), 0, *w_in.shape[:1] * 2))
+
+
+def _heads(w_qkv: Float[Tensor, "head 3 d_model d_head"], attention: Attention) -> Layer:
+    """Products that no basis within a head changes; the biases of q and k meet the weights of the other."""
+    (q, k, v), w_o = w_qkv.unbind(1), attention.w_o
+    b_q, b_k, b_v = attention.b_qkv[..., None].unbind(1)
+    vectors = torch.stack([q @ b_k, k @ b_q, w_o.mT @ b_v], 1)[..., 0]
+    return Layer(q.new_zeros(len(q), 0), vectors, torch.stack([q @ k.mT, v @ w_o], 1))
+
+
+def _normalised(ends: Sequence[Float[Tensor, "row d_model"]], layers: Sequence[Layer]) -> Weights:
+    rows = torch.cat(list(ends)).double()
+    scaled = []
+    for layer in layers:
+        norm = layer.flat.double().norm().clamp(min=1e-30)
+        scaled.append(Layer(*(numbers.double() / norm for numbers in (layer.kept, layer.vectors, layer.forms))))
+    return Weights(rows / rows.norm().clamp(min=1e-30), tuple(scaled))
