@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from peabench.certification.checks import Check, NullCheck, judged
+from peabench.certification.checks import Check, NullCheck, judged, totals
 from peabench.certification.subject import CHUNK_ROWS, Subject
 from peabench.errors import PeabenchError
 from peabench.mechanism import Feature, VariableReference, variables
@@ -88,6 +88,8 @@ def interference_check(subject: Subject, twin: Network | None) -> Check | None:
         return None
     cases = _Cases.of(subject, claim.site)
     wrong = cases.wrong(subject.network)
+    counts = zip((wrong & cases.examined).sum(0).tolist(), cases.examined.sum(0).tolist(), strict=True)
+    parts = dict(zip((feature.name for feature in features_at(subject.mechanism, claim.site)), counts, strict=True))
     recorded = {
         f"wrong with {number} others on": round(float(wrong[cases.others == number].double().mean()), 5)
         for number in range(OTHERS + 1)
@@ -99,11 +101,11 @@ def interference_check(subject: Subject, twin: Network | None) -> Check | None:
     return judged(
         "interference",
         f"each output is right in the four cases of its two inputs, whichever of the others are on, up to {OTHERS}",
-        int(wrong[cases.examined].sum()),
-        int(cases.examined.sum()),
+        *totals(parts),
         exhaustive=True,
         null=null,
         bar=subject.tolerance,
+        parts=parts,
         recorded=recorded,
     )
 
