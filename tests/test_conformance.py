@@ -96,7 +96,7 @@ class Weighing(Good):
         (Crashing, "answers", "ZeroDivisionError: by nothing"),
         (Mumbling, "data", "Expected `applicable` to return a reason or None, got False"),
         (Infinite, "data", "Expected finite numbers"),
-        (Short, "data", "one real score for each of the"),
+        (Short, "data", "one real number for each of the"),
         (Vandal, "network", "changed the network's w_output"),
         (Moody, "repeats", "two answers under one seed"),
         (Remembering, "order", "asked after others"),

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from peabench.answers import WHOLE, encode
-from peabench.cost import Meter, measured
+from peabench.cost import measured
 from peabench.discovery import ScorerEntry
 from peabench.errors import InvalidAnswer, PeabenchError
 from peabench.isolation import CellTimeout, one_thread, quiet, seed_global_generators, time_limit
@@ -124,25 +124,31 @@ def ask_one(question: Any, seed: int, device: str, answerer: Callable[[Any], obj
     The answerer gets a copy of the question on its device, with a generator of this seed.
 
     Raises:
-        InvalidAnswer: the network was changed.
+        InvalidAnswer: a network was changed.
     """
     seed_global_generators(seed)
     asked = replace(moved(question, device), generator=torch.Generator(device).manual_seed(seed))
-    network = getattr(asked, "network", None)  # questions about activations alone hold none
-    before = {} if network is None else {name: value.clone() for name, value in network.state_dict().items()}
-    meter = Meter() if network is None else network.meter
-    meter.reset()
+    networks = networks_of(asked)
+    before = [{name: value.clone() for name, value in network.state_dict().items()} for network in networks]
+    for network in networks:
+        network.meter.reset()
     with measured() as usage:
         answer = answerer(asked)
     cost = Cost(
-        forward_passes=meter.forward,
-        backward_passes=meter.backward,
+        forward_passes=sum(network.meter.forward for network in networks),
+        backward_passes=sum(network.meter.backward for network in networks),
         wall_seconds=usage.wall_seconds,
         peak_memory_bytes=usage.peak_memory_bytes,
     )
-    if network is not None:
-        _refuse_changes(network, before)
+    for network, weights in zip(networks, before, strict=True):
+        _refuse_changes(network, weights)
     return moved(answer, "cpu"), cost
+
+
+def networks_of(question: Any) -> list[Any]:
+    """The networks that a question holds: one, several, or none where it is about activations alone."""
+    network = getattr(question, "network", None)
+    return list(getattr(question, "networks", ())) if network is None else [network]
 
 
 def moved(value: Any, device: str) -> Any:

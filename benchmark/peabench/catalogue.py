@@ -148,7 +148,8 @@ def select(tasks: Sequence[TaskSummary], patterns: Iterable[str]) -> list[TaskSu
 def content_hash(folder: Path) -> str:
     """SHA-256 of what a task says and is: its files' relative names and bytes, in the order of their names.
 
-    The card (`README.md`) and the certificate are outside it: they are written about the content. So are hidden files.
+    The card (`README.md`) and the certificate are outside it, those of companions too: they are written about the
+    content. So are hidden files.
     """
     digest = hashlib.sha256()
     names = sorted(
@@ -157,7 +158,7 @@ def content_hash(folder: Path) -> str:
         if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
     for name in names:
-        if name in OUTSIDE_THE_HASH:
+        if name.rpartition("/")[2] in OUTSIDE_THE_HASH:
             continue
         content = (folder / name).read_bytes()
         digest.update(f"{name}\0{len(content)}\0".encode())

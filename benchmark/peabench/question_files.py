@@ -1,9 +1,9 @@
 """Questions as files: all that a scorer is handed, without the truth that it was made from. Never code, never pickle.
 
 A task's folder `questions` holds two files for each track. `TRACK.json` lists the questions by name, field by field;
-a tensor stands there as `{"tensor": NAME}` and its numbers in `TRACK.safetensors`; a network by which one it is:
-`model`, or the provenance of a twin. A question's generator is left out: the harness sets it. `docs/sealed.md` shows
-an example.
+a tensor stands there as `{"tensor": NAME}` and its numbers in `TRACK.safetensors`; a network by which one it is,
+`model` or the provenance of a twin, or, where a question holds several, as its config and its weights. A question's
+generator is left out: the harness sets it. `docs/sealed.md` shows an example.
 """
 
 import json
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import torch
-from jaxtyping import AbstractArray, jaxtyped
+from jaxtyping import AbstractArray, Float, jaxtyped
 from pydantic import BaseModel, ConfigDict, StringConstraints, TypeAdapter, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load, save
@@ -24,8 +24,9 @@ from peabench.catalogue import QUESTIONS
 from peabench.documents import first_complaint
 from peabench.errors import PeabenchError
 from peabench.mechanism.files import read_file, write_files
-from peabench.networks import Network
+from peabench.networks import Network, NetworkConfig
 from peabench.questions import QUESTION_NAME, TWIN, index_of, is_twin
+from peabench.tasks import network_of
 
 if TYPE_CHECKING:
     from peabench.tasks import Task
@@ -109,6 +110,10 @@ def _described(value: Any, place: str, network: str, tensors: dict[str, Tensor])
         return network
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json", exclude_none=True)
+    if isinstance(value, tuple) and value and isinstance(value[0], Network):
+        return [_whole(each, f"{place}.{i}", tensors) for i, each in enumerate(value)]
+    if isinstance(value, tuple):
+        return [_described(each, f"{place}.{i}", network, tensors) for i, each in enumerate(value)]
     if is_dataclass(value):
         parts = {field.name: getattr(value, field.name) for field in fields(value)}
         return {
@@ -116,7 +121,15 @@ def _described(value: Any, place: str, network: str, tensors: dict[str, Tensor])
             for name, part in parts.items()
             if not isinstance(part, torch.Generator)
         }
-    return list(value) if isinstance(value, tuple) else value
+    return value
+
+
+def _whole(network: Network, place: str, tensors: dict[str, Tensor]) -> dict[str, Any]:
+    """A network with all that it is made of: one of several, which nothing may tell apart but themselves."""
+    weights = {name: f"{place}.{name}" for name in network.state_dict()}
+    tensors |= {weights[name]: value for name, value in network.state_dict().items()}
+    config = network.config.model_dump(mode="json", exclude_none=True)
+    return {"config": config, "weights": {name: {"tensor": kept} for name, kept in weights.items()}}
 
 
 class _Reader:
@@ -193,6 +206,8 @@ class _Reader:
             return self._network(value, place)
         if isclass(kind) and issubclass(kind, AbstractArray):
             return self._tensor(kind, value, place)
+        if kind == tuple[Network, ...]:
+            return self._networks(value, place)
         try:
             return TypeAdapter(kind).validate_json(json.dumps(value), strict=True)
         except ValidationError as error:
@@ -207,6 +222,29 @@ class _Reader:
                 raise self._malformed("json", f"{place}: expected a twin that the task has, got {value!r}")
             self.networks[value] = network
         return self.networks[value]
+
+    def _networks(self, value: Any, place: str) -> tuple[Network, ...]:
+        if not isinstance(value, list):
+            raise self._malformed("json", f"{place}: expected a list of networks, got {value!r:.80}")
+        found = []
+        for i, each in enumerate(value):
+            here = f"{place}.{i}"
+            if (
+                not isinstance(each, dict)
+                or set(each) != {"config", "weights"}
+                or not isinstance(each["weights"], dict)
+            ):
+                raise self._malformed("json", f"{here}: expected a config and weights, got {each!r:.80}")
+            config = self._value(NetworkConfig, each["config"], f"{here}.config")
+            state = {
+                name: self._tensor(Float[Tensor, "..."], kept, f"{here}.weights.{name}")
+                for name, kept in each["weights"].items()
+            }
+            try:
+                found.append(network_of(config, state))
+            except ValueError as error:
+                raise self._malformed("safetensors", f"{here}: {error}") from None
+        return tuple(found)
 
     def _tensor(self, kind: Any, value: Any, place: str) -> Tensor:
         name = value.get("tensor") if isinstance(value, dict) and len(value) == 1 else None

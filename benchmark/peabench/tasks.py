@@ -1,6 +1,6 @@
 """A task: a trained network, its domain, its mechanism and its certificate, loaded from a folder of plain data."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,7 @@ from pydantic import (
 )
 from safetensors import SafetensorError
 from safetensors.torch import load, save_file
+from torch import Tensor
 
 from peabench.catalogue import RECORD, is_sealed
 from peabench.certification.checks import Check
@@ -34,6 +35,8 @@ CERTIFICATE_FILE = "certificate.json"
 WEIGHTS_FILE = "model.safetensors"
 LARGEST_CHECKPOINT_BYTES = 1 << 30
 MOST_EXAMPLES = 1 << 20
+COMPANIONS = "companions"
+"""Folder of a task's companions, each of them a task folder."""
 
 
 class Twin(BaseModel):
@@ -74,14 +77,18 @@ class TaskRecord(BaseModel):
     """Why the task is hard, in words; empty where it is not."""
     description: str = ""
     twins: tuple[Twin, ...] = ()
+    companions: tuple[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")], ...] = ()
+    """Names of networks beside the task's own that are asked about together with it: folders `companions/NAME`, tasks
+    themselves, over the same domain and with outputs of the same width. A name says nothing of what is in it."""
     salt: str = ""
     """Of a sealed task's private record: makes the pairs that answers are graded on depend on what is not published."""
 
     @model_serializer(mode="wrap")
-    def _without_empty_salt(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _without_what_is_empty(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields: dict[str, Any] = serialise(self)
-        if not self.salt:
-            fields.pop("salt", None)  # what is drawn from a record's text stays what it was before records had a salt
+        for later in ("companions", "salt"):
+            if not getattr(self, later):
+                fields.pop(later, None)  # what is drawn from a record's text stays what it was before it had the field
         return fields
 
     @model_validator(mode="after")
@@ -103,7 +110,7 @@ class TaskRecord(BaseModel):
                 f"domain.sizes: expected {len(values)} columns of {read} values, as the network reads, "
                 f"got {list(self.domain.sizes)}"
             )
-        for field in ("tracks", "focus"):
+        for field in ("tracks", "focus", "companions"):
             if len(set(getattr(self, field))) < len(getattr(self, field)):
                 raise ValueError(f"{field}: expected each name once, got {list(getattr(self, field))}")
         return self
@@ -129,6 +136,27 @@ class Task:
                 generator = torch.Generator().manual_seed(twin.seed or 0)
                 return frozen(build_network(self.record.network, generator))
         return None
+
+    @cached_property
+    def companions(self) -> tuple["Task", ...]:
+        """The networks beside the task's own, in the order of the record.
+
+        Raises:
+            PeabenchError: one is missing, or is over another domain, or has an output of another width.
+        """
+        found = tuple(load_task(companion_folder(self.folder, name)) for name in self.record.companions)
+        for companion in found:
+            for field, came, expected in (
+                ("domain", companion.record.domain.sizes, self.record.domain.sizes),
+                ("network.d_output", companion.record.network.d_output, self.record.network.d_output),
+                ("companions", companion.record.companions, ()),
+            ):
+                if came != expected:
+                    raise PeabenchError(
+                        f"The task {companion.folder / RECORD} is no companion of {self.record.id}: {field}: expected "
+                        f"{expected}, got {came}; restore it."
+                    )
+        return found
 
     @property
     def has_truth(self) -> bool:
@@ -172,29 +200,41 @@ class Task:
 
     def _weights(self, file: str) -> Network:
         path = self.folder / file
-        network = build_network(self.record.network)
+        content = read_file(self.folder, file, LARGEST_CHECKPOINT_BYTES)
         try:
-            state = load(read_file(self.folder, file, LARGEST_CHECKPOINT_BYTES))
+            return network_of(self.record.network, load(content))
         except SafetensorError as error:
             raise PeabenchError(f"{path}: expected a safetensors file of weights, got {error}; restore it.") from error
-        expected = network.state_dict()
-        for name, value in expected.items():
-            if name not in state:
-                raise PeabenchError(f"{path}: expected a tensor {name!r}, got none; restore the file.")
-            if state[name].shape != value.shape or state[name].dtype != torch.float32:
-                raise PeabenchError(
-                    f"{path}: expected {name!r} to be float32 {list(value.shape)}, "
-                    f"got {state[name].dtype} {list(state[name].shape)}; restore the file."
-                )
-            if not bool(state[name].isfinite().all()):
-                raise PeabenchError(
-                    f"{path}: expected finite numbers in {name!r}, got NaN or infinity; restore the file."
-                )
-        for name in state:
-            if name not in expected:
-                raise PeabenchError(f"{path}: expected only this network's tensors, got {name!r}; restore the file.")
-        network.load_state_dict(state)
-        return frozen(network)
+        except ValueError as error:
+            raise PeabenchError(f"{path}: {error}; restore the file.") from None
+
+
+def network_of(config: NetworkConfig, state: Mapping[str, Tensor]) -> Network:
+    """The network of a config with stored weights, frozen.
+
+    Raises:
+        ValueError: they are not exactly its tensors, of their shapes, in float32 and finite.
+    """
+    network = build_network(config)
+    expected = network.state_dict()
+    for name, value in expected.items():
+        if name not in state:
+            raise ValueError(f"expected a tensor {name!r}, got none")
+        if state[name].shape != value.shape or state[name].dtype != torch.float32:
+            came = f"{state[name].dtype} {list(state[name].shape)}"
+            raise ValueError(f"expected {name!r} to be float32 {list(value.shape)}, got {came}")
+        if not bool(state[name].isfinite().all()):
+            raise ValueError(f"expected finite numbers in {name!r}, got NaN or infinity")
+    for name in state:
+        if name not in expected:
+            raise ValueError(f"expected only this network's tensors, got {name!r}")
+    network.load_state_dict(dict(state))
+    return frozen(network)
+
+
+def companion_folder(folder: Path, name: str) -> Path:
+    """Where a task keeps a companion."""
+    return folder / COMPANIONS / name
 
 
 def frozen(network: Network) -> Network:

@@ -42,7 +42,7 @@ from peabench.mechanism.expressions import (
 )
 from peabench.mechanism.features import Feature, hierarchy
 from peabench.mechanism.gauge import Gauge, Symmetry
-from peabench.mechanism.hypotheses import AlgorithmClaim, Automaton, Hypothesis
+from peabench.mechanism.hypotheses import AlgorithmClaim, Automaton, Hypothesis, Level
 from peabench.mechanism.inference import Environment, infer
 from peabench.mechanism.kinds import (
     Boolean,
@@ -59,6 +59,7 @@ from peabench.mechanism.kinds import (
 )
 from peabench.mechanism.mechanism import Mechanism, Provenance, json_schema
 from peabench.mechanism.printing import to_text
+from peabench.mechanism.renaming import neutral, renamed
 from peabench.mechanism.tensors import TensorReference
 
 __all__ = [
@@ -89,6 +90,7 @@ __all__ = [
     "Implies",
     "Integer",
     "Kind",
+    "Level",
     "Location",
     "Majority",
     "Mechanism",
@@ -128,6 +130,8 @@ __all__ = [
     "hierarchy",
     "infer",
     "json_schema",
+    "neutral",
+    "renamed",
     "to_text",
     "trailing_shape",
     "variables",

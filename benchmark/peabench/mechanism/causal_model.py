@@ -116,6 +116,11 @@ class CausalModel(Record):
         return tuple(variable.name for variable in self.variables if variable.function is None)
 
     @cached_property
+    def inner(self) -> tuple[str, ...]:
+        """Names of the variables between inputs and output, in order."""
+        return tuple(v.name for v in self.variables if v.function is not None and v.name != self.output)
+
+    @cached_property
     def edges(self) -> tuple[tuple[str, str], ...]:
         """All (parent, child) pairs, in the order of the children: what is needed to draw the graph."""
         return tuple((parent, variable.name) for variable in self.variables for parent in variable.parents)

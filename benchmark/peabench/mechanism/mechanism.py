@@ -90,6 +90,8 @@ class Mechanism(Record):
         for i, hypothesis in enumerate(self.algorithm.hypotheses if self.algorithm else ()):
             if hypothesis.formula is not None:
                 self._kind(hypothesis.formula, f"algorithm.hypotheses.{i}.formula")
+            if hypothesis.causal_model is not None:
+                self._check_same_behaviour(hypothesis.causal_model, f"algorithm.hypotheses.{i}.causal_model")
         for i, defect in enumerate(self.defects):
             for name, formula in formulas(defect).items():
                 kind = self._kind(formula, f"defects.{i}.{name}")
@@ -188,6 +190,19 @@ class Mechanism(Record):
             return infer(expression, self.causal_model.kinds)
         except MechanismError as error:
             raise MechanismError(error.message, field) from None
+
+    def _check_same_behaviour(self, other: CausalModel, field: str) -> None:
+        """That a hypothesis is about the inputs and the output of the mechanism's causal model."""
+        ours, theirs = (
+            {name: (model.kinds[name], model.variable(name).columns) for name in (*model.inputs, model.output)}
+            for model in (self.causal_model, other)
+        )
+        if ours != theirs or self.causal_model.output != other.output:
+            raise MechanismError(
+                f"expected the inputs and the output of the mechanism's causal model ({', '.join(ours)}), "
+                f"got {', '.join(theirs)}; write the hypothesis over the same columns and output",
+                field,
+            )
 
     def _check_alignments(self) -> None:
         names = [alignment.variable for alignment in self.alignments]

@@ -2,7 +2,8 @@
 
 The commitment of a task is the SHA-256, in hexadecimal, of these bytes one after another: `peabench commitment 1` and a
 NUL; the 32 bytes of the nonce; then for each of `COMMITTED`, in that order (of their names), the name, a NUL, the
-number of its bytes in decimal, a NUL, and its bytes. The files are the canonical encoding of the truth: equal
+number of its bytes in decimal, a NUL, and its bytes; then the same for each companion, in the order of their names, its
+files named `companions/NAME/FILE`. The files are the canonical encoding of the truth: equal
 mechanisms are written as equal bytes (`Mechanism.save`). Without the nonce nobody can tell whether a guessed truth
 is right; with it nobody can name another truth.
 """
@@ -16,7 +17,7 @@ from peabench.errors import PeabenchError
 from peabench.mechanism.files import read_file, write_files
 from peabench.mechanism.tensors import TENSORS_FILE
 from peabench.suites import Suite
-from peabench.tasks import CERTIFICATE_FILE, LARGEST_CHECKPOINT_BYTES, WEIGHTS_FILE
+from peabench.tasks import CERTIFICATE_FILE, COMPANIONS, LARGEST_CHECKPOINT_BYTES, WEIGHTS_FILE
 
 NONCE_FILE = "nonce"
 NONCE_BYTES = 32
@@ -31,10 +32,13 @@ def commitment(folder: Path) -> str:
         PeabenchError: a file or the nonce is missing or damaged.
     """
     digest = hashlib.sha256(b"peabench commitment 1\0" + read_nonce(folder))
-    for name in COMMITTED:
-        content = read_file(folder, name, LARGEST_CHECKPOINT_BYTES)
-        digest.update(f"{name}\0{len(content)}\0".encode())
-        digest.update(content)
+    companions = (path for path in (folder / COMPANIONS).glob("*") if path.is_dir())
+    for place in (folder, *sorted(companions, key=lambda path: path.name)):
+        for file in COMMITTED:
+            content = read_file(place, file, LARGEST_CHECKPOINT_BYTES)
+            name = (place / file).relative_to(folder).as_posix()
+            digest.update(f"{name}\0{len(content)}\0".encode())
+            digest.update(content)
     return digest.hexdigest()
 
 

@@ -2,10 +2,11 @@
 
 | | public half | private half |
 |---|---|---|
-| `task.json` | network, domain, tracks, number of examples; no variant, focus, difficulty or salt | all of it |
+| `task.json` | network, domain, tracks, number of examples; no variant, focus, difficulty, companions, salt | all of it |
 | `model.safetensors` | the network, its gauge changed | the same bytes |
 | `questions/` | what scorers are handed | |
 | `mechanism.json`, `mechanism.safetensors`, `certificate.json` | | the truth |
+| `companions/` | as networks of a question, if at all | tasks with their truth |
 | `nonce` | | with the files above it gives the commitment |
 """
 
@@ -53,9 +54,12 @@ def write_private_half(draft: Task, lot: Lot, folder: Path) -> None:
     failed = ""
     for attempt in range(GAUGES):
         generator = generator_of(derive_seed(lot.key, "gauge", attempt))
-        checks = certify(save_regauged(folder, draft, record, generator))
+        made = save_regauged(folder, draft, record, generator)
+        measured = {part.folder: certify(part) for part in (*made.companions, made)}
+        checks = [check for some in measured.values() for check in some]
         if all(check.passed for check in checks):
-            save_certificate(folder, checks)
+            for part, passed in measured.items():
+                save_certificate(part, passed)
             write_nonce(folder)
             return
         failed = "; ".join(f"{check.name}: {check.errors} of {check.cases}" for check in checks if not check.passed)
@@ -82,7 +86,7 @@ def private_record(drawn: TaskRecord, lot: Lot) -> TaskRecord:
 
 def public_record(private: TaskRecord) -> TaskRecord:
     """The record without all that says what a task is, beyond its network, domain and the number of its examples."""
-    return private.model_copy(update={"focus": (), "difficulty": "", "description": "", "salt": ""})
+    return private.model_copy(update={"focus": (), "difficulty": "", "description": "", "companions": (), "salt": ""})
 
 
 def write_public_half(task: Task, folder: Path) -> None:

@@ -7,10 +7,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from peabench.errors import InvalidAnswer, PeabenchError
+from peabench.errors import PeabenchError
 from peabench.networks import Network
 from peabench.tasks import Task
 from peabench.tracks.faithfulness import faithful_sizes
+from peabench.tracks.numbers import one_number_each
 from peabench.tracks.pairs import generator_from
 from peabench.tracks.ranking import Target, area_under_roc, best_match, chance, targets
 from peabench.tracks.structural_null import edge_features, fit
@@ -144,21 +145,7 @@ def checked(question: CircuitQuestion, answer: CircuitAnswer) -> Float[Tensor, "
     Raises:
         InvalidAnswer: it is not one finite number per candidate edge.
     """
-    if not isinstance(answer, CircuitAnswer):
-        raise InvalidAnswer(f"Expected a CircuitAnswer, got a {type(answer).__name__}; answer CircuitAnswer(scores).")
-    scores = answer.scores
-    if not isinstance(scores, Tensor):
-        raise InvalidAnswer(f"Expected scores in a tensor, got a {type(scores).__name__}; use torch.as_tensor(scores).")
-    if scores.layout != torch.strided:
-        raise InvalidAnswer(f"Expected scores in a dense tensor, got {scores.layout}; use scores.to_dense().")
-    if scores.shape != (len(question.edges),) or scores.is_complex():
-        raise InvalidAnswer(
-            f"Expected one real score for each of the {len(question.edges)} edges, got {scores.dtype} "
-            f"{list(scores.shape)}; answer in the order of question.edges."
-        )
-    if not bool(torch.isfinite(scores).all()):
-        raise InvalidAnswer("Expected finite scores, got NaN or infinity; answer finite numbers only.")
-    return scores.double()
+    return one_number_each(answer, CircuitAnswer, "scores", len(question.edges), "edges")
 
 
 def _candidates(question: CircuitQuestion, task: Task) -> list[Target]:

@@ -7,14 +7,16 @@ from peabench.errors import PeabenchError
 from peabench.registry import suggestion
 from peabench.tracks.track import Track
 
-MODULES = {name: f"peabench.tracks.{name}" for name in ("circuits", "features", "variables")}
+MODULES = {
+    name: f"peabench.tracks.{name}" for name in ("algorithms", "circuits", "features", "universality", "variables")
+}
 
 
 def names() -> list[str]:
     """Names of all tracks.
 
     >>> names()
-    ['circuits', 'features', 'variables']
+    ['algorithms', 'circuits', 'features', 'universality', 'variables']
     """
     return sorted(MODULES)
 

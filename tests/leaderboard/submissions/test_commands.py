@@ -144,7 +144,7 @@ def test_check_prints_a_table_and_exits_1_where_a_promise_is_broken(scorer: Path
     broken.write_text(SCORER.replace("torch.rand(len(question.edges)", "torch.rand(len(question.edges) - 1"))
     done = call("check", broken)
     assert done.exit_code == 1
-    assert "data, boolean/tree-xs-0: Expected one real score for each of the" in done.stderr
+    assert "data, boolean/tree-xs-0: Expected one real number for each of the" in done.stderr
     assert call("check", "oracle").exit_code == 2
 
 
