@@ -14,6 +14,7 @@ SEEDS = 3
 N_INPUTS = 8
 EXAMPLES = 256
 FEW_EXAMPLES = 48
+OWN = "own"
 TRUTHS = 3
 """How many of its formulas a task has networks for."""
 
@@ -37,7 +38,7 @@ class Member:
     """One of a task's networks."""
 
     name: str
-    """`own`, or that of a companion's folder, which tells nothing."""
+    """`OWN`, or that of a companion's folder, which tells nothing."""
     truth: int | None
     """Number of the formula that is planted; None: trained on the outputs alone."""
     bait: int | None
@@ -102,7 +103,7 @@ class Specification:
         Random(f"names/{self.name}/{seed}").shuffle(names)
         members = [
             Member(name, truth, bait if self.variant in STRENGTHS else None, first + i)
-            for i, (name, (truth, bait)) in enumerate(zip(["own", *names[1:]], pairs, strict=True))
+            for i, (name, (truth, bait)) in enumerate(zip([OWN, *names[1:]], pairs, strict=True))
         ]
         return [*members, Member(names[0], None, None, first + len(pairs))]
 

@@ -42,30 +42,28 @@ class Term:
         return Term(operation, operands, self.negated != flips)
 
 
-def AND(*operands: Term | str) -> Term:  # noqa: N802  # the catalogue reads as formulas do
+def AND(*operands: Term | str) -> Term:  # the catalogue reads as formulas do
     """All of them."""
     return Term("and", operands)
 
 
-def OR(*operands: Term | str) -> Term:  # noqa: N802
+def OR(*operands: Term | str) -> Term:
     """At least one."""
     return Term("or", operands)
 
 
-def XOR(*operands: Term | str) -> Term:  # noqa: N802
+def XOR(*operands: Term | str) -> Term:
     """An odd number."""
     return Term("xor", operands)
 
 
-def MAJ(*operands: Term | str) -> Term:  # noqa: N802
+def MAJ(*operands: Term | str) -> Term:
     """More than half."""
     return Term("majority", operands)
 
 
-def formula_of(
-    term: Term, inputs: Mapping[str, str], n_inputs: int, bystanders: Sequence[Term] = ()
-) -> Formula:
-    """One gate for each subterm, in topological order, `g0`, `g1`, ...; the last one is the output.
+def formula_of(term: Term, inputs: Mapping[str, str], n_inputs: int, bystanders: Sequence[Term] = ()) -> Formula:
+    """One gate for each subterm, in topological order, `g0`, `g1`, ...; the last one is `output`.
 
     Args:
         term: not negated: a gate writes it.
@@ -74,7 +72,7 @@ def formula_of(
         bystanders: subterms of other terms, in topological order, computed beside those of the term, as `b0`, `b1`, ...
     """
     *below, root = term.subterms()
-    names = {sub: f"g{number}" for number, sub in enumerate(below)} | {root: f"g{len(below)}"}
+    names = {sub: f"g{number}" for number, sub in enumerate(below)} | {root: "output"}
     names |= {sub: f"b{number}" for number, sub in enumerate(bystanders)}
 
     def literal(operand: Term | str) -> tuple[str, bool]:
