@@ -6,7 +6,7 @@ from peabench_tasks.distributive.specifications import OWN, specifications
 ALL = list(specifications())
 
 
-def test_every_table_has_two_tasks_with_other_truths -> None:
+def test_every_table_has_two_tasks_with_other_truths() -> None:
     truths = {table: [s.truths for s in ALL if s.table == table] for table in TABLES}
     for planted in truths.values():
         assert len(planted) == 2
