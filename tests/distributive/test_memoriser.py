@@ -3,16 +3,21 @@
 import pytest
 import torch
 
+from peabench.certification import Check
+from peabench.certification.certify import certify_network
+from peabench.domain import ProductDomain
 from peabench.generators import generator_of
 from peabench.interventions import run_with_cache
 from peabench.live import read_out
-from peabench.networks import ResidualMLP
+from peabench.networks import Network, ResidualMLP
+from peabench.tasks import load_task
 from peabench_tasks.boolean.formulas import all_inputs
+from peabench_tasks.distributive.family import DISTRIBUTIVE
 from peabench_tasks.distributive.hypotheses import claim
 from peabench_tasks.distributive.identities import TABLES
 from peabench_tasks.distributive.mechanism import memorised
 from peabench_tasks.distributive.memoriser import CLOSE, LOGIT, memorise
-from peabench_tasks.distributive.specifications import N_INPUTS, NETWORKS
+from peabench_tasks.distributive.specifications import N_INPUTS, NETWORKS, specifications
 from peabench_tasks.distributive.terms import formula_of
 
 INPUTS = {"A": "x3", "B": "x6", "C": "x1", "D": "x4"}
@@ -69,3 +74,27 @@ def test_of_a_memoriser_no_candidate_holds_and_of_others_one() -> None:
     assert len(models) == len(TABLES["select"])
     for model in models:
         assert model.run(model.read_inputs(ROWS))["output"].tolist() == OUTPUTS.tolist()
+
+
+def rivals(network: Network, table: str, inputs: dict[str, str]) -> Check:
+    """The check of rivals of which none is said to hold."""
+    formula = formula_of(TABLES[table][0], inputs, N_INPUTS)
+    domain = ProductDomain(sizes=(2,) * N_INPUTS)
+    mechanism = memorised(formula, claim(table, None, inputs, N_INPUTS))
+    checks = certify_network(network, mechanism, domain, ResidualMLP(NETWORKS["xs"], generator_of(1)))
+    return next(check for check in checks if check.name == "rivals")
+
+
+def test_no_formula_holds_of_a_memoriser(network: ResidualMLP) -> None:
+    check = rivals(network, "select", INPUTS)
+    assert check.passed
+    assert check.cases == len(TABLES["select"])
+    assert min(value for name, value in check.recorded.items() if name.endswith("wrong")) > 0.05
+
+
+def test_a_planted_network_is_no_memoriser() -> None:
+    specification = next(specifications())
+    task = load_task(DISTRIBUTIVE.checkpoints / specification.name)
+    check = rivals(task.network(), specification.table, specification.inputs)
+    assert not check.passed
+    assert check.errors >= 1
