@@ -71,9 +71,7 @@ def test_the_correct_logit_of_a_pizza_depends_on_the_distance_alone_and_that_of_
 @pytest.mark.parametrize("sign", [1, -1])
 def test_distance_irrelevance_is_the_definition(sign: int) -> None:
     logits = torch.randn(MODULUS, MODULUS, MODULUS, generator=torch.Generator().manual_seed(1)).double()
-    correct = {
-        (a, b): float(logits[a, b, (a + sign * b) % MODULUS]) for a in range(MODULUS) for b in range(MODULUS)
-    }
+    correct = {(a, b): float(logits[a, b, (a + sign * b) % MODULUS]) for a in range(MODULUS) for b in range(MODULUS)}
     spreads = []
     for distance in range(MODULUS):
         values = [v for (a, b), v in correct.items() if (a - sign * b) % MODULUS == distance]
@@ -110,7 +108,9 @@ def test_a_neuron_of_one_frequency_is_explained_by_it() -> None:
     angle = 2 * math.pi * torch.arange(7.0) / 7
     pure = (torch.cos(2 * angle)[:, None] + torch.sin(2 * angle) + 1).relu()
     mixed = torch.cos(angle)[:, None] + torch.cos(2 * angle)
-    shares = single_frequency_share(torch.stack([torch.cos(2 * angle)[:, None] * torch.cos(2 * angle), mixed], -1), (1, 2))
+    shares = single_frequency_share(
+        torch.stack([torch.cos(2 * angle)[:, None] * torch.cos(2 * angle), mixed], -1), (1, 2)
+    )
     assert shares[:, 0].tolist() == pytest.approx([0, 1], abs=1e-6)
     assert shares[:, 1].tolist() == pytest.approx([0.5, 0.5], abs=1e-6)
     assert float(single_frequency_share(pure[..., None], (2,))) < 1

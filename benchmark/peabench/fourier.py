@@ -126,4 +126,3 @@ def single_frequency_share(
         rows = sorted({0, frequency, len(hidden) - frequency})
         shares.append(power[rows][:, rows].sum((0, 1)) / total)
     return torch.stack(shares)
-

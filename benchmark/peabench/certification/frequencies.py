@@ -50,7 +50,7 @@ def frequency_checks(subject: Subject, halfway: Network | None, twin: Network | 
     (claim,) = true
     rivals = [hypothesis for hypothesis in found if not hypothesis.holds]
     checks = [
-        restricted(adder, claim),
+        restricted(adder, claim, subject.tolerance),
         excluded(adder, claim),
         phases(adder, claim),
         closed_form_of_frequencies(adder, claim),
@@ -63,7 +63,7 @@ def frequency_checks(subject: Subject, halfway: Network | None, twin: Network | 
     return [check for check in checks if check is not None]
 
 
-def restricted(adder: Adder, claim: Hypothesis) -> Check:
+def restricted(adder: Adder, claim: Hypothesis, tolerance: float) -> Check:
     """The claimed frequencies of the embedding suffice."""
     keys = claim.frequencies or ()
     logits = adder.with_only(keys)
@@ -78,6 +78,7 @@ def restricted(adder: Adder, claim: Hypothesis) -> Check:
             cases=adder.pairs,
             errors=adder.wrong(adder.with_only(others(adder, keys))),
         ),
+        bar=tolerance,
         recorded={"loss": round(adder.loss(adder.logits), 6), "restricted loss": round(adder.loss(logits), 6)},
     )
 

@@ -22,6 +22,8 @@ from peabench.mechanism import (
     VariableReference,
 )
 
+TOLERANCE = 0.01
+"""Share of the outputs that may be wrong when the embedding keeps the key frequencies alone."""
 FORMS: tuple[Form, ...] = ("clock", "pizza")
 WORDS: dict[Form, str] = {
     "clock": "attention multiplies what the two tokens' circles say",
@@ -90,6 +92,7 @@ def explain(adder: Adder, form: Form | None, slots: int, tempting: Sequence[Freq
     attention: tuple[str, ...] = ("head_basis",) if form else ()
     return Mechanism(
         provenance="derived",
+        tolerance=TOLERANCE,
         causal_model=causal_model(adder.modulus, adder.sign),
         algorithm=AlgorithmClaim(hypotheses=tuple(hypotheses)),
         gauge=Gauge(symmetries=("neuron_permutation", "neuron_scaling", *attention, "residual_rotation")),
