@@ -1,5 +1,6 @@
 """`python -m peabench_tasks.modular.forms`: what tells clocks and pizzas apart, measured on the shipped networks."""
 
+import sys
 from collections.abc import Iterator
 
 import torch
@@ -18,18 +19,21 @@ coefficient of attention: 0 is constant attention, 1 is attention as usual."""
 
 def main() -> None:
     """Print a table in Markdown: the shipped networks of either form, their medians, the published ones."""
-    print("| network | key frequencies | gradient symmetricity | distance irrelevance | wrong with even attention |")
-    print("|---|---|---:|---:|---:|")
+    lines = [
+        "| network | key frequencies | gradient symmetricity | distance irrelevance | wrong with even attention |",
+        "|---|---|---:|---:|---:|",
+    ]
     found: dict[str, list[dict[str, float]]] = {}
     for task in shipped():
         metrics = Adder.of(task.network(), task.record.domain.sizes[0], 1).form_metrics
         found.setdefault(task.record.variant, []).append(metrics)
-        print(row(task.record.id, ", ".join(map(str, frequencies(task))), list(metrics.values())))
+        lines.append(row(task.record.id, ", ".join(map(str, frequencies(task))), list(metrics.values())))
     for form, some in found.items():
         values = torch.tensor([list(metrics.values()) for metrics in some]).double()
-        print(row(f"median of {len(some)}: {form}", "", values.quantile(0.5, dim=0).tolist()))
+        lines.append(row(f"median of {len(some)}: {form}", "", values.quantile(0.5, dim=0).tolist()))
     for name, published in PUBLISHED.items():
-        print(row(name, "", list(published)))
+        lines.append(row(name, "", list(published)))
+    sys.stdout.writelines(f"{line}\n" for line in lines)
 
 
 def shipped() -> Iterator[Task]:

@@ -6,7 +6,8 @@ from itertools import product
 import torch
 
 from peabench.certification.adder import Adder
-from peabench.certification.frequencies import ASTRAY, RIVAL
+from peabench.certification.frequencies import ASTRAY
+from peabench.certification.rivals import REFUTED
 from peabench.fourier import Form
 from peabench.mechanism import (
     Add,
@@ -135,7 +136,7 @@ def rival_sets(
 
 def is_missed(adder: Adder, keys: Frequencies, key: int) -> bool:
     """Whether the outputs go wrong often enough without one of the key frequencies for a set without it to fail."""
-    return adder.wrong(adder.with_only(set(keys) - {key})) / adder.pairs > RIVAL
+    return adder.wrong(adder.with_only(set(keys) - {key})) / adder.pairs > REFUTED
 
 
 def _strangers(
@@ -150,4 +151,4 @@ def _strangers(
 
 def fails(adder: Adder, frequency: int) -> bool:
     """Whether the logits' component of a frequency points elsewhere than at the sum often enough."""
-    return adder.astray(frequency) / adder.pairs > 2 * RIVAL
+    return adder.astray(frequency) / adder.pairs > 2 * REFUTED
