@@ -116,7 +116,7 @@ def certified(study: Study, starts: Sequence[Start]) -> list[Certified]:
             rejected.append(f"start {start.number + 1} (behaviour or fewer than two key frequencies)")
             continue
         tempting = [*subgroups(study.modulus), *(some for some in keys if some != own)]
-        made = Certified(start, explain(adder, study.form, study.slots, tempting, start.seed), tuple(rejected))
+        made = Certified(start, explain(adder, study.form, study.exchanges, tempting, start.seed), tuple(rejected))
         with TemporaryDirectory() as folder:
             failures = failed(save(Path(folder), made, len(found)))
         if failures:
