@@ -88,8 +88,7 @@ def excluded(adder: Adder, claim: Hypothesis) -> Check:
     """Without the claimed frequencies nothing is left that tells the sum."""
     keys = claim.frequencies or ()
     logits = adder.without(keys)
-    right = adder.pairs - adder.wrong(logits)
-    spared = adder.pairs - adder.wrong(adder.without(others(adder, keys)))
+    right, spared = adder.right(logits), adder.right(adder.without(others(adder, keys)))
     return judged(
         "excluded",
         "the output is wrong when the embedding loses the claimed frequencies",
@@ -297,7 +296,7 @@ def worst_claim(adder: Adder, claim: Hypothesis) -> tuple[int, int]:
     outside of its form.
     """
     keys = claim.frequencies or ()
-    right = adder.pairs - adder.wrong(adder.without(keys))
+    right = adder.right(adder.without(keys))
     found = [(adder.wrong(adder.with_only(keys)), adder.pairs), (max(0, right - int(LEFT * adder.pairs)), adder.pairs)]
     found += [(adder.astray(frequency), adder.pairs) for frequency in keys]
     if claim.form is not None:

@@ -139,7 +139,7 @@ def rival_sets(
 def is_missed(adder: Adder, keys: Frequencies, key: int) -> bool:
     """Whether a set without one of the key frequencies fails: the rest does not suffice, or something is left."""
     rest = set(keys) - {key}
-    wrong, left = adder.wrong(adder.with_only(rest)), adder.pairs - adder.wrong(adder.without(rest))
+    wrong, left = adder.wrong(adder.with_only(rest)), adder.right(adder.without(rest))
     return wrong > REFUTED * adder.pairs or left > (LEFT + REFUTED) * adder.pairs
 
 
