@@ -56,8 +56,13 @@ def causal_model(modulus: int, sign: int) -> CausalModel:
 
 
 def key_frequencies(adder: Adder) -> Frequencies:
-    """The frequencies at which the logits' component points at the sum, on all but 1% of the pairs."""
-    return tuple(k for k in adder.all_frequencies if adder.astray(k) <= ASTRAY * adder.pairs)
+    """The frequencies at which the logits' component points at the sum, on all but 1% of the pairs.
+
+    The one that does so most often where none does: a claim that no certificate bears out.
+    """
+    astray = {k: adder.astray(k) for k in adder.all_frequencies}
+    least = min(astray, key=lambda k: astray[k])
+    return tuple(k for k in astray if astray[k] <= ASTRAY * adder.pairs) or (least,)
 
 
 def explain(
