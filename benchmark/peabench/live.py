@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from peabench.mechanism import Mechanism, SiteAddress
-from peabench.networks import Graph
+from peabench.networks import Graph, Network
 
 
 def live_subspaces(mechanism: Mechanism, graph: Graph) -> dict[str, Float[Tensor, "d_model k"]]:
@@ -34,6 +34,14 @@ def live_subspaces(mechanism: Mechanism, graph: Graph) -> dict[str, Float[Tensor
             for site in range(place, last_read.get(alignment.variable, -1) + 1):
                 bases.setdefault(site, []).append(mechanism.tensor(location.basis))
     return {f"resid.{site}@0": _span(torch.cat(columns, 1)) for site, columns in sorted(bases.items())}
+
+
+def read_out(network: Network) -> dict[str, Float[Tensor, "d_model k"]]:
+    """Behind the last block, at the last position: the span of the unembedding, where no norm stands before it."""
+    if getattr(network.config, "norm", "none") != "none":
+        return {}
+    graph = network.graph
+    return {f"resid.{graph.n_blocks}@{graph.n_positions - 1}": _span(network.w_output.detach())}
 
 
 def _span(columns: Float[Tensor, "d_model column"]) -> Float[Tensor, "d_model k"]:

@@ -11,6 +11,8 @@ from peabench.mechanism import (
     And,
     Boolean,
     CausalModel,
+    Circuit,
+    CircuitEdge,
     Expression,
     Hypothesis,
     Location,
@@ -55,11 +57,29 @@ FORMULAS: dict[str, tuple[dict[str, Expression], Expression]] = {
     "other-implication": ({"v": both(A, no(C))}, both(B, either(C, V))),
     "parity": ({"v": Xor(arguments=(A, C)), "w": both(A, C)}, both(B, either(V, W))),
     "half": ({"v": both(A, B)}, either(V, both(B, C))),
-    "other-half": ({"v": both(B, C)}, either(V, both(A, B))),
+    "other-half": ({"w": both(B, C)}, either(W, both(A, B))),
 }
 """The inner variables of each hypothesis, and the output's formula in terms of them and of the inputs."""
 HOLDING = {"factored": ("factored",), "expanded": ("expanded", "half", "other-half")}
 """What holds of each network: half of what a network computes is true of it too."""
+EDGES = {
+    "factored": (
+        ("block0.unit0 <- input0", ("A", "v")),
+        ("block0.unit0 <- input2", ("C", "v")),
+        ("block1.unit0 <- input1", ("B", "answer")),
+        ("block1.unit0 <- block0.unit0", ("v", "answer")),
+        ("output <- block1.unit0", ("answer", "answer")),
+    ),
+    "expanded": (
+        ("block0.unit0 <- input0", ("A", "v")),
+        ("block0.unit0 <- input1", ("B", "v")),
+        ("block0.unit1 <- input1", ("B", "w")),
+        ("block0.unit1 <- input2", ("C", "w")),
+        ("block1.unit0 <- block0.unit0", ("v", "answer")),
+        ("block1.unit0 <- block0.unit1", ("w", "answer")),
+        ("output <- block1.unit0", ("answer", "answer")),
+    ),
+}
 
 
 def model(name: str) -> CausalModel:
@@ -122,16 +142,21 @@ def network(truth: str, seed: int = 0) -> ResidualMLP:
 
 
 def mechanism(truth: str) -> Mechanism:
-    inner = FORMULAS[truth][0]
-    references = {name: TensorReference(name=name, shape=(D_MODEL, 1)) for name in inner}
+    written = {"A": 0, "B": 1, "C": 2, "v": 4, "w": 5}
+    names = ["A", "B", "C", *FORMULAS[truth][0]]
+    references = {name: TensorReference(name=name, shape=(D_MODEL, 1)) for name in names}
     alignments = tuple(
-        Alignment(variable=name, location=Location(site="resid.1@0", basis=reference))
+        Alignment(variable=name, location=Location(site=f"resid.{int(name in 'vw')}@0", basis=reference))
         for name, reference in references.items()
     )
-    tensors = {name: torch.eye(D_MODEL)[:, [4 + "vw".index(name)]].clone() for name in inner}
+    edges = tuple(CircuitEdge(edge=edge, status="required", carries=(carried,)) for edge, carried in EDGES[truth])
     return Mechanism(
-        provenance="constructed", causal_model=model(truth), alignments=alignments, algorithm=claim(truth)
-    ).with_tensors(tensors)
+        provenance="constructed",
+        causal_model=model(truth),
+        alignments=alignments,
+        circuit=Circuit(edges=edges),
+        algorithm=claim(truth),
+    ).with_tensors({name: torch.eye(D_MODEL)[:, [written[name]]].clone() for name in names})
 
 
 def record(variant: str, seed: int = 0, **others: object) -> TaskRecord:

@@ -9,6 +9,8 @@ import torch
 
 from peabench.certification.behaviour import behaviour_check, decoy_check
 from peabench.certification.checks import Check
+from peabench.certification.claims import same_claim
+from peabench.certification.companions import same_behaviour_check
 from peabench.certification.derived import attention_check, closed_form_check, settled_check
 from peabench.certification.edges import (
     alternatives_check,
@@ -23,6 +25,7 @@ from peabench.certification.features import (
     removed_features_check,
     unused_features_check,
 )
+from peabench.certification.rivals import hypotheses_check, rivals_check
 from peabench.certification.subject import Subject, examine
 from peabench.certification.subspaces import (
     alignment_check,
@@ -51,12 +54,14 @@ def certify(task: Task, progress: Callable[[str, float], None] | None = None) ->
     Raises:
         PeabenchError: a file of the task is damaged.
     """
+    companions = task.companions if "universality" in task.record.tracks else ()
     return certify_network(
         task.network(),
         task.mechanism,
         task.record.domain,
         task.twin("random_init"),
         task.twin("halfway"),
+        companions=[companion.network() for companion in companions],
         progress=progress,
     )
 
@@ -72,12 +77,17 @@ def contradiction(task: Task, checks: Sequence[Check]) -> str | None:
         "circuits": mechanism.circuit,
         "variables": mechanism.alignments,
         "features": feature_sites(mechanism),
+        "algorithms": mechanism.algorithm,
+        "universality": record.companions,
     }
     for track in record.tracks:
         if track in claims and not claims[track]:
             return f"task.json names the track {track}, and mechanism.json claims nothing for it"
     if record.provenance != mechanism.provenance:
         return f"task.json says {record.provenance}, mechanism.json {mechanism.provenance}"
+    alike = same_claim(mechanism.algorithm.hypotheses, record.domain) if mechanism.algorithm else None
+    if alike is not None:
+        return f"mechanism.json calls one hypothesis {alike[0]} and {alike[1]}"
     stored, measured = (
         [(check.name, check.cases, check.errors, check.exhaustive, check.passed) for check in some]
         for some in (task.certificate, checks)
@@ -95,6 +105,7 @@ def certify_network(
     twin: Network | None,
     halfway: Network | None = None,
     *,
+    companions: Sequence[Network] = (),
     seed: int = 0,
     progress: Callable[[str, float], None] | None = None,
 ) -> list[Check]:
@@ -122,6 +133,9 @@ def certify_network(
         lambda s: attention_check(s, twin),
         closed_form_check,
         lambda s: settled_check(s, halfway, twin),
+        hypotheses_check,
+        lambda s: rivals_check(s, twin),
+        lambda s: same_behaviour_check(s, companions, twin),
     ]
     done: list[Check] = []
     for i, check in enumerate(checks):

@@ -53,6 +53,10 @@ def certified(task: TaskSummary, frozen_by: "Suite | None") -> dict[str, Any]:
         loaded = load_task(task.folder)
         checks = run_checks(loaded)
         problem = contradiction(loaded, checks)
+        for name, companion in zip(loaded.record.companions, loaded.companions, strict=True):
+            theirs = run_checks(companion)
+            problem = problem or contradiction(companion, theirs)
+            checks += [check.model_copy(update={"name": f"{name}: {check.name}"}) for check in theirs]
     except PeabenchError as error:
         return {"task": task.id, "passed": False, "problem": str(error), "checks": []}
     except Exception as error:  # whatever its files hold, the other tasks are still to be measured

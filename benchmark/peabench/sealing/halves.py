@@ -2,7 +2,7 @@
 
 | | public half | private half |
 |---|---|---|
-| `task.json` | network, domain, tracks, number of examples; no variant, focus, difficulty, companions, salt | all of it |
+| `task.json` | network, domain, tracks, number of examples; no variant, focus, difficulty, salt | all of it |
 | `model.safetensors` | the network, its gauge changed | the same bytes |
 | `questions/` | what scorers are handed | |
 | `mechanism.json`, `mechanism.safetensors`, `certificate.json` | | the truth |

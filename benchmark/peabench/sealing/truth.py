@@ -99,15 +99,18 @@ def _problem(suite: Suite, task_id: str, private: Path, folder: Path) -> str | N
         for name, content in question_contents(task, track).items():
             if _content(published.folder / QUESTIONS, name) != content:
                 return f"The published {QUESTIONS}/{name} of {task_id} is not what the revealed truth asks."
-    checks = certify(task)
-    failed = next((check for check in checks if not check.passed), None)
-    if failed is not None:
-        return (
-            f"The revealed truth of {task_id} is not true of its weights: {failed.name} fails {failed.errors} of "
-            f"{failed.cases} cases."
-        )
-    contradicted = contradiction(task, checks)
-    return None if contradicted is None else f"The revealed truth of {task_id} contradicts itself: {contradicted}."
+    for part in (task, *task.companions):
+        checks = certify(part)
+        failed = next((check for check in checks if not check.passed), None)
+        if failed is not None:
+            return (
+                f"The revealed truth of {task_id} is not true of its weights: {failed.name} fails {failed.errors} of "
+                f"{failed.cases} cases."
+            )
+        contradicted = contradiction(part, checks)
+        if contradicted is not None:
+            return f"The revealed truth of {task_id} contradicts itself: {contradicted}."
+    return None
 
 
 def _content(folder: Path, name: str) -> bytes:

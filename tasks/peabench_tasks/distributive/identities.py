@@ -10,14 +10,26 @@ AND_OVER_OR = (
     AND("B", OR("A", "C")),
     OR(AND("A", "B"), AND("B", "C")),
     AND("B", MAJ("A", "B", "C")),
-    AND("B", ~AND("~A", "B", "~C")),
-    OR(AND("A", "B"), AND("~A", "B", "C")),
-    OR(AND("B", "C"), AND("A", "B", "~C")),
+    AND("B", OR("A", AND("B", "C"))),
+    AND("B", OR("C", AND("A", "B"))),
+    AND("B", OR(XOR("A", "C"), AND("A", "B", "C"))),
     OR(AND("A", "B"), AND("B", XOR("A", "C"))),
     OR(AND("A", "B", "C"), AND("A", "B", "~C"), AND("~A", "B", "C")),
-    OR(AND("B", XOR("A", "C")), AND("A", "B", "C")),
     AND("B", OR(AND("A", "B"), AND("~A", "C"))),
     AND("B", OR(AND("B", "C"), AND("A", "~C"))),
+)
+PRODUCT_OF_SUMS = (
+    AND(OR("A", "B"), OR("C", "D")),
+    OR(AND("A", "C"), AND("A", "D"), AND("B", "C"), AND("B", "D")),
+    OR(AND("A", "C"), AND("A", "D"), AND("B", OR("C", "D"))),
+    OR(AND("B", "C"), AND("B", "D"), AND("A", OR("C", "D"))),
+    OR(AND("A", "C"), AND("B", "C"), AND("D", OR("A", "B"))),
+    OR(AND("A", "D"), AND("B", "D"), AND("C", OR("A", "B"))),
+    AND(OR("A", "B"), OR("C", AND("A", "D"), AND("B", "D"))),
+    AND(OR("A", "B"), OR("D", AND("A", "C"), AND("B", "C"))),
+    AND(OR("C", "D"), OR("A", AND("B", "C"), AND("B", "D"))),
+    AND(OR("C", "D"), OR("B", AND("A", "C"), AND("A", "D"))),
+    OR(AND("A", "C"), AND("A", "~C", "D"), AND("~A", "B", "C"), AND("~A", "B", "~C", "D")),
 )
 TABLES: dict[str, tuple[Term, ...]] = {
     "and_over_or": AND_OVER_OR,
@@ -53,12 +65,10 @@ TABLES: dict[str, tuple[Term, ...]] = {
         OR(AND("A", "B"), AND("C", OR("A", "B"))),
         OR(AND("B", "C"), AND("A", OR("B", "C"))),
         OR(AND("A", "C"), AND("B", OR("A", "C"))),
-        OR(AND("A", "B"), AND("C", XOR("A", "B"))),
-        OR(AND("B", "C"), AND("A", XOR("B", "C"))),
-        AND(OR("A", "B"), OR("C", AND("A", "B"))),
         XOR("A", AND(XOR("A", "B"), XOR("A", "C"))),
         XOR("B", AND(XOR("A", "B"), XOR("B", "C"))),
-        AND(OR("A", "C"), OR("B", AND("A", "C"))),
+        XOR("C", AND(XOR("A", "C"), XOR("B", "C"))),
+        OR(AND("A", "B", "C"), AND("A", "B", "~C"), AND("A", "~B", "C"), AND("~A", "B", "C")),
     ),
     "parity": (
         XOR("C", XOR("A", "B")),
@@ -84,28 +94,23 @@ TABLES: dict[str, tuple[Term, ...]] = {
         OR(XOR("B", "C"), AND("A", "~B", "~C"), AND("~A", "B", "C")),
         OR(AND("~C", OR("A", "B")), AND("C", ~AND("A", "B"))),
     ),
-    "product_of_sums": (
-        AND(OR("A", "B"), OR("C", "D")),
-        OR(AND("A", "C"), AND("A", "D"), AND("B", "C"), AND("B", "D")),
-        OR(AND("A", OR("C", "D")), AND("B", OR("C", "D"))),
-        OR(AND("C", OR("A", "B")), AND("D", OR("A", "B"))),
-        OR(AND("A", "C"), AND("A", "D"), AND("B", OR("C", "D"))),
-        OR(AND("B", "C"), AND("B", "D"), AND("A", OR("C", "D"))),
-        OR(AND("A", "C"), AND("B", "C"), AND("D", OR("A", "B"))),
-        OR(AND("A", "D"), AND("B", "D"), AND("C", OR("A", "B"))),
-        OR(AND("C", OR("A", "B")), AND("~C", "D", OR("A", "B"))),
-        OR(AND("A", OR("C", "D")), AND("~A", "B", OR("C", "D"))),
-    ),
-    "sum_of_products": (
-        OR(AND("A", "B"), AND("C", "D")),
-        AND(OR("A", "C"), OR("A", "D"), OR("B", "C"), OR("B", "D")),
-        AND(OR("A", AND("C", "D")), OR("B", AND("C", "D"))),
-        AND(OR("C", AND("A", "B")), OR("D", AND("A", "B"))),
-        AND(OR("A", "C"), OR("A", "D"), OR("B", AND("C", "D"))),
-        AND(OR("B", "C"), OR("B", "D"), OR("A", AND("C", "D"))),
-        AND(OR("A", "C"), OR("B", "C"), OR("D", AND("A", "B"))),
-        AND(OR("A", "D"), OR("B", "D"), OR("C", AND("A", "B"))),
-        OR(AND("A", "B"), AND("C", "D", ~AND("A", "B"))),
-        OR(AND("C", "D"), AND("A", "B", ~AND("C", "D"))),
-    ),
+    "product_of_sums": PRODUCT_OF_SUMS,
+    "sum_of_products": tuple(term.dual() for term in PRODUCT_OF_SUMS),
 }
+PLANTED: dict[str, tuple[tuple[int, int, int], ...]] = {
+    "and_over_or": ((1, 0, 6), (0, 8, 2)),
+    "or_over_and": ((6, 1, 2), (8, 0, 1)),
+    "and_over_xor": ((1, 0, 5), (7, 3, 8)),
+    "select": ((3, 0, 6), (0, 4, 7)),
+    "majority": ((0, 2, 5), (2, 1, 6)),
+    "parity": ((8, 0, 1), (0, 9, 2)),
+    "not_all_equal": ((3, 0, 5), (0, 7, 6)),
+    "product_of_sums": ((2, 0, 1), (0, 1, 10)),
+    "sum_of_products": ((1, 0, 4), (10, 5, 0)),
+}
+"""Terms that are planted for each of a table's tasks, the task's own network first.
+
+Not every term can be: what the units of some add up to holds another's variables too (A and B is one of
+(A and B and C) and (A and B and not C)), and that other is then no rival. Those of the tasks' own networks are as often
+long as short, so that to bet on the shortest earns nothing.
+"""

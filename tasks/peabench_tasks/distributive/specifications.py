@@ -7,7 +7,7 @@ from random import Random
 
 from peabench.networks.config import ResidualMLPConfig
 from peabench_tasks.boolean.plan import Plan
-from peabench_tasks.distributive.identities import TABLES
+from peabench_tasks.distributive.identities import PLANTED, TABLES
 from peabench_tasks.distributive.placement import place
 
 SEEDS = 3
@@ -15,8 +15,6 @@ N_INPUTS = 8
 EXAMPLES = 256
 FEW_EXAMPLES = 48
 OWN = "own"
-TRUTHS = 3
-"""How many of its formulas a task has networks for."""
 
 NETWORKS = {
     "xs": ResidualMLPConfig(n_inputs=N_INPUTS, d_model=16, n_blocks=3, n_units=4, d_hidden=8),
@@ -84,18 +82,18 @@ class Specification:
         drawn = Random(f"inputs/{self.name}").sample(range(N_INPUTS), len(letters))
         return {letter: f"x{column}" for letter, column in zip(letters, drawn, strict=True)}
 
-    def truths(self) -> list[int]:
-        """Numbers of the formulas that are planted, the task's own first; another task on the table has others."""
-        order = Random(f"truths/{self.table}").sample(range(len(TABLES[self.table])), 2 * TRUTHS)
-        turn = self.number // len(TABLES) % 2
-        return order[turn * TRUTHS : (turn + 1) * TRUTHS]
+    @property
+    def truths(self) -> tuple[int, ...]:
+        """Numbers of the terms that are planted, the task's own first; another task on the table has others."""
+        turns = PLANTED[self.table]
+        return turns[self.number // len(TABLES) % len(turns)]
 
     def members(self, seed: int) -> list[Member]:
         """The task's networks: its own, another of the same formula, one of each other formula, and a memoriser.
 
         Where a rival is computed beside the truth, it is another member's truth.
         """
-        own, *others = self.truths()
+        own, *others = self.truths
         pairs: list[tuple[int | None, int]] = [(own, others[0]), (own, others[1])]
         pairs += [(other, own) for other in others]
         first = 1_000_000 * (seed + 1) + 100 * self.number

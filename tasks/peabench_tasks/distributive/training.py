@@ -31,7 +31,10 @@ from peabench_tasks.distributive.specifications import DIFFICULTY, OWN, Member, 
 from peabench_tasks.distributive.terms import formula_of
 from peabench_tasks.production import certified_already, make_all
 
-STEPS = 240
+STEPS = 300
+MENDING_STEPS, MENDING_ROWS = 50, 256
+POOLS = 6
+"""Of inputs on which a network is tried before it is certified."""
 MENDING_ROUNDS = 8
 STARTS = 5
 """How often a network begins anew, from other places, weights and directions, before its task is given up."""
@@ -131,14 +134,14 @@ def finish_planted(
     mechanism = planted(plan, planter.targets.basis[0], algorithm)
     failed = "not certified"
     for attempt in range(MENDING_ROUNDS):
-        if int(sampled_errors(planter)) == 0 or attempt == MENDING_ROUNDS - 1:
+        if int(sampled_errors(planter, POOLS)) == 0 or attempt == MENDING_ROUNDS - 1:
             checks = certify_with_dormant(folder, record, plan, member.seed, planter.stack.network(0), mechanism, {})
             if all(check.passed for check in checks):
                 return None
             failed = failures(checks)
             if RIVALS in failed:
                 break  # mending does not know of rivals
-        mend(planter, MENDING_RATES[attempt % len(MENDING_RATES)])
+        mend(planter, MENDING_RATES[attempt % len(MENDING_RATES)], MENDING_STEPS, MENDING_ROWS)
     return failed
 
 
