@@ -31,12 +31,16 @@ class ResidualMLPConfig(BaseModel):
     words: tuple[tuple[Annotated[int, Field(ge=0, le=65535)], Annotated[int, Field(ge=1, le=65536)]], ...] | None = None
     """Columns of words in place of 0 and 1: for each column, its first row of the embedding table, and how many values
     it takes, of a row each. Columns may share rows."""
+    activation: Literal["relu", "square"] = "relu"
+    """Of hidden neurons."""
 
     @model_serializer(mode="wrap")
-    def _without_empty_words(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _without_defaults(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields: dict[str, Any] = serialise(self)
         if self.words is None:
             fields.pop("words", None)  # what is drawn from a record's text stays what it was before
+        if self.activation == "relu":
+            fields.pop("activation", None)
         return fields
 
     @model_validator(mode="after")

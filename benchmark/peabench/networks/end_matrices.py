@@ -36,8 +36,8 @@ def residual_mlp_matrices(network: ResidualMLP) -> Matrices:
     for index in range(network.config.n_blocks):
         block = network.block(index)
         for w_in, w_out in zip(block.w_in, block.w_out, strict=True):
-            writes.append(w_out * w_in.norm(dim=0)[:, None])
-            reads.append(w_in * w_out.norm(dim=1))
+            writes.append(w_out * w_in.norm(dim=0)[:, None] ** network.degree)
+            reads.append(w_in * w_out.norm(dim=1) ** (1 / network.degree))
     return writes, [*reads, network.w_output]
 
 

@@ -3,7 +3,7 @@
 | symmetry | residual MLP | transformer |
 |---|---|---|
 | `neuron_permutation` | hidden neurons of each unit | hidden neurons of each MLP |
-| `neuron_scaling` | each hidden neuron by a positive number (relu) | the same, with relu |
+| `neuron_scaling` | each hidden neuron by a positive number (relu, square) | the same, with relu |
 | `head_basis` | | any invertible change of basis between q and k, and between v and the output |
 | `residual_rotation` | yes | without norms, and with rms norms once their gains are folded into what reads after them |
 
@@ -74,7 +74,7 @@ def _regauge_residual_mlp(network: ResidualMLP, generator: torch.Generator) -> R
         for w_in, b_in, w_out in zip(block.w_in, block.b_in, block.w_out, strict=True):
             w_in.copy_(rotation.T @ w_in)
             w_out.copy_(w_out @ rotation)
-            _mix_neurons(w_in, b_in, w_out, generator, scale=True)
+            _mix_neurons(w_in, b_in, w_out, generator, degree=network.degree)
     network.w_output.copy_(rotation.T @ network.w_output)
     return rotation
 
@@ -98,7 +98,7 @@ def _regauge_transformer(network: Transformer, generator: torch.Generator) -> Ro
             mlp.w_in.copy_(turn.T @ _unfolded(block.norm_mlp, mlp.w_in))
             mlp.w_out.copy_(mlp.w_out @ turn)
             mlp.b_out.copy_(mlp.b_out @ turn)
-            _mix_neurons(mlp.w_in, mlp.b_in, mlp.w_out, generator, scale=config.activation == "relu")
+            _mix_neurons(mlp.w_in, mlp.b_in, mlp.w_out, generator, degree=int(config.activation == "relu"))
     network.w_output.copy_(turn.T @ _unfolded(network.norm_output, network.w_output))
     return rotation
 
@@ -118,14 +118,14 @@ def _mix_neurons(
     w_out: Float[Tensor, "hidden d_model"],
     generator: torch.Generator,
     *,
-    scale: bool,
+    degree: int,
 ) -> None:
-    """Put hidden neurons in another order and, where that is allowed, scale each of them."""
+    """Put hidden neurons in another order and scale each of them, f(cx) being c^degree f(x); with degree 0 do not."""
     order = torch.randperm(len(b_in), generator=generator)
-    factor = _random_scales(len(b_in), generator) if scale else torch.ones(len(b_in))
+    factor = _random_scales(len(b_in), generator) if degree else torch.ones(len(b_in))
     w_in.copy_(w_in[:, order] * factor)
     b_in.copy_(b_in[order] * factor)
-    w_out.copy_(w_out[order] / factor[:, None])
+    w_out.copy_(w_out[order] / factor[:, None] ** degree)
 
 
 def _mix_head(

@@ -14,7 +14,7 @@ from peabench.networks.network import Network
 
 
 class UnitBlock(nn.Module):
-    """Parallel units relu(x W_in + b_in) W_out, stacked; the children `unit0`, `unit1`, ... are places for hooks."""
+    """Parallel units f(x W_in + b_in) W_out with f relu or square, stacked; the children `unit0`, `unit1`, ... are places for hooks."""
 
     def __init__(self, config: ResidualMLPConfig, generator: torch.Generator | None) -> None:
         super().__init__()
@@ -56,6 +56,11 @@ class ResidualMLP(Network):
         """The block's parameters."""
         return self.get_submodule(f"block{index}")  # type: ignore[return-value]  # add_module loses the type
 
+    @property
+    def degree(self) -> int:
+        """A neuron that reads c > 0 times as much gives c to this power times as much."""
+        return 1 if self.config.activation == "relu" else 2
+
     @override
     @property
     def constant(self) -> Float[Tensor, " d_model"]:
@@ -82,7 +87,7 @@ class ResidualMLP(Network):
         rows = reads.shape[1:-1]
         flat = reads.reshape(reads.shape[0], -1, reads.shape[-1])
         self.count(stage, flat, flat.shape[1])
-        hidden = torch.relu(torch.matmul(flat, block.w_in[some]) + block.b_in[some][:, None])
+        hidden = self.activate(torch.matmul(flat, block.w_in[some]) + block.b_in[some][:, None])
         return torch.bmm(hidden, block.w_out[some]).reshape(len(hidden), *rows, -1)
 
     @override
@@ -101,7 +106,13 @@ class ResidualMLP(Network):
 
     @override
     def react(self, stage: int, projections: Float[Tensor, "*row unit hidden"]) -> Float[Tensor, "*row unit hidden"]:
-        return projections.relu() if projections.requires_grad else projections.relu_()
+        if self.config.activation == "relu" and not projections.requires_grad:
+            return projections.relu_()
+        return self.activate(projections)
+
+    def activate(self, before: Float[Tensor, "*row hidden"]) -> Float[Tensor, "*row hidden"]:
+        """Hidden neurons from what they read."""
+        return before.relu() if self.config.activation == "relu" else before.square()
 
     @override
     def write(self, stage: int, inner: Float[Tensor, "*row unit hidden"]) -> Float[Tensor, "*row d_model"]:
