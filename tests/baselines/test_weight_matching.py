@@ -11,6 +11,7 @@ from peabench_baselines.universality.aligned_weights import Layer, Weights, weig
 from peabench_baselines.universality.weight_matching import matched_parts, weight_similarity
 
 MLP = ResidualMLPConfig(n_inputs=4, d_model=8, n_blocks=2, n_units=2, d_hidden=5)
+SQUARES = MLP.model_copy(update={"activation": "square"})
 RMS = TransformerConfig(
     d_vocabulary=7, n_positions=3, d_model=8, n_blocks=2, n_heads=2, d_head=4, d_mlp=10, norm="rms", d_output=7
 )
@@ -26,7 +27,7 @@ def network(config: ResidualMLPConfig | TransformerConfig, seed: int = 0) -> Net
     return made.requires_grad_(False)
 
 
-@pytest.mark.parametrize("config", [MLP, RMS, LAYER_NORM])
+@pytest.mark.parametrize("config", [MLP, SQUARES, RMS, LAYER_NORM])
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_regauged_copy_has_the_same_weights(config: ResidualMLPConfig | TransformerConfig, seed: int) -> None:
     made = network(config)

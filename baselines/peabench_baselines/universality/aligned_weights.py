@@ -70,7 +70,7 @@ def _residual_mlp_weights(network: ResidualMLP) -> Weights:
     for index in range(network.config.n_blocks):
         block = network.block(index)
         w_in, b_in, w_out = block.w_in.transpose(0, 1).flatten(1), block.b_in.flatten(), block.w_out.flatten(0, 1)
-        layers.append(_neurons(w_in, b_in, w_out, homogeneous=True))
+        layers.append(_neurons(w_in, b_in, w_out, network.degree))
     return _normalised([network.w_embed, network.b_embed[None], network.w_output.T], layers)
 
 
@@ -82,8 +82,8 @@ def _transformer_weights(network: Transformer) -> Weights:
         layers.append(_heads(folding(block.norm_attention)(block.attention.w_qkv), block.attention))
         ends.append(block.attention.b_o[None])
         if network.config.d_mlp:
-            w_in, homogeneous = folding(block.norm_mlp)(block.mlp.w_in), network.config.activation == "relu"
-            layers.append(_neurons(w_in, block.mlp.b_in, block.mlp.w_out, homogeneous=homogeneous))
+            w_in, degree = folding(block.norm_mlp)(block.mlp.w_in), int(network.config.activation == "relu")
+            layers.append(_neurons(w_in, block.mlp.b_in, block.mlp.w_out, degree))
             ends.append(block.mlp.b_out[None])
     return _normalised([*ends, folding(network.norm_output)(network.w_output).T], layers)
 
@@ -92,15 +92,14 @@ def _neurons(
     w_in: Float[Tensor, "d_model neuron"],
     b_in: Float[Tensor, " neuron"],
     w_out: Float[Tensor, "neuron d_model"],
-    *,
-    homogeneous: bool,
+    degree: int,
 ) -> Layer:
-    """Neurons that scaling leaves alone are scaled to have inputs and outputs of the same norm."""
+    """Neurons are scaled to have inputs and outputs of the same norm, where f(c x) is c^degree f(x); 0 is for others."""
     scale = torch.ones_like(b_in)
-    if homogeneous:
+    if degree:
         inputs = torch.cat([w_in, b_in[None]]).norm(dim=0)
-        scale = (w_out.norm(dim=1).clamp(min=1e-30) / inputs.clamp(min=1e-30)).sqrt()
-    vectors = torch.stack([w_in.T * scale[:, None], w_out / scale[:, None]], 1)
+        scale = (w_out.norm(dim=1).clamp(min=1e-30) / inputs.clamp(min=1e-30)) ** (1 / (degree + 1))
+    vectors = torch.stack([w_in.T * scale[:, None], w_out / scale[:, None] ** degree], 1)
     return Layer((b_in * scale)[:, None], vectors, vectors.new_zeros(len(vectors), 0, *w_in.shape[:1] * 2))
 
 
