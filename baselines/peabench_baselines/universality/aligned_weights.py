@@ -94,7 +94,7 @@ def _neurons(
     w_out: Float[Tensor, "neuron d_model"],
     degree: int,
 ) -> Layer:
-    """Neurons are scaled to have inputs and outputs of the same norm, where f(c x) is c^degree f(x); 0 is for others."""
+    """Neurons of which f(c x) is c^degree f(x) are scaled to inputs and outputs of the same norm; degree 0: none is."""
     scale = torch.ones_like(b_in)
     if degree:
         inputs = torch.cat([w_in, b_in[None]]).norm(dim=0)
