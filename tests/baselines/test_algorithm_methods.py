@@ -127,9 +127,9 @@ def test_the_contract_is_kept(method: Method, factored: Task) -> None:
 def test_interchanges_by_das_find_the_variables_of_either_network(factored: Task, expanded: Task) -> None:
     names = ["factored", "expanded", "parity", "first-then-rest"]
     one, other = (scores(DASInterchange, asked(task, names)) for task in (factored, expanded))
-    assert one[0] == 1
+    assert one[0] > 0.97
     assert max(one[1:]) < 0.9
-    assert other[1] == 1
+    assert other[1] > 0.97
     assert other[0] < 0.97
 
 

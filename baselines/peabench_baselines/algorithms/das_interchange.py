@@ -23,9 +23,9 @@ TESTED = 0.4
 TESTING_PAIRS = 2048
 TRAINING_PAIRS = 4096
 POOL = 2048
-STEPS = 200
+STEPS = 150
 BATCH = 64
-STARTS = 2
+STARTS = 4
 LEARNING_RATE = 0.1
 MOST_DIMENSIONS = 6
 SETTLED = 20
@@ -53,12 +53,12 @@ class DASInterchange(Scorer[AlgorithmQuestion, AlgorithmAnswer]):
     """A hypothesis has the balanced interchange accuracy of its worst variable, which has that of its best site.
 
     A variable of c values is sought in subspaces of c - 1 dimensions (at most 6) of the residual stream after each
-    block but the last, at each position that still reaches the output; 200 steps of Adam for two starts. All variables
+    block but the last, at each position that still reaches the output; 150 steps of Adam for four starts. All variables
     of all hypotheses are trained side by side, pairs weighing so that outputs that should change count as much as those
     that should stay. The question's bases and sources are paired anew, each with any, so that there are many pairs of
     few inputs; accuracy is taken on pairs of inputs that were not trained on.
 
-    Cost: 12,288 passes, and at each site 25,600 each way and 2,048 for every different variable.
+    Cost: 12,288 passes, and at each site 38,400 each way and 2,048 for every different variable.
     """
 
     name = "das-interchange"
