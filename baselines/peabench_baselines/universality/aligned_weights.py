@@ -44,7 +44,9 @@ class Weights:
     """A network's weights, each group of norm 1."""
 
     ends: Float[Tensor, "row d_model"]
-    """Embeddings, constants that are added to the residual stream, and the unembedding: rows in a fixed order."""
+    """Embeddings, constants that are added to the residual stream (biases of values among them), and the unembedding:
+    rows in a fixed order.
+    """
     layers: tuple[Layer, ...]
 
     def turned(self, rotation: Rotation) -> "Weights":
@@ -80,7 +82,8 @@ def _transformer_weights(network: Transformer) -> Weights:
     for index in range(network.config.n_blocks):
         block = network.block(index)
         layers.append(_heads(folding(block.norm_attention)(block.attention.w_qkv), block.attention))
-        ends.append(block.attention.b_o[None])
+        values = torch.einsum("he,hed->d", block.attention.b_qkv[:, 2], block.attention.w_o)
+        ends.append((block.attention.b_o + values)[None])
         if network.config.d_mlp:
             w_in, degree = folding(block.norm_mlp)(block.mlp.w_in), int(network.config.activation == "relu")
             layers.append(_neurons(w_in, block.mlp.b_in, block.mlp.w_out, degree))
@@ -104,11 +107,13 @@ def _neurons(
 
 
 def _heads(w_qkv: Float[Tensor, "head 3 d_model d_head"], attention: Attention) -> Layer:
-    """Products that no basis within a head changes; the biases of q and k meet the weights of the other."""
-    (q, k, v), w_o = w_qkv.unbind(1), attention.w_o
-    b_q, b_k, b_v = attention.b_qkv[..., None].unbind(1)
-    vectors = torch.stack([q @ b_k, k @ b_q, w_o.mT @ b_v], 1)[..., 0]
-    return Layer(q.new_zeros(len(q), 0), vectors, torch.stack([q @ k.mT, v @ w_o], 1))
+    """Products that no basis within a head changes.
+
+    Of the biases that of the queries alone belongs to a head: that of the keys moves all scores of a query alike, and
+    that of the values is a constant, as a head's attention sums to 1.
+    """
+    (q, k, v), b_q = w_qkv.unbind(1), attention.b_qkv[:, 0, :, None]
+    return Layer(q.new_zeros(len(q), 0), (k @ b_q).mT, torch.stack([q @ k.mT, v @ attention.w_o], 1))
 
 
 def _normalised(ends: Sequence[Float[Tensor, "row d_model"]], layers: Sequence[Layer]) -> Weights:
