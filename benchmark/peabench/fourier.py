@@ -28,7 +28,7 @@ def all_pairs(modulus: int) -> Int[Tensor, "pair 2"]:
 
 
 def sums(modulus: int, sign: int) -> IntegerGrid:
-    """first + second modulo n, or first - second where the sign is -1."""
+    """First + second modulo n, or first - second where the sign is -1."""
     numbers = torch.arange(modulus)
     return (numbers[:, None] + sign * numbers) % modulus
 
@@ -51,7 +51,8 @@ def kept(values: Float[Tensor, "first second *any"], frequencies: Iterable[int])
 
 def embedded(network: Network, modulus: int) -> Float[Tensor, "first second node position d_model"]:
     """What the embedding nodes write on all pairs."""
-    return network.embedding_nodes(all_pairs(modulus)).movedim(0, 1).unflatten(0, (modulus, modulus))
+    written: Tensor = network.embedding_nodes(all_pairs(modulus)).movedim(0, 1).unflatten(0, (modulus, modulus))
+    return written
 
 
 def logits_after(network: Network, nodes: Float[Tensor, "first second node position d_model"]) -> LogitGrid:
@@ -59,13 +60,14 @@ def logits_after(network: Network, nodes: Float[Tensor, "first second node posit
     resid = network.start(nodes.flatten(0, 1).movedim(1, 0))
     for stage in range(len(network.graph.stages)):
         resid = network.stage_sum(stage, resid)
-    return network.unembed(resid[:, -1]).unflatten(0, nodes.shape[:2])
+    logits: Tensor = network.unembed(resid[:, -1]).unflatten(0, nodes.shape[:2])
+    return logits
 
 
 def distance_irrelevance(logits: LogitGrid, sign: int = 1) -> float:
     """How little the correct logit depends on the distance of the two numbers: 0 to about 1 (Zhong et al., eq. 7).
 
-    The spread of the correct logit over sums at a given distance, averaged over distances, by its spread over all pairs.
+    The spread of the correct logit over sums at one distance, averaged over distances, by its spread over all pairs.
     """
     modulus = len(logits)
     truth, distance = sums(modulus, sign), sums(modulus, -sign)
