@@ -259,8 +259,8 @@ class Planter:
 
     def _misleading(self, values: Tensor, unit_outputs: list[Tensor]) -> Tensor:
         """Mean squared distances of what misleads: strong copies of variables written with interference, units that
-        sway the logit, and bystanders. No other unit may write where copies are: idle ones would write the variables
-        clean.
+        sway the logit, and bystanders. No other unit may write there: idle ones would write the variables clean, or
+        noise.
         """
         config = self.stack.config
         loss = torch.zeros(())
@@ -268,9 +268,11 @@ class Planter:
         own = {(k, int(v)): int(unit) for k, gates in enumerate(self.targets.gates) for unit, v in gates}
         for k, bystanders in enumerate(self.targets.bystanders):
             for unit, variable, strength in bystanders:
-                wanted = strength * (values[k, :, variable].float() * 2 - 1)
-                written = outputs[k, unit] @ self.targets.basis[k, :, variable]
-                loss = loss + (written - wanted).square().mean() / strength**2
+                wanted = torch.zeros(outputs.shape[1:3])
+                wanted[unit] = strength * (values[k, :, variable].float() * 2 - 1)
+                direction = self.targets.basis[k, :, variable]
+                loss = loss + (outputs[k] @ direction - wanted).square().mean(1).sum() / strength**2
+                loss = loss + (self.stack.parameters["w_embed"][k] @ direction).square().sum()
         for k, decoys in enumerate(self.targets.decoys):
             swaying = len(decoys) + len(self.targets.swayers[k])
             if not swaying:

@@ -20,7 +20,7 @@ NETWORKS = {
     "xs": ResidualMLPConfig(n_inputs=N_INPUTS, d_model=16, n_blocks=3, n_units=4, d_hidden=8),
     "s": ResidualMLPConfig(n_inputs=N_INPUTS, d_model=20, n_blocks=4, n_units=4, d_hidden=8),
 }
-VARIANT_SIZES = {"plain": ("xs", "s"), "few": ("xs", "s"), "decoy": ("s",), "quiet": ("s",)}
+VARIANT_SIZES = {"plain": ("xs",), "few": ("xs",), "decoy": ("s",), "quiet": ("s",)}
 DIFFICULTY = {
     "plain": "",
     "few": "scorers get few examples",

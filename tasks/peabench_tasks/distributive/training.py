@@ -149,7 +149,10 @@ def make_memoriser(specification: Specification, record: TaskRecord, folder: Pat
     """Train a network on the outputs alone and certify it; None, or what fails."""
     formula = formula_of(TABLES[specification.table][0], specification.inputs, specification.network.n_inputs)
     algorithm = claim(specification.table, None, specification.inputs, specification.network.n_inputs)
-    network = memorise(formula, specification.network, member.seed)
+    try:
+        network = memorise(formula, specification.network, member.seed)
+    except PeabenchError as error:
+        return str(error)
     save_task(folder, record, network, memorised(formula, algorithm), {})
     checks = certify(load_task(folder))
     if not all(check.passed for check in checks):
