@@ -63,8 +63,7 @@ def test_of_many_features_the_most_frequent_are_drawn(tmp_path: Path) -> None:
     assert float(site.rates[site.shown].min()) >= float(site.rates.sort(descending=True).values[MOST_DRAWN - 1])
 
 
-def test_a_feature_alone_has_no_nearest(tmp_path: Path) -> None:
-    task = hand_features.save_independent(tmp_path, hand_features.slanted(1, 4), (0.2,))
-    (site,) = feature_geometry(task.mechanism, task.record.domain)
-    assert nearest_to(site, 0) == ("", 0.0)
-    assert shades(drawn(site), 1).tolist() == [[LEVELS]]
+def test_a_feature_alone_has_no_nearest() -> None:
+    alone = SiteGeometry("resid.0@0", 4, ("x0",), 1, torch.ones(1, 1), torch.tensor([0.2]), (), {})
+    assert nearest_to(alone, 0) == ("", 0.0)
+    assert shades(drawn(alone), 1).tolist() == [[LEVELS]]
