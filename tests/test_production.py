@@ -23,8 +23,8 @@ def planted(seed: int) -> ResidualMLP:
     specification = AttributesSpecification("magnitude", "xs", seed)
     lexicon, config = specification.lexicon(), specification.config()
     planter = Planter.begin(lexicon, specification.queries(0), config, specification.weight_seed(0))
-    plant(planter, 20, LEARNING_RATE)
-    plant(planter, 20, MENDING_RATE, SIFTED)
+    plant(planter, 20, 256, LEARNING_RATE)
+    plant(planter, 20, 256, MENDING_RATE, SIFTED)
     return finished(planter, lexicon, config)[0]
 
 

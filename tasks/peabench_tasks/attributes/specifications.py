@@ -25,13 +25,20 @@ class Size:
     """Words in an input."""
     d_model: int
     d_hidden: int
+    rows: int
+    """States of a training step."""
     steps: int
     examples: int
     """Inputs that scorers learn from."""
 
 
 SIZES = {
-    "xs": Size(attributes=24, queries=8, group=4, length=2, d_model=20, d_hidden=96, steps=1200, examples=8192),
+    "xs": Size(
+        attributes=24, queries=8, group=4, length=2, d_model=20, d_hidden=96, rows=256, steps=1200, examples=8192
+    ),
+    "s": Size(
+        attributes=64, queries=16, group=6, length=2, d_model=24, d_hidden=192, rows=1024, steps=2000, examples=16_384
+    ),
 }
 
 
@@ -47,11 +54,14 @@ class Variant:
     difficulty: str
     more_words: int = 0
     """Words in an input beyond those of the size."""
+    sizes: tuple[str, ...] = ("xs",)
 
 
 SUPERPOSED = "more attributes than dimensions, so that no two directions need be orthogonal"
 VARIANTS = {
-    "plain": Variant(0, vocabularies.plain, "Words that carry one attribute each, equally often.", SUPERPOSED),
+    "plain": Variant(
+        0, vocabularies.plain, "Words that carry one attribute each, equally often.", SUPERPOSED, sizes=("xs", "s")
+    ),
     "zipf": Variant(
         9,
         vocabularies.zipf,
@@ -149,5 +159,6 @@ class Specification(TaskSpecification):
 
 def specifications() -> Iterator[Specification]:
     """All tasks of the family."""
-    for variant, size, seed in product(VARIANTS, SIZES, range(SEEDS)):
-        yield Specification(variant, size, seed)
+    for name, variant in VARIANTS.items():
+        for size, seed in product(variant.sizes, range(SEEDS)):
+            yield Specification(name, size, seed)

@@ -15,7 +15,6 @@ from peabench_tasks.attributes.planting import Planter, finished, step_loss
 from peabench_tasks.attributes.specifications import Specification, specifications
 from peabench_tasks.production import certified_already, make_all, matching, write_if_certified
 
-ROWS = 256
 REUSED = 16
 """Steps whose rows are drawn at once."""
 LEARNING_RATE = 6e-3
@@ -57,10 +56,11 @@ def make_task(specification: Specification, out: Path, seed: int) -> tuple[int, 
     torch.set_num_threads(1)
     lexicon, config, queries = specification.lexicon(), specification.config(), specification.queries(seed)
     planter = Planter.begin(lexicon, queries, config, specification.weight_seed(seed))
-    plant(planter, specification.shape.steps, LEARNING_RATE)
+    shape = specification.shape
+    plant(planter, shape.steps, shape.rows, LEARNING_RATE)
     problem: str | None = None
     for attempt in range(MENDING_ROUNDS):
-        plant(planter, MENDING_STEPS, MENDING_RATE / 2 ** (attempt % 3), SIFTED)
+        plant(planter, MENDING_STEPS, shape.rows, MENDING_RATE / 2 ** (attempt % 3), SIFTED)
         wrong = sampled_errors(planter)
         problem = f"{wrong} of {VERIFIED * 8192} sampled states wrong"
         if wrong <= MOST_WRONG:
@@ -73,14 +73,14 @@ def make_task(specification: Specification, out: Path, seed: int) -> tuple[int, 
     return 1, [f"{specification.name}: {problem}"]
 
 
-def plant(planter: Planter, steps: int, rate: float, sifted: int = 1) -> None:
+def plant(planter: Planter, steps: int, rows: int, rate: float, sifted: int = 1) -> None:
     """One learning-rate cycle, on all rows that are drawn or on the worst of so many times as many."""
     optimiser = torch.optim.AdamW(planter.trainable(), lr=rate, weight_decay=1e-4, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps, pct_start=0.1)
     for step in range(steps):
         at = step % REUSED
         if at == 0:
-            features, query, target = drawn(planter, REUSED * ROWS, sifted)
+            features, query, target = drawn(planter, REUSED * rows, sifted)
         some = slice(at, None, REUSED)
         loss = step_loss(planter.logits(features[some], query[some]), target[some])
         optimiser.zero_grad()
