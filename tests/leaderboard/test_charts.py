@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peabench_leaderboard.site.charts import Dot, Series, cost_plot, interval_bar, pareto, size_plot
+from peabench_leaderboard.site.charts import SECONDS, Dot, Series, cost_plot, interval_bar, pareto, size_plot
 
 DOTS = st.lists(
     st.builds(
@@ -106,3 +106,14 @@ def test_a_bar_stays_within_its_scale() -> None:
 
 def test_a_scorer_without_a_score_has_an_empty_bar() -> None:
     assert "point" not in interval_bar(None, None, 0.0, "method")
+
+
+def test_where_nobody_runs_a_pass_cost_is_time() -> None:
+    dots = [Dot("slow", "", 12.0, 0.5, None, "method"), Dot("fast", "", 0.02, 0.1, None, "method")]
+    told = cost_plot("key", dots, "", SECONDS)
+    assert "seconds per task, median" in told
+    assert "slow: 0.500, 12 s<" in told
+    assert "passes" not in told
+    tree = ElementTree.fromstring(told)
+    discs = [float(item.attrib["cx"]) for item in tree.iter() if item.tag.endswith("circle")]
+    assert discs[0] - discs[1] > 200

@@ -36,6 +36,22 @@ class Dot:
 
 
 @dataclass(frozen=True)
+class Unit:
+    """What a cost is counted in."""
+
+    axis: str
+    """The name of the axis."""
+    figure: Callable[[float], str]
+    """A cost as people read it."""
+    noun: str
+    """What follows the figure in words, with a space before it."""
+
+
+PASSES = Unit("example-passes per task, median", figures.count, " passes")
+SECONDS = Unit("seconds per task, median", figures.seconds, "")
+
+
+@dataclass(frozen=True)
 class Series:
     """A scorer's mean score at each size."""
 
@@ -77,8 +93,8 @@ def interval_bar(score: float | None, interval: tuple[float, float] | None, low:
     )
 
 
-def cost_plot(key: str, dots: Sequence[Dot], root: str) -> Markup:
-    """Score against example-passes on a logarithmic axis, with the Pareto front of the methods."""
+def cost_plot(key: str, dots: Sequence[Dot], root: str, unit: Unit = PASSES) -> Markup:
+    """Score against cost on a logarithmic axis, with the Pareto front of the methods."""
     width, height, left, right, top, bottom = 600.0, 380.0, 50.0, 130.0, 16.0, 52.0
     low = lowest([dot.score for dot in dots])
     paid = [dot.cost for dot in dots if dot.cost > 0]
@@ -96,7 +112,7 @@ def cost_plot(key: str, dots: Sequence[Dot], root: str) -> Markup:
     content = _score_axis(low, left, width - right, y)
     floor_line = height - bottom
     content += [
-        text((x(10.0**power), floor_line + 20), _power(power), class_="axis", text_anchor="middle")
+        text((x(10.0**power), floor_line + 20), unit.figure(10.0**power), class_="axis", text_anchor="middle")
         for power in range(first, last + 1)
     ]
     content += [
@@ -108,7 +124,7 @@ def cost_plot(key: str, dots: Sequence[Dot], root: str) -> Markup:
     content.append(
         text(
             ((left + width - right) / 2, height - 8),
-            "example-passes per task, median",
+            unit.axis,
             class_="axis-name",
             text_anchor="middle",
         )
@@ -126,7 +142,7 @@ def cost_plot(key: str, dots: Sequence[Dot], root: str) -> Markup:
         if abs(label_y - place[1]) > MOVED or label_x < place[0] + MOVED:
             marks.append(line(place, (label_x - 2, label_y), class_="leader"))
         marks.append(text((label_x, label_y + 4), label, class_="label"))
-        told = f"{dot.label}: {figures.score(dot.score)}, {figures.count(dot.cost)} passes"
+        told = f"{dot.label}: {figures.score(dot.score)}, {unit.figure(dot.cost)}{unit.noun}"
         link = element("a", titled(Markup("").join(marks), told), href=root + dot.page)
         content.append(group([link], class_=f"dot {dot.role}{' on-front' if dot in front else ''}"))
     names = ", ".join(dot.label for dot in front) or "nobody"
@@ -242,7 +258,3 @@ def _steps(points: Sequence[Point]) -> str:
     for before, after in pairwise(points):
         corners += [(after[0], before[1]), after]
     return polyline(corners) if corners else "M0 0"
-
-
-def _power(power: int) -> str:
-    return figures.count(10.0**power)

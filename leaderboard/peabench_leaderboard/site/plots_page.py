@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from peabench_leaderboard.site.charts import Dot, Series, cost_plot, size_plot
+from peabench_leaderboard.site.charts import PASSES, SECONDS, Dot, Series, cost_plot, size_plot
 from peabench_leaderboard.site.contents import Board, Contents, Row, mean_by, size_order
 from peabench_leaderboard.site.profiles import scale_tasks, scale_variants
 
@@ -14,9 +14,11 @@ def plots_context(contents: Contents) -> dict[str, Any]:
 
 def _plots(board: Board) -> dict[str, Any]:
     answered = [row for row in board.rows if row.standing.score is not None]
+    unit = PASSES if any(row.passes for row in answered) else SECONDS  # questions without a network cost no passes
     dots = [
-        Dot(row.label, row.page, row.passes or 0.0, row.standing.score or 0.0, row.standing.interval, row.standing.role)
+        Dot(row.label, row.page, cost or 0.0, row.standing.score or 0.0, row.standing.interval, row.standing.role)
         for row in answered
+        for cost in [row.passes if unit is PASSES else row.standing.wall_seconds]
     ]
     places = scale_tasks(board.tasks)
     sizes = sorted({place.size for place in places}, key=size_order)
@@ -29,7 +31,9 @@ def _plots(board: Board) -> dict[str, Any]:
     groups = sorted({(place.family, place.variant) for place in board.tasks})
     return {
         "board": board,
-        "cost": cost_plot(f"cost-{board.key}", dots, "") if dots else "",
+        "cost": cost_plot(f"cost-{board.key}", dots, "", unit) if dots else "",
+        "unit": unit,
+        "in_passes": unit is PASSES,
         "dots": sorted(dots, key=lambda dot: (dot.cost, -dot.score)),
         "sizes": sizes,
         "curves": curves,
