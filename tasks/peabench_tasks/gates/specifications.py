@@ -22,6 +22,8 @@ class Size:
     n_inputs: int
     n_neurons: int
     n_gates: int
+    n_rectified: int
+    """Gates where neurons are relu."""
     n_mixed: int
     """Gates of the variant with several kinds."""
     n_crowded: int
@@ -29,8 +31,8 @@ class Size:
 
 
 SIZES = {
-    "xs": Size(n_inputs=12, n_neurons=24, n_gates=30, n_mixed=18, n_crowded=8),
-    "s": Size(n_inputs=16, n_neurons=32, n_gates=44, n_mixed=26, n_crowded=9),
+    "xs": Size(n_inputs=12, n_neurons=24, n_gates=30, n_rectified=30, n_mixed=18, n_crowded=8),
+    "s": Size(n_inputs=16, n_neurons=32, n_gates=44, n_rectified=36, n_mixed=26, n_crowded=9),
 }
 
 
@@ -87,6 +89,8 @@ class Specification:
         size, variant = SIZES[self.size], VARIANTS[self.variant]
         if variant.crowded:
             return comb(size.n_crowded, 2)
+        if variant.activation == "relu":
+            return size.n_rectified
         return size.n_gates if len(variant.kinds) == 1 else size.n_mixed
 
     @property
