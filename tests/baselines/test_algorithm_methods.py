@@ -24,7 +24,14 @@ from peabench.tracks.pairs import balanced_accuracy, label_pairs, predicted_clas
 from peabench_baselines.algorithms.activation_spectrum import ActivationSpectrum, frequency_power
 from peabench_baselines.algorithms.best_probe import BestProbe, probe_accuracies
 from peabench_baselines.algorithms.claimed_variables import claimed_classes
-from peabench_baselines.algorithms.das_interchange import DASInterchange, problems_of, residual_sites, trained
+from peabench_baselines.algorithms.das_interchange import (
+    TESTING_PAIRS,
+    DASInterchange,
+    paired_anew,
+    problems_of,
+    residual_sites,
+    trained,
+)
 from peabench_baselines.algorithms.frequencies import frequency_fits
 from peabench_baselines.algorithms.mean_field import half_way, mean_field, reason_against_mean_field
 from peabench_baselines.algorithms.off_distribution import OffDistribution
@@ -120,9 +127,9 @@ def test_the_contract_is_kept(method: Method, factored: Task) -> None:
 def test_interchanges_by_das_find_the_variables_of_either_network(factored: Task, expanded: Task) -> None:
     names = ["factored", "expanded", "parity", "first-then-rest"]
     one, other = (scores(DASInterchange, asked(task, names)) for task in (factored, expanded))
-    assert one[0] == 1
+    assert one[0] > 0.97
     assert max(one[1:]) < 0.9
-    assert other[1] == 1
+    assert other[1] > 0.97
     assert other[0] < 0.97
 
 
@@ -318,6 +325,16 @@ def test_a_subspace_is_judged_as_the_track_of_variables_judges_it(factored: Task
     logits = interchange(question.network, *runs, "resid.1@0", bases)[0]
     pairs = label_pairs(model("factored"), "v", question.base, question.source)
     assert float(balanced_accuracy(predicted_class(logits), pairs)) == 1
+
+
+def test_pairs_to_test_on_share_no_input_with_those_to_train_on() -> None:
+    domain = ProductDomain(sizes=(100, 100))
+    rows = torch.arange(50)[:, None].expand(50, 2)
+    question = replace(numbers_question(numbers_network(False)), domain=domain, base=rows, source=rows + 50)
+    base, source = paired_anew(question)
+    assert not set(base[:TESTING_PAIRS, 0].tolist()) & set(base[TESTING_PAIRS:, 0].tolist())
+    assert len(set(base[:, 0].tolist())) == len(set(source[:, 0].tolist())) == 50
+    assert len({(b, s) for b, s in zip(base[:, 0].tolist(), source[:, 0].tolist(), strict=True)}) > 900
 
 
 def test_sites_are_those_that_still_reach_the_output() -> None:

@@ -5,12 +5,20 @@ from itertools import permutations
 import pytest
 import torch
 
-from peabench.networks import Network, ResidualMLP, ResidualMLPConfig, TransformerConfig, build_network
+from peabench.networks import (
+    Network,
+    ResidualMLP,
+    ResidualMLPConfig,
+    Transformer,
+    TransformerConfig,
+    build_network,
+)
 from peabench.networks.gauge import random_gauge
 from peabench_baselines.universality.aligned_weights import Layer, Weights, weights_of
 from peabench_baselines.universality.weight_matching import matched_parts, weight_similarity
 
 MLP = ResidualMLPConfig(n_inputs=4, d_model=8, n_blocks=2, n_units=2, d_hidden=5)
+SQUARES = MLP.model_copy(update={"activation": "square"})
 RMS = TransformerConfig(
     d_vocabulary=7, n_positions=3, d_model=8, n_blocks=2, n_heads=2, d_head=4, d_mlp=10, norm="rms", d_output=7
 )
@@ -26,7 +34,7 @@ def network(config: ResidualMLPConfig | TransformerConfig, seed: int = 0) -> Net
     return made.requires_grad_(False)
 
 
-@pytest.mark.parametrize("config", [MLP, RMS, LAYER_NORM])
+@pytest.mark.parametrize("config", [MLP, SQUARES, RMS, LAYER_NORM])
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_regauged_copy_has_the_same_weights(config: ResidualMLPConfig | TransformerConfig, seed: int) -> None:
     made = network(config)
@@ -73,7 +81,7 @@ def test_parts_are_matched_as_well_as_any_order_matches_them() -> None:
 
 
 def test_every_number_of_the_network_is_seen() -> None:
-    """Changing any parameter but the logits' offset changes the weights."""
+    """Changing any parameter but the logits' offset and the keys' bias, which moves all of a query's scores alike."""
     made = network(RMS)
     before = weights_of(made)
 
@@ -81,11 +89,24 @@ def test_every_number_of_the_network_is_seen() -> None:
         layers = zip(one.layers, other.layers, strict=True)
         return torch.equal(one.ends, other.ends) and all(torch.equal(a.flat, b.flat) for a, b in layers)
 
+    parts = {name: parameter for name, parameter in made.named_parameters() if "qkv" not in name}
     for name, parameter in made.named_parameters():
-        if name == "b_output":
-            continue
-        kept = parameter.clone()
-        parameter.mul_(1 + torch.rand(parameter.shape, generator=torch.Generator().manual_seed(3)))
-        assert not same(before, weights_of(made)), name
-        parameter.copy_(kept)
+        if "qkv" in name:
+            parts |= {f"{name}.{port}": parameter[:, i] for i, port in enumerate("qkv")}
+    for name, part in parts.items():
+        kept = part.clone()
+        part.mul_(1 + torch.rand(part.shape, generator=torch.Generator().manual_seed(3)))
+        assert same(before, weights_of(made)) == (name.endswith("b_qkv.k") or name == "b_output"), name
+        part.copy_(kept)
     assert same(before, weights_of(made))
+
+
+def test_biases_that_compute_the_same_are_the_same() -> None:
+    made, moved = network(RMS), network(RMS)
+    assert isinstance(moved, Transformer)
+    attention = moved.block(1).attention
+    attention.b_o.add_(torch.einsum("he,hed->d", attention.b_qkv[:, 2], attention.w_o))
+    attention.b_qkv[:, 1:] = 0
+    inputs = torch.arange(6).view(2, 3)
+    torch.testing.assert_close(moved(inputs), made(inputs))
+    assert weight_similarity(weights_of(made), weights_of(moved)) == pytest.approx(1, abs=1e-6)

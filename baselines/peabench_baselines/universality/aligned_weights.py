@@ -44,7 +44,9 @@ class Weights:
     """A network's weights, each group of norm 1."""
 
     ends: Float[Tensor, "row d_model"]
-    """Embeddings, constants that are added to the residual stream, and the unembedding: rows in a fixed order."""
+    """Embeddings, constants that are added to the residual stream (biases of values among them), and the unembedding:
+    rows in a fixed order.
+    """
     layers: tuple[Layer, ...]
 
     def turned(self, rotation: Rotation) -> "Weights":
@@ -70,7 +72,7 @@ def _residual_mlp_weights(network: ResidualMLP) -> Weights:
     for index in range(network.config.n_blocks):
         block = network.block(index)
         w_in, b_in, w_out = block.w_in.transpose(0, 1).flatten(1), block.b_in.flatten(), block.w_out.flatten(0, 1)
-        layers.append(_neurons(w_in, b_in, w_out, homogeneous=True))
+        layers.append(_neurons(w_in, b_in, w_out, network.degree))
     return _normalised([network.w_embed, network.b_embed[None], network.w_output.T], layers)
 
 
@@ -80,10 +82,11 @@ def _transformer_weights(network: Transformer) -> Weights:
     for index in range(network.config.n_blocks):
         block = network.block(index)
         layers.append(_heads(folding(block.norm_attention)(block.attention.w_qkv), block.attention))
-        ends.append(block.attention.b_o[None])
+        values = torch.einsum("he,hed->d", block.attention.b_qkv[:, 2], block.attention.w_o)
+        ends.append((block.attention.b_o + values)[None])
         if network.config.d_mlp:
-            w_in, homogeneous = folding(block.norm_mlp)(block.mlp.w_in), network.config.activation == "relu"
-            layers.append(_neurons(w_in, block.mlp.b_in, block.mlp.w_out, homogeneous=homogeneous))
+            w_in, degree = folding(block.norm_mlp)(block.mlp.w_in), int(network.config.activation == "relu")
+            layers.append(_neurons(w_in, block.mlp.b_in, block.mlp.w_out, degree))
             ends.append(block.mlp.b_out[None])
     return _normalised([*ends, folding(network.norm_output)(network.w_output).T], layers)
 
@@ -92,24 +95,25 @@ def _neurons(
     w_in: Float[Tensor, "d_model neuron"],
     b_in: Float[Tensor, " neuron"],
     w_out: Float[Tensor, "neuron d_model"],
-    *,
-    homogeneous: bool,
+    degree: int,
 ) -> Layer:
-    """Neurons that scaling leaves alone are scaled to have inputs and outputs of the same norm."""
+    """Neurons of which f(c x) is c^degree f(x) are scaled to inputs and outputs of the same norm; degree 0: none is."""
     scale = torch.ones_like(b_in)
-    if homogeneous:
+    if degree:
         inputs = torch.cat([w_in, b_in[None]]).norm(dim=0)
-        scale = (w_out.norm(dim=1).clamp(min=1e-30) / inputs.clamp(min=1e-30)).sqrt()
-    vectors = torch.stack([w_in.T * scale[:, None], w_out / scale[:, None]], 1)
+        scale = (w_out.norm(dim=1).clamp(min=1e-30) / inputs.clamp(min=1e-30)) ** (1 / (degree + 1))
+    vectors = torch.stack([w_in.T * scale[:, None], w_out / scale[:, None] ** degree], 1)
     return Layer((b_in * scale)[:, None], vectors, vectors.new_zeros(len(vectors), 0, *w_in.shape[:1] * 2))
 
 
 def _heads(w_qkv: Float[Tensor, "head 3 d_model d_head"], attention: Attention) -> Layer:
-    """Products that no basis within a head changes; the biases of q and k meet the weights of the other."""
-    (q, k, v), w_o = w_qkv.unbind(1), attention.w_o
-    b_q, b_k, b_v = attention.b_qkv[..., None].unbind(1)
-    vectors = torch.stack([q @ b_k, k @ b_q, w_o.mT @ b_v], 1)[..., 0]
-    return Layer(q.new_zeros(len(q), 0), vectors, torch.stack([q @ k.mT, v @ w_o], 1))
+    """Products that no basis within a head changes.
+
+    Of the biases that of the queries alone belongs to a head: that of the keys moves all scores of a query alike, and
+    that of the values is a constant, as a head's attention sums to 1.
+    """
+    (q, k, v), b_q = w_qkv.unbind(1), attention.b_qkv[:, 0, :, None]
+    return Layer(q.new_zeros(len(q), 0), (k @ b_q).mT, torch.stack([q @ k.mT, v @ attention.w_o], 1))
 
 
 def _normalised(ends: Sequence[Float[Tensor, "row d_model"]], layers: Sequence[Layer]) -> Weights:

@@ -16,7 +16,7 @@ from peabench_baselines.universality.streams import Streams, fitted_map, paired_
 PAIRS = 256
 FITTED = 512
 """Inputs on which the subspaces of one network are looked for in another."""
-DIRECTIONS = 6
+DIRECTIONS = 4
 FAINT = 1e-3
 """Of the largest singular value of the gradients: directions below have no effect to be compared."""
 
@@ -31,7 +31,7 @@ class InterchangeTransfer(Scorer[UniversalityQuestion, UniversalityAnswer]):
     they do; here what they do is left for the score. Agreement is balanced: interchanges that change the first
     network's output count as much as those that do not, and copying the base earns 0.
 
-    Cost: for n networks of l layers, 3 n passes, n l backward, and up to 11 n^2 l parts of a pass, of 256 inputs.
+    Cost: for n networks of l layers, 3 n passes, n l backward, and up to 7 n^2 l parts of a pass, of 256 inputs.
     """
 
     name = "interchange-transfer"

@@ -18,7 +18,7 @@ class Stitching(Scorer[UniversalityQuestion, UniversalityAnswer]):
     The map is fitted to the other's activations by ridge regression (direct matching, as in Csiszárik et al. 2021)
     rather than trained on the task. What the output reads is not stitched, as it is as good as told by the outputs.
 
-    Cost: for n networks of l layers, 2 n passes and (n - 1) l / 2 parts of one for each, of up to 512 inputs.
+    Cost: for n networks of l layers, 2 n passes and n (n - 1) l parts of one, of up to 512 inputs.
     """
 
     name = "stitching"

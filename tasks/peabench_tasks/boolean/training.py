@@ -165,12 +165,12 @@ def plant(planter: Planter, steps: int) -> None:
         schedule.step()
 
 
-def mend(planter: Planter, rate: float) -> None:
+def mend(planter: Planter, rate: float, steps: int = MENDING_STEPS, rows: int = 4 * POOL) -> None:
     """A round of training on the hardest rows of large pools."""
     optimiser = torch.optim.AdamW(planter.stack.trainable(), lr=rate, weight_decay=0.0, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=MENDING_STEPS)
-    for _ in range(MENDING_STEPS):
-        batches, written = planter.losses(planter.pool(4 * POOL))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps)
+    for _ in range(steps):
+        batches, written = planter.losses(planter.pool(rows))
         optimiser.zero_grad()
         (step_loss(batches) + hardest_loss(batches) + written).backward()
         planter.stack.clip_gradients(1.0)
