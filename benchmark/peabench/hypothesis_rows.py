@@ -21,8 +21,8 @@ class HypothesisRow:
     """Its inner variables with their formulas, its frequencies or its form."""
     holds: bool
     wrong: float | None
-    """Share of balanced interchanges that its worst variable gets wrong at its best place, from the certificate; None
-    where none was measured."""
+    """Share of its cases in which its worst claim is wrong, from the certificate, such as of the interchanges of a
+    variable at the place that is best for it; None where none was measured."""
 
 
 @dataclass(frozen=True)

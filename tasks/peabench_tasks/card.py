@@ -59,7 +59,7 @@ def _hypotheses(claim: AlgorithmClaim | None, checks: Sequence[Check]) -> list[s
     rows = hypothesis_rows(claim, checks)
     if not rows:
         return []
-    lines = ["", "| hypothesis | level | says | holds | worst variable wrong |", "|---|---|---|---|---:|"]
+    lines = ["", "| hypothesis | level | says | holds | wrong at worst |", "|---|---|---|---|---:|"]
     for row in rows:
         wrong = "" if row.wrong is None else f"{row.wrong:.1%}"
         lines.append(f"| {row.name} | {row.level} | `{row.claim}` | {'yes' if row.holds else 'no'} | {wrong} |")

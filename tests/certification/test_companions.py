@@ -9,24 +9,24 @@ from peabench.certification.claims import same_claim
 from peabench.certification.companions import same_behaviour_check
 from peabench.certification.subject import examine
 from peabench.mechanism import AlgorithmClaim, And, Hypothesis, Not, Or, VariableReference
-from peabench.networks import build_network
+from peabench.networks import Network, build_network
 from peabench.tasks import save_certificate
 
 
-def twin() -> torch.nn.Module:
+def twin() -> Network:
     return build_network(network("factored").config, torch.Generator().manual_seed(7))
 
 
 def test_companions_that_behave_alike_pass_and_one_that_does_not_fails() -> None:
     subject = examine(network("factored"), mechanism("factored"), DOMAIN)
-    others = [network("expanded", 1), network("factored", 2)]
+    others: list[Network] = [network("expanded", 1), network("factored", 2)]
     check = same_behaviour_check(subject, others, twin())
     assert check is not None
     assert check.passed
     assert (check.cases, check.errors, check.exhaustive) == (32, 0, True)
     assert check.recorded["smallest margin"] == pytest.approx(4)
     with torch.no_grad():
-        others[1].b_output += 8
+        others[1].b_output.add_(8)
     wrong = same_behaviour_check(subject, others, twin())
     assert wrong is not None
     assert wrong.errors == 10  # all inputs whose output is no

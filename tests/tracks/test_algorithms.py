@@ -177,39 +177,47 @@ def test_the_prior_is_not_learnt_from_the_same_hypotheses(task: Task, other: Tas
     assert (HypothesisPrior().answer(question, task, []).scores == 0).all()
 
 
-def test_the_prior_learns_that_what_is_short_holds(tmp_path: Path, task: Task, question: AlgorithmQuestion) -> None:
-    """Other tasks in which the hypothesis with the fewest frequencies holds."""
-    others = []
-    for seed in range(3):
-        folder = tmp_path / str(seed)
-        save_rivals(folder, companions={})
-        hypotheses = tuple(
-            Hypothesis(
-                name=f"h{count}",
-                kind="frequencies",
-                description="",
-                holds=count == 1,
-                level="algorithm",
-                frequencies=tuple(range(seed + 1, seed + 1 + count)),
-            )
-            for count in (1, 2, 3, 4)
+def frequency_task(folder: Path, truth: str, sets: dict[str, tuple[int, ...]]) -> Task:
+    """A task whose hypotheses are sets of frequencies."""
+    task = save_rivals(folder, companions={})
+    hypotheses = tuple(
+        Hypothesis(
+            name=name, kind="frequencies", description="", holds=name == truth, level="algorithm", frequencies=numbers
         )
-        mechanism("factored").model_copy(update={"algorithm": AlgorithmClaim(hypotheses=hypotheses)}).save(folder)
-        from peabench.tasks import load_task
+        for name, numbers in sets.items()
+    )
+    mechanism("factored").model_copy(update={"algorithm": AlgorithmClaim(hypotheses=hypotheses)}).save(folder)
+    return task
 
-        others.append(load_task(folder))
+
+def test_the_prior_learns_that_what_is_short_holds(tmp_path: Path, task: Task, question: AlgorithmQuestion) -> None:
+    others = [
+        frequency_task(tmp_path / str(i), "h1", {f"h{n}": tuple(range(10 * i, 10 * i + n)) for n in (1, 2, 3, 4)})
+        for i in range(3)
+    ]
     scores = HypothesisPrior().answer(question, task, others).scores
     lengths = torch.tensor([float(len(c.model_dump_json(exclude_none=True))) for c in question.hypotheses])
     assert int(scores.argmax()) == int(lengths.argmin())
-    (theirs,) = TRACK.questions(others[0], 0)
-    assert score(others[0], theirs, HypothesisPrior().answer(theirs, others[0], others[1:]).scores.float()) <= 1
+
+
+def test_the_prior_learns_that_the_truth_is_in_the_middle_of_its_rivals(tmp_path: Path) -> None:
+    """Each rival differs from the truth in one frequency, and from the others in two."""
+
+    def sets(at: int) -> dict[str, tuple[int, ...]]:
+        truth = (at, at + 1, at + 2)
+        rivals = {f"r{i}": tuple(sorted((set(truth) - {at + i % 3}) | {at + 3 + i})) for i in range(6)}
+        return {"truth": truth, **rivals}
+
+    tasks = [frequency_task(tmp_path / str(at), "truth", sets(20 * at)) for at in range(4)]
+    (question,) = TRACK.questions(tasks[0], 0)
+    assert score(tasks[0], question, HypothesisPrior().answer(question, tasks[0], tasks[1:]).scores) == 1
 
 
 def test_no_gauge_changes_a_grade(tmp_path: Path, task: Task, question: AlgorithmQuestion) -> None:
     regauged = save_regauged(tmp_path, task, task.record, torch.Generator().manual_seed(5))
     (again,) = TRACK.questions(regauged, 0)
     assert again.hypotheses == question.hypotheses
-    assert not torch.equal(again.network.w_embed, question.network.w_embed)
+    assert not torch.equal(*(some.network.state_dict()["w_embed"] for some in (again, question)))
     scores = torch.randn(COUNT, generator=torch.Generator().manual_seed(3))
     assert score(regauged, again, scores) == score(task, question, scores)
 

@@ -69,7 +69,7 @@ class Norms(Outputs):
     """How near two networks' weights are in norm, which any gauge changes."""
 
     def score(self, question: UniversalityQuestion) -> UniversalityAnswer:
-        norms = torch.tensor([float(network.block(0).w_in.norm()) for network in question.networks])
+        norms = torch.tensor([float(network.state_dict()["block0.w_in"].norm()) for network in question.networks])
         one, other = question.pairs.T
         return UniversalityAnswer(-(norms[one] - norms[other]).abs())
 
@@ -103,7 +103,8 @@ def test_questions_are_the_same_once_read_from_files(task: Task, track: Track[An
     rows = task.record.domain.all()
     for field in ("networks", "hypotheses", "pairs", "base", "source", "inputs", "level", "draw", "domain"):
         for one, other in zip(made.values(), read.values(), strict=True):
-            ours, theirs = getattr(one, field, None), getattr(other, field, None)
+            ours: Any = getattr(one, field, None)
+            theirs: Any = getattr(other, field, None)
             if field == "networks" and ours is not None:
                 assert all(torch.equal(a(rows), b(rows)) for a, b in zip(ours, theirs, strict=True))
             elif isinstance(ours, torch.Tensor):
@@ -218,7 +219,8 @@ def test_the_card_and_show_have_the_hypotheses_and_the_networks(tmp_path: Path) 
 
 def test_a_task_of_other_tracks_has_neither() -> None:
     task = load_task(select(installed_tasks(), ["boolean/tree-xs-0"])[0].folder)
-    assert hypothesis_rows(task.mechanism.algorithm, task.certificate) == network_rows(task) == []
+    assert not hypothesis_rows(task.mechanism.algorithm, task.certificate)
+    assert not network_rows(task)
 
 
 def test_the_site_lists_the_files_of_companions(tmp_path: Path) -> None:

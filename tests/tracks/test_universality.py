@@ -20,6 +20,7 @@ from peabench.tracks.universality import (
     UniversalityAnswer,
     UniversalityQuestion,
     alike,
+    decided,
     order_of,
 )
 
@@ -102,8 +103,8 @@ def test_what_is_no_answer_is_refused(task: Task, question: UniversalityQuestion
 
 def test_no_weight_of_a_question_is_a_stored_one(task: Task, question: UniversalityQuestion) -> None:
     """Every network is in a gauge of its own: neither bytes nor norms tell a copy from what it was copied from."""
-    stored = [member.network().block(0).w_in for member in (task, *task.companions)]
-    asked = [network.block(0).w_in for network in question.networks]
+    stored = [member.network().state_dict()["block0.w_in"] for member in (task, *task.companions)]
+    asked = [network.state_dict()["block0.w_in"] for network in question.networks]
     for one, other in combinations([*stored, *asked], 2):
         assert not torch.allclose(one.norm(), other.norm(), rtol=1e-3)
 
@@ -127,7 +128,8 @@ def test_the_order_cannot_be_drawn_again_without_the_whole_record(task: Task, tm
 
 def test_no_gauge_changes_a_grade(task: Task, question: UniversalityQuestion, tmp_path: Path) -> None:
     regauged = save_regauged(tmp_path, task, task.record, torch.Generator().manual_seed(5))
-    assert not torch.equal(regauged.companions[0].network().w_embed, task.companions[0].network().w_embed)
+    embeddings = [some.companions[0].network().state_dict()["w_embed"] for some in (regauged, task)]
+    assert not torch.equal(*embeddings)
     (again,) = TRACK.questions(regauged, 0)
     similarities = torch.rand(PAIRS, generator=torch.Generator().manual_seed(1))
     assert score(regauged, again, similarities) == score(task, question, similarities)
@@ -155,6 +157,28 @@ def test_networks_that_differ_only_in_their_frequencies_differ_at_the_level_of_w
     metrics = TRACK.grade(task, 0, question, UniversalityAnswer(implementation.float()))
     assert metrics["auroc_implementation"] == 1
     assert metrics["score"] < 1
+
+
+def test_two_networks_of_which_nothing_is_known_are_left_out(tmp_path: Path) -> None:
+    task = save_rivals(tmp_path, companions={"a": "expanded", "b": "expanded", "c": "factored"})
+    table = Hypothesis(name="table", kind="other", description="", holds=True, level="algorithm")
+    for companion in task.companions[:2]:  # as if they were memorisers
+        truth = companion.mechanism
+        assert truth.algorithm is not None
+        rivals = tuple(h.model_copy(update={"holds": False}) for h in truth.algorithm.hypotheses)
+        unknown = truth.model_copy(update={"algorithm": AlgorithmClaim(hypotheses=(table, *rivals))})
+        unknown.save(companion.folder)
+    task = load_task(tmp_path)
+    for draw in range(4):
+        (question,) = TRACK.questions(task, draw)
+        members = order_of(task, draw)
+        pairs = [{members[one], members[other]} for one, other in question.pairs.tolist()]
+        same, known = alike(task, question, "algorithm"), decided(task, question)
+        assert known.tolist() == [pair != {1, 2} for pair in pairs]
+        assert same.tolist() == [len(pair) == 1 or pair == {0, 3} for pair in pairs]
+        for unknown_pairs in (-9.0, 9.0):
+            similarities = torch.where(known, same.float(), torch.full((PAIRS,), unknown_pairs))
+            assert score(task, question, similarities) == 1
 
 
 def test_networks_that_are_all_alike_are_no_question(tmp_path: Path) -> None:

@@ -62,12 +62,12 @@ class Oracle(Reference):
 
 
 class HypothesisPrior(Reference):
-    """Logistic regression on the length and shape of hypotheses, learnt over the other tasks."""
+    """Logistic regression on what hypotheses look like and have in common, learnt over the other tasks."""
 
     name = "hypothesis-prior"
     track = "algorithms"
     role = "null"
-    reference = "Description length alone; learnt over the run's other tasks, those of the same hypotheses left out."
+    reference = "The hypotheses alone; learnt over the run's other tasks, those of the same hypotheses left out."
 
     def answer(self, question: AlgorithmQuestion, task: Task, others: Sequence[Task]) -> AlgorithmAnswer:
         """The log-odds of holding. The same for all hypotheses where no other task can be learnt from."""

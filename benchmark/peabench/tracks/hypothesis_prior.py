@@ -1,4 +1,4 @@
-"""What the length and shape of a hypothesis say of its truth: a prior learnt over other tasks, no network run."""
+"""What the look of a hypothesis among its rivals says of its truth: a prior learnt over other tasks, no network run."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,9 +22,17 @@ def hypothesis_features(candidates: Sequence[Candidate]) -> Float[Array, "hypoth
     """What is known of each hypothesis without a network, less its mean over the hypotheses of the question.
 
     Logarithm of its length as text, number of its inner variables, of the steps of its longest path and of its edges,
-    number and sum of its frequencies.
+    number and sum of its frequencies; and how much it has in common with the others, on average: rivals that were made
+    by changing the truth give it away as the one in their middle.
     """
-    rows = np.array([_told(candidate) for candidate in candidates], dtype=float)
+    parts = [_parts(candidate) for candidate in candidates]
+    rows = np.array(
+        [
+            (*_told(candidate), np.mean([_common(mine, other) for other in parts]))
+            for candidate, mine in zip(candidates, parts, strict=True)
+        ],
+        dtype=float,
+    )
     centred: Float[Array, "hypothesis feature"] = rows - rows.mean(0)
     return centred
 
@@ -71,3 +79,16 @@ def _told(candidate: Candidate) -> tuple[float, ...]:
         depth[variable.name] = max((1 + depth[parent] for parent in variable.parents), default=0)
     shape = (len(model.inner), max(depth.values()), len(model.edges))
     return length, *shape, len(frequencies), sum(frequencies)
+
+
+def _parts(candidate: Candidate) -> frozenset[str]:
+    """Everything that a hypothesis is made of: functions of its variables, frequencies, form."""
+    model = candidate.causal_model
+    functions = [variable.function for variable in model.variables] if model else []
+    texts = {function.model_dump_json() for function in functions if function is not None}
+    return frozenset(texts | {str(frequency) for frequency in candidate.frequencies or ()} | {str(candidate.form)})
+
+
+def _common(one: frozenset[str], other: frozenset[str]) -> float:
+    """Jaccard similarity."""
+    return len(one & other) / len(one | other)
