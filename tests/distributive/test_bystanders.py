@@ -1,0 +1,72 @@
+"""Gates that nobody reads: written as they are told, outside of the circuit, and told nothing where there are none."""
+
+import torch
+
+from peabench.generators import generator_of
+from peabench.training.stacked import StackedResidualMLP
+from peabench_tasks.boolean.plan import Plan
+from peabench_tasks.boolean.planting import Planter, initial_network, pivotal_weights
+from peabench_tasks.boolean.tables import Tables, variable_numbers
+from peabench_tasks.boolean.targets import Targets
+from peabench_tasks.boolean.training import plant
+from peabench_tasks.distributive.hypotheses import claim
+from peabench_tasks.distributive.identities import TABLES
+from peabench_tasks.distributive.mechanism import planted
+from peabench_tasks.distributive.placement import place
+from peabench_tasks.distributive.specifications import NETWORKS
+
+INPUTS = {"A": "x3", "B": "x6", "C": "x1"}
+TERM, BAIT = TABLES["and_over_or"][:2]
+
+
+def planter_of(plan: Plan) -> Planter:
+    targets, tables = Targets.from_plans([plan], [0]), Tables.from_plans([plan])
+    network = initial_network(plan, targets.basis[0], 0)
+    stack = StackedResidualMLP.from_networks([network])
+    return Planter(stack, tables, targets, generator_of(0), pivotal_weights(tables))
+
+
+def with_bait() -> Plan:
+    return place(TERM, BAIT, INPUTS, NETWORKS["s"], 0, (0.25, 1.0))
+
+
+def test_targets_keep_bystanders_out_of_the_circuit_and_of_what_is_interchanged() -> None:
+    plan, plain = with_bait(), place(TERM, None, INPUTS, NETWORKS["s"], 0)
+    targets, number = Targets.from_plans([plan], [0]), variable_numbers(plan)
+    assert plan.bystanders == ("b0", "b1")
+    assert not any(targets.planted[0, number[name]] for name in plan.bystanders)
+    assert int(targets.circuit.sum()) == int(Targets.from_plans([plain], [0]).circuit.sum())
+    nodes = [plan.node_number(name) for name in plan.bystanders]
+    assert float(targets.circuit[0, :, nodes].sum()) == 0
+    assert targets.strengths[0].tolist() == [plan.strengths.get(name, 1.0) for name in plan.units]
+
+
+def test_the_loss_on_what_misleads_asks_for_bystanders_alone() -> None:
+    losses = []
+    for plan in (with_bait(), place(TERM, None, INPUTS, NETWORKS["s"], 0)):
+        planter = planter_of(plan)
+        _, written = planter.losses(planter.pool(64), tutoring=0.0)
+        losses.append(float(written.detach()))
+    assert losses[0] > 0.1
+    assert losses[1] == 0
+
+
+def test_a_short_run_learns_to_write_bystanders() -> None:
+    planter = planter_of(with_bait())
+
+    def loss() -> float:
+        with torch.no_grad():
+            return float(planter.losses(planter.pool(256), tutoring=0.0)[1])
+
+    before = loss()
+    plant(planter, 40)
+    assert loss() < 0.6 * before
+
+
+def test_the_mechanism_lists_them_as_decoys() -> None:
+    plan = with_bait()
+    basis = Targets.from_plans([plan], [0]).basis[0]
+    mechanism = planted(plan, basis, claim("and_over_or", 0, INPUTS, plan.config.n_inputs))
+    assert mechanism.causal_model.inner == ("g0",)
+    assert [feature.name for feature in mechanism.features] == ["decoy-b0", "decoy-b1"]
+    assert [feature.site for feature in mechanism.features] == [f"resid.{plan.written(n)}@0" for n in plan.bystanders]
