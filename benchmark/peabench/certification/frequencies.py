@@ -21,6 +21,7 @@ STRAY_NEURONS = 0.25
 """Share of the neurons that may be of no one frequency."""
 OFF_PHASE = 0.1
 """Share of the neurons whose phases may not add up."""
+NAMES = ("the claimed frequencies", "the claimed frequencies and their doubles")
 FORM_SETTLED = 0.15
 """Largest change of a form's metrics over the last half of training: a small part of what lies between two forms."""
 FORMS: dict[str, dict[str, tuple[float, float]]] = {
@@ -66,11 +67,11 @@ def frequency_checks(subject: Subject, halfway: Network | None, twin: Network | 
 
 def restricted(adder: Adder, claim: Hypothesis, tolerance: float) -> Check:
     """The claimed frequencies of the embedding suffice."""
-    keys = claim.frequencies or ()
+    keys = carried(adder, claim.frequencies or (), claim.form)
     logits = adder.with_only(keys)
     return judged(
         "restricted",
-        "the output is right when the embedding keeps nothing but its mean and the claimed frequencies",
+        f"the output is right when the embedding keeps nothing but its mean and {NAMES[claim.form == 'pizza']}",
         adder.wrong(logits),
         adder.pairs,
         exhaustive=True,
@@ -86,12 +87,12 @@ def restricted(adder: Adder, claim: Hypothesis, tolerance: float) -> Check:
 
 def excluded(adder: Adder, claim: Hypothesis) -> Check:
     """Without the claimed frequencies nothing is left that tells the sum."""
-    keys = claim.frequencies or ()
+    keys = carried(adder, claim.frequencies or (), claim.form)
     logits = adder.without(keys)
     right, spared = adder.right(logits), adder.right(adder.without(others(adder, keys)))
     return judged(
         "excluded",
-        "the output is wrong when the embedding loses the claimed frequencies",
+        f"the output is wrong when the embedding loses {NAMES[claim.form == 'pizza']}",
         right,
         adder.pairs,
         exhaustive=True,
@@ -256,7 +257,10 @@ def rivals_fail(adder: Adder, claim: Hypothesis, rivals: list[Hypothesis], untra
     """What each rival says is wrong of these weights; what the hypothesis that holds says is wrong of the twin's."""
     if not rivals:
         return None
-    worst = {hypothesis.name: worst_claim(adder, hypothesis) for hypothesis in (claim, *rivals)}
+    worst = {
+        hypothesis.name: worst_claim(adder, hypothesis.frequencies or (), hypothesis.form)
+        for hypothesis in (claim, *rivals)
+    }
     recorded = {
         f"{name} {what}": float(value)
         for name, (errors, cases) in worst.items()
@@ -264,7 +268,7 @@ def rivals_fail(adder: Adder, claim: Hypothesis, rivals: list[Hypothesis], untra
     }
     wrong = sum(not refuted(worst[rival.name]) for rival in rivals) + refuted(worst[claim.name])
     if untrained is not None:
-        errors, cases = worst_claim(untrained, claim)
+        errors, cases = worst_claim(untrained, claim.frequencies or (), claim.form)
         recorded[f"{claim.name} wrong in the random-init twin"] = round(errors / cases, 5)
         wrong += not refuted((errors, cases))
     return judged(
@@ -288,20 +292,30 @@ def refuted(worst: tuple[int, int]) -> bool:
     return worst[0] / worst[1] > REFUTED
 
 
-def worst_claim(adder: Adder, claim: Hypothesis) -> tuple[int, int]:
-    """Errors and cases of the claim of a hypothesis that is wrong most often.
+def worst_claim(adder: Adder, keys: tuple[int, ...], form: str | None) -> tuple[int, int]:
+    """Errors and cases of what a hypothesis claims and is wrong about most often.
 
     Outputs that are wrong with its frequencies alone; outputs that are right without them, beyond those that may be;
     pairs at which the component of one of its frequencies points elsewhere than at the sum, for each of them; metrics
     outside of its form.
     """
-    keys = claim.frequencies or ()
-    right = adder.right(adder.without(keys))
-    found = [(adder.wrong(adder.with_only(keys)), adder.pairs), (max(0, right - int(LEFT * adder.pairs)), adder.pairs)]
+    embedded = carried(adder, keys, form)
+    right = adder.right(adder.without(embedded))
+    found = [(adder.wrong(adder.with_only(embedded)), adder.pairs)]
+    found.append((max(0, right - int(LEFT * adder.pairs)), adder.pairs))
     found += [(adder.astray(frequency), adder.pairs) for frequency in keys]
-    if claim.form is not None:
-        found.append((outside(adder.form_metrics, claim.form), len(adder.form_metrics)))
+    if form is not None:
+        found.append((outside(adder.form_metrics, form), len(adder.form_metrics)))
     return max(found, key=lambda errors: errors[0] / errors[1])
+
+
+def carried(adder: Adder, keys: tuple[int, ...], form: str | None) -> tuple[int, ...]:
+    """Frequencies of the embedding that take part: the claimed ones, and in a pizza their doubles.
+
+    Adding two circles leaves their sum with an amplitude |cos(w d / 2)|; by doubles the MLP makes up for that.
+    """
+    doubles = [min(2 * key % adder.modulus, -2 * key % adder.modulus) for key in keys] if form == "pizza" else []
+    return tuple(sorted({*keys, *doubles} - {0}))
 
 
 def outside(metrics: dict[str, float], name: str) -> int:

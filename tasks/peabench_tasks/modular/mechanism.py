@@ -6,7 +6,7 @@ from itertools import product
 import torch
 
 from peabench.certification.adder import Adder
-from peabench.certification.frequencies import ASTRAY, LEFT
+from peabench.certification.frequencies import ASTRAY, refuted, worst_claim
 from peabench.certification.rivals import REFUTED
 from peabench.fourier import Form
 from peabench.mechanism import (
@@ -78,7 +78,7 @@ def explain(
         seed: of the choice of rivals.
     """
     keys = key_frequencies(adder)
-    sets = rival_sets(adder, keys, exchanges, tempting, torch.Generator().manual_seed(seed))
+    sets = rival_sets(adder, keys, form, exchanges, tempting, torch.Generator().manual_seed(seed))
     forms: tuple[Form | None, ...] = FORMS if form else (None,)
     hypotheses = [
         Hypothesis(
@@ -116,6 +116,7 @@ def described(keys: Frequencies, form: Form | None) -> str:
 def rival_sets(
     adder: Adder,
     keys: Frequencies,
+    form: Form | None,
     exchanges: Sequence[int],
     tempting: Sequence[Frequencies],
     generator: torch.Generator,
@@ -129,7 +130,7 @@ def rival_sets(
     """
     order = [keys[i] for i in torch.randperm(len(keys), generator=generator).tolist()]
     strangers = iter(_strangers(adder, keys, tempting, generator))
-    missed = next((key for key in order if is_missed(adder, keys, key)), None)
+    missed = next((key for key in order if is_missed(adder, keys, key, form)), None)
     missing = bool(torch.randint(2, (), generator=generator)) and missed is not None and len(keys) > len(exchanges)
     if missing:
         order.remove(missed)
@@ -141,11 +142,9 @@ def rival_sets(
     return [tuple(sorted({*fixed, *(k for option in some for k in option)})) for some in product(*choices)]
 
 
-def is_missed(adder: Adder, keys: Frequencies, key: int) -> bool:
-    """Whether a set without one of the key frequencies fails: the rest does not suffice, or something is left."""
-    rest = set(keys) - {key}
-    wrong, left = adder.wrong(adder.with_only(rest)), adder.right(adder.without(rest))
-    return wrong > REFUTED * adder.pairs or left > (LEFT + REFUTED) * adder.pairs
+def is_missed(adder: Adder, keys: Frequencies, key: int, form: Form | None) -> bool:
+    """Whether the set without one of the key frequencies fails."""
+    return refuted(worst_claim(adder, tuple(k for k in keys if k != key), form))
 
 
 def _strangers(

@@ -12,15 +12,26 @@ Variant = Literal["clock", "pizza", "add", "subtract", "composite"]
 
 
 @dataclass(frozen=True)
+class Start:
+    """One training: the seed of its weights and of the pairs that it is shown, and for how long."""
+
+    seed: int
+    times: int = 1
+    """How often the recipe's steps; twice where the mechanism had not settled."""
+
+
+@dataclass(frozen=True)
 class Study:
-    """One variant: its network, how it is trained, and how many of its starts become tasks."""
+    """One variant: its network, how it is trained, and the starts that become its tasks.
+
+    Of other starts the mechanism was not settled, or not certified: docs/modular.md says how many.
+    """
 
     variant: Variant
     description: str
     network: ResidualMLPConfig | TransformerConfig
     recipe: Recipe
-    starts: int
-    tasks: int
+    starts: tuple[Start, ...]
     exchanges: tuple[int, ...]
     """How many frequencies are rivals for one place in the set, for each place that is asked about."""
     sign: int = 1
@@ -83,8 +94,7 @@ STUDIES = (
         description="Addition modulo 43, by a transformer of one layer that was free to attend.",
         network=transformer(43),
         recipe=attending(1500, 5e-3, constant=False),
-        starts=8,
-        tasks=5,
+        starts=(Start(0), Start(1), Start(3, times=2), Start(6)),
         exchanges=(4,),
         form="clock",
     ),
@@ -93,8 +103,7 @@ STUDIES = (
         description="Addition modulo 43, by a transformer of one layer whose attention was held constant in training.",
         network=transformer(43),
         recipe=attending(2000, 3e-3, constant=True),
-        starts=12,
-        tasks=5,
+        starts=(Start(0), Start(1, times=2)),
         exchanges=(4,),
         form="pizza",
     ),
@@ -103,8 +112,7 @@ STUDIES = (
         description="Addition modulo 31, by one layer of squaring neurons.",
         network=squares(31),
         recipe=SQUARING,
-        starts=10,
-        tasks=3,
+        starts=(Start(0),),
         exchanges=(4, 2),
     ),
     Study(
@@ -112,8 +120,7 @@ STUDIES = (
         description="Subtraction modulo 31, by one layer of squaring neurons.",
         network=squares(31),
         recipe=SQUARING,
-        starts=10,
-        tasks=3,
+        starts=(Start(0),),
         exchanges=(4, 2),
         sign=-1,
     ),
@@ -123,8 +130,7 @@ STUDIES = (
         "known modulo 7 only, by multiples of 7 modulo 5 only.",
         network=squares(35),
         recipe=SQUARING,
-        starts=10,
-        tasks=3,
+        starts=(Start(0), Start(1)),
         exchanges=(4, 2),
     ),
 )
