@@ -67,16 +67,15 @@ def logits_after(network: Network, nodes: Float[Tensor, "first second node posit
 def distance_irrelevance(logits: LogitGrid, sign: int = 1) -> float:
     """How little the correct logit depends on the distance of the two numbers: 0 to about 1 (Zhong et al., eq. 7).
 
-    The spread of the correct logit over sums at one distance, averaged over distances, by its spread over all pairs.
+    The spread of the correct logit over pairs of one distance, averaged over distances, by its spread over all pairs.
+    1 where it does not vary at all.
     """
-    modulus = len(logits)
-    truth, distance = sums(modulus, sign), sums(modulus, -sign)
-    correct = logits.gather(-1, truth[..., None])[..., 0].double()
-    if modulus % 2 == 0:  # sum and distance have one parity: order the pairs by distance and first number
-        by_distance = correct.new_empty(modulus, modulus).index_put((distance, _firsts(modulus)), correct)
-    else:
-        by_distance = correct.new_empty(modulus, modulus).index_put((distance, truth), correct)
-    return float(by_distance.std(1).mean() / correct.std())
+    correct = logits.gather(-1, sums(len(logits), sign)[..., None])[..., 0].double()
+    distance = sums(len(logits), -sign)
+    order = distance.flatten().argsort(stable=True)
+    by_distance = correct.flatten()[order].view(correct.shape)
+    spread = correct.std()
+    return 1.0 if spread == 0 else float(by_distance.std(1).mean() / spread)
 
 
 def gradient_symmetricity(network: Network, modulus: int) -> float:
@@ -129,7 +128,3 @@ def single_frequency_share(
         rows = sorted({0, frequency, len(hidden) - frequency})
         shares.append(power[rows][:, rows].sum((0, 1)) / total)
     return torch.stack(shares)
-
-
-def _firsts(modulus: int) -> IntegerGrid:
-    return torch.arange(modulus)[:, None].expand(modulus, modulus)

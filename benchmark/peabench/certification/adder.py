@@ -28,6 +28,7 @@ from peabench.networks import Network, ResidualMLP, Transformer
 
 QUARTER = torch.pi / 4
 """Radians by which a component of the logits may miss the sum: less than this to either side."""
+LEAD = 1e-3
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,15 @@ class Adder:
             heads = [attention_by_claim(network, index, head, reads, everywhere) for head in range(len(stage.nodes))]
             resid = network.advance(index, resid, torch.stack(heads))
         return network.unembed(resid[:, -1]).view(self.logits.shape)
+
+    def right(self, logits: LogitGrid) -> int:
+        """Pairs whose right logit leads all others by a thousandth of the intact logits' spread or more.
+
+        What rounding leaves of a component that was taken away leads by less.
+        """
+        ours = logits.gather(-1, self.truth[..., None])
+        others = logits.scatter(-1, self.truth[..., None], -torch.inf).amax(-1, keepdim=True)
+        return int((ours - others > LEAD * self.logits.std()).sum())
 
     def wrong(self, logits: LogitGrid) -> int:
         """Pairs whose largest logit is not the right one."""

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from peabench.certification.checks import Check, NullCheck, judged
+from peabench.certification.checks import Check, NullCheck, judged, totals
 from peabench.certification.subject import CHUNK_ROWS, Subject
 from peabench.errors import PeabenchError
 from peabench.mechanism import Feature, VariableReference, variables
@@ -15,8 +15,10 @@ from peabench.networks import Network
 from peabench.networks.interaction_matrices import InteractionMatrices, interaction_matrices
 from peabench.true_features import directions, features_at, firing
 
-OTHERS = 2
+OTHERS = 1
 """Most other inputs that are on while a gate's two inputs take their four cases."""
+LOOKED_AT = 2
+"""As many others on are looked at, and what comes of them is recorded."""
 ROUNDING = 1e-4
 """Largest difference of logits, over the largest of them, that is put down to single precision."""
 
@@ -82,15 +84,17 @@ def quadratic_form_check(subject: Subject, twin: Network | None) -> Check | None
 
 
 def interference_check(subject: Subject, twin: Network | None) -> Check | None:
-    """Every answer in the four cases of its inputs, with every set of at most two others on."""
+    """Every answer in the four cases of its inputs, with none or any one of the others on."""
     claim = subject.mechanism.interactions
     if claim is None:
         return None
     cases = _Cases.of(subject, claim.site)
     wrong = cases.wrong(subject.network)
+    counts = zip((wrong & cases.examined).sum(0).tolist(), cases.examined.sum(0).tolist(), strict=True)
+    parts = dict(zip((feature.name for feature in features_at(subject.mechanism, claim.site)), counts, strict=True))
     recorded = {
         f"wrong with {number} others on": round(float(wrong[cases.others == number].double().mean()), 5)
-        for number in range(OTHERS + 1)
+        for number in range(LOOKED_AT + 1)
     }
     null = None
     if twin is not None:
@@ -98,12 +102,12 @@ def interference_check(subject: Subject, twin: Network | None) -> Check | None:
         null = NullCheck(description="the random-init twin's weights", cases=int(cases.examined.sum()), errors=bad)
     return judged(
         "interference",
-        f"each output is right in the four cases of its two inputs, whichever of the others are on, up to {OTHERS}",
-        int(wrong[cases.examined].sum()),
-        int(cases.examined.sum()),
+        "each output is right in the four cases of its two inputs, with all others off and with any one of them on",
+        *totals(parts),
         exhaustive=True,
         null=null,
         bar=subject.tolerance,
+        parts=parts,
         recorded=recorded,
     )
 
@@ -123,7 +127,7 @@ class _Cases:
     @classmethod
     def of(cls, subject: Subject, site: str) -> "_Cases":
         columns = torch.tensor([_columns(subject, feature) for feature in features_at(subject.mechanism, site)])
-        rows = _few_on(len(subject.domain.sizes), 2 + OTHERS)
+        rows = _few_on(len(subject.domain.sizes), 2 + LOOKED_AT)
         values = subject.model.run(subject.model.read_inputs(rows))
         answers = values[subject.model.output]
         fires = firing(features_at(subject.mechanism, site), subject.mechanism, values) != 0

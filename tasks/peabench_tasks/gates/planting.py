@@ -12,12 +12,12 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from peabench.networks import ResidualMLP, ResidualMLPConfig
 from peabench_tasks.gates.logic import Gate, polynomials
 
-STEPS = 2000
-ROWS = 512
+STEPS = 1500
+ROWS = 256
 RATE = 1e-2
 MOVED = 0.3
 """Weight of the answers after one gate's direction is added or taken away, beside that of the plain ones."""
-FIRING = 256
+FIRING = 128
 """Inputs of a step beside those, of which half are such that the gate which is moved fires."""
 ALONE = 1.0
 """Weight of the share of the site that is not the gates'."""

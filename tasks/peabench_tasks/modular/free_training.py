@@ -88,7 +88,8 @@ def train_freely(
             halfway = {name: value.detach().clone() for name, value in parameters.items()}
         for group in optimiser.param_groups:
             group["lr"] = recipe.rate * min(1.0, (step + 1) / WARM_UP)
-        loss = objective(grid_logits(config, parameters), truth, shown, recipe)
+        logits = grid_logits(config, parameters, constant_attention=recipe.constant_attention)
+        loss = objective(logits, truth, shown, recipe)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

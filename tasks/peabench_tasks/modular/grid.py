@@ -32,17 +32,20 @@ def unstacked(config: ResidualMLPConfig | TransformerConfig, parameters: Paramet
     return network
 
 
-def grid_logits(config: ResidualMLPConfig | TransformerConfig, parameters: Parameters) -> Grid:
+def grid_logits(
+    config: ResidualMLPConfig | TransformerConfig, parameters: Parameters, *, constant_attention: bool = False
+) -> Grid:
     """Logits at the last position for each pair of tokens.
 
     Args:
         config: a residual MLP of one block and one unit that reads two words, or a transformer of one block without
             norms that reads two tokens.
         parameters: of networks of this config.
+        constant_attention: that queries or keys are known to be 0.
     """
     if isinstance(config, ResidualMLPConfig):
         return _mlp_logits(config, parameters)
-    return _transformer_logits(config, parameters)
+    return _transformer_logits(config, parameters, constant_attention)
 
 
 def _mlp_logits(config: ResidualMLPConfig, of: Parameters) -> Grid:
@@ -55,7 +58,7 @@ def _mlp_logits(config: ResidualMLPConfig, of: Parameters) -> Grid:
     return _unembed(of, [first, second], hidden, w_out)
 
 
-def _transformer_logits(config: TransformerConfig, of: Parameters) -> Grid:
+def _transformer_logits(config: TransformerConfig, of: Parameters, constant_attention: bool) -> Grid:
     embedded = of["w_embed"][:, None] + of["w_position"][:, :, None]  # [network, position, token, d_model]
     weight, bias = of["block0.attention.w_qkv"], of["block0.attention.b_qkv"]
     qkv = torch.einsum("nptd,nhcde->nchpte", embedded, weight) + bias.transpose(1, 2)[:, :, :, None, None]
@@ -64,18 +67,22 @@ def _transformer_logits(config: TransformerConfig, of: Parameters) -> Grid:
     towards_first = k[:, :, 0] @ query.transpose(-1, -2)  # [network, head, first, second]
     towards_second = (query * k[:, :, 1]).sum(-1)
     weights = torch.sigmoid(towards_second[:, :, None] - towards_first)
+    by_first = (1 - weights).permute(0, 2, 3, 1).contiguous()  # [network, first, second, head]
+    by_second = weights.permute(0, 3, 2, 1).contiguous()  # [network, second, first, head]
     written = torch.einsum("nhpte,nhed->nhptd", v, of["block0.attention.w_o"])
     first, other = written[:, :, 0], written[:, :, 1]  # [network, head, token, d_model]
+    evenly = written.sum(1) / 2  # [network, position, token, d_model]
     second = embedded[:, 1] + of["block0.attention.b_o"][:, None]
     w_in, w_out = of["block0.mlp.w_in"], of["block0.mlp.w_out"]
 
     def mixed(matrix: Float[Tensor, "network d_model out"]) -> Grid:
         """The residual stream after attention, times a matrix."""
+        if constant_attention:
+            return (evenly[:, 0] @ matrix)[:, :, None] + ((evenly[:, 1] + second) @ matrix)[:, None]
         ours, theirs = first @ matrix[:, None], other @ matrix[:, None]
-        looked = weights.permute(0, 2, 3, 1)  # [network, first, second, head]
-        kept = (1 - looked) @ ours.transpose(1, 2)
-        seen = (looked.transpose(1, 2) @ theirs.transpose(1, 2)).transpose(1, 2)
-        return kept + seen + (second @ matrix)[:, None]
+        kept = by_first @ ours.transpose(1, 2).contiguous()
+        seen = by_second @ theirs.transpose(1, 2).contiguous() + (second @ matrix)[:, :, None]
+        return kept + seen.transpose(1, 2)
 
     before = mixed(w_in) + of["block0.mlp.b_in"][:, None, None]
     hidden = before.relu()

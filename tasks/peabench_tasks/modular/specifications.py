@@ -21,8 +21,8 @@ class Study:
     recipe: Recipe
     starts: int
     tasks: int
-    slots: int
-    """Twice two to this power, or two to this power where forms do not apply, are the hypotheses of a task."""
+    exchanges: tuple[int, ...]
+    """How many frequencies are rivals for one place in the set, for each place that is asked about."""
     sign: int = 1
     form: Form | None = None
 
@@ -69,9 +69,9 @@ def squares(modulus: int) -> ResidualMLPConfig:
     )
 
 
-def attending(*, constant: bool) -> Recipe:
-    """Of transformers; perfect after about 500 steps."""
-    return Recipe(steps=3000, rate=1e-3, decay=2.0, objective="cross_entropy", share=0.8, constant_attention=constant)
+def attending(steps: int, rate: float, *, constant: bool) -> Recipe:
+    """Of transformers; perfect after about 300 steps."""
+    return Recipe(steps=steps, rate=rate, decay=2.0, objective="cross_entropy", share=0.8, constant_attention=constant)
 
 
 SQUARING = Recipe(steps=2000, rate=5e-3, decay=1.0, objective="squared_error", share=0.8)
@@ -82,20 +82,20 @@ STUDIES = (
         variant="clock",
         description="Addition modulo 43, by a transformer of one layer that was free to attend.",
         network=transformer(43),
-        recipe=attending(constant=False),
-        starts=6,
+        recipe=attending(1500, 5e-3, constant=False),
+        starts=8,
         tasks=5,
-        slots=3,
+        exchanges=(4,),
         form="clock",
     ),
     Study(
         variant="pizza",
         description="Addition modulo 43, by a transformer of one layer whose attention was held constant in training.",
         network=transformer(43),
-        recipe=attending(constant=True),
-        starts=6,
+        recipe=attending(2000, 3e-3, constant=True),
+        starts=12,
         tasks=5,
-        slots=3,
+        exchanges=(4,),
         form="pizza",
     ),
     Study(
@@ -103,18 +103,18 @@ STUDIES = (
         description="Addition modulo 31, by one layer of squaring neurons.",
         network=squares(31),
         recipe=SQUARING,
-        starts=8,
+        starts=10,
         tasks=3,
-        slots=4,
+        exchanges=(4, 2),
     ),
     Study(
         variant="subtract",
         description="Subtraction modulo 31, by one layer of squaring neurons.",
         network=squares(31),
         recipe=SQUARING,
-        starts=8,
+        starts=10,
         tasks=3,
-        slots=4,
+        exchanges=(4, 2),
         sign=-1,
     ),
     Study(
@@ -123,8 +123,8 @@ STUDIES = (
         "known modulo 7 only, by multiples of 7 modulo 5 only.",
         network=squares(35),
         recipe=SQUARING,
-        starts=8,
+        starts=10,
         tasks=3,
-        slots=4,
+        exchanges=(4, 2),
     ),
 )

@@ -3,7 +3,7 @@
 import logging
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -38,6 +38,7 @@ class Start:
     study: Study
     number: int
     seed: int
+    steps: int
     network: Network
     halfway: Network
 
@@ -76,12 +77,11 @@ def train(out: Path, only: str | None, seed: int, progress: Callable[[str, float
     if not resume:
         shutil.rmtree(out / STATES, ignore_errors=True)
     (out / STATES).mkdir(parents=True, exist_ok=True)
-    starts: dict[Variant, list[Start]] = {}
+    made: dict[Variant, list[Certified]] = {}
     for done, study in enumerate(studies):
         progress(FAMILY, done / (len(studies) + 1))
-        starts[study.variant] = [trained(study, number, seed, out / STATES) for number in range(study.starts)]
+        made[study.variant] = certified(study, seed, out / STATES)
     progress(FAMILY, len(studies) / (len(studies) + 1))
-    made = {study.variant: certified(study, starts[study.variant]) for study in studies}
     for variant, index in sorted(wanted):
         if index < len(made[variant]):
             write(out, made, variant, index)
@@ -92,39 +92,59 @@ def train(out: Path, only: str | None, seed: int, progress: Callable[[str, float
     shutil.rmtree(out / STATES)
 
 
-def trained(study: Study, number: int, seed: int, states: Path) -> Start:
+def trained(study: Study, number: int, steps: int, seed: int, states: Path) -> Start:
     """Train one start, or read it where that was done.
 
     One network at a time: what a step works on then stays in the caches, and that is faster than a stack of them.
     """
     weights = 1000 * seed + number
-    state = states / f"{study.variant}-{weights}.safetensors"
-    result = train_freely(study.network, study.sign, [weights], study.recipe, state)
-    return Start(study, number, weights, frozen(result.networks[0]), frozen(result.halfway[0]))
+    state, first = (state_file(study, weights, some, states) for some in (steps, study.recipe.steps))
+    if not state.exists() and first.exists():
+        shutil.copy(first, state)
+    recipe = replace(study.recipe, steps=steps)
+    result = train_freely(study.network, study.sign, [weights], recipe, state)
+    return Start(study, number, weights, steps, frozen(result.networks[0]), frozen(result.halfway[0]))
 
 
-def certified(study: Study, starts: Sequence[Start]) -> list[Certified]:
-    """The starts whose explanation is certified, as many as there are tasks."""
-    adders = [start.adder for start in starts]
-    keys = [key_frequencies(adder) for adder in adders]
+def state_file(study: Study, weights: int, steps: int, states: Path) -> Path:
+    """Where a training of so many steps leaves its state."""
+    return states / f"{study.variant}-{weights}-{steps}.safetensors"
+
+
+def certified(study: Study, seed: int, states: Path) -> list[Certified]:
+    """The starts whose explanation is certified, as many as there are tasks.
+
+    Where a start's is not, its training goes on for as long again, once: its mechanism may not have settled.
+    """
     found: list[Certified] = []
     rejected: list[str] = []
-    for start, adder, own in zip(starts, adders, keys, strict=True):
+    tempting = subgroups(study.modulus)
+    for number in range(study.starts):
         if len(found) == study.tasks:
             break
-        if adder.wrong(adder.logits) or len(own) < 2:
-            rejected.append(f"start {start.number + 1} (behaviour or fewer than two key frequencies)")
-            continue
-        tempting = [*subgroups(study.modulus), *(some for some in keys if some != own)]
-        made = Certified(start, explain(adder, study.form, study.slots, tempting, start.seed), tuple(rejected))
-        with TemporaryDirectory() as folder:
-            failures = failed(save(Path(folder), made, len(found)))
+        failures: list[str] = []
+        long = 2 * study.recipe.steps
+        for steps in (study.recipe.steps, long):
+            if steps < long and state_file(study, 1000 * seed + number, long, states).exists():
+                continue  # it was tried before the training went on
+            start = trained(study, number, steps, seed, states)
+            made = Certified(start, explained(start, tempting), tuple(rejected))
+            with TemporaryDirectory() as folder:
+                failures = failed(save(Path(folder), made, len(found)))
+            if not failures:
+                found.append(made)
+                break
+            log.info("%s, start %d, %d steps: %s", study.variant, number, steps, "; ".join(failures))
         if failures:
-            log.warning("%s, start %d: %s", study.variant, start.number, "; ".join(failures))
-            rejected.append(f"start {start.number + 1} ({', '.join(part.partition(':')[0] for part in failures)})")
-        else:
-            found.append(made)
+            rejected.append(f"start {number + 1} ({', '.join(part.partition(':')[0] for part in failures)})")
+        tempting.append(key_frequencies(start.adder))
     return found
+
+
+def explained(start: Start, tempting: Sequence[Frequencies]) -> Mechanism:
+    """The mechanism of a start."""
+    study = start.study
+    return explain(start.adder, study.form, study.exchanges, tempting, start.seed)
 
 
 def subgroups(modulus: int) -> list[Frequencies]:
@@ -168,7 +188,7 @@ def beside(made: dict[Variant, list[Certified]], variant: Variant, index: int) -
 def record(made: Certified, index: int, companions: tuple[str, ...]) -> TaskRecord:
     """What `task.json` says, the fate of earlier starts included."""
     study, start = made.start.study, made.start
-    fate = f"Start {start.number + 1} of {study.starts}."
+    fate = f"Start {start.number + 1}, trained for {start.steps} steps."
     if made.rejected:
         fate += f" Thrown out before it: {'; '.join(made.rejected)}."
     tracks = ("algorithms", "universality") if companions else ("algorithms",)
