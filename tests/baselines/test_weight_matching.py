@@ -4,6 +4,7 @@ from itertools import permutations
 
 import pytest
 import torch
+from torch import Tensor
 
 from peabench.networks import (
     Network,
@@ -89,7 +90,7 @@ def test_every_number_of_the_network_is_seen() -> None:
         layers = zip(one.layers, other.layers, strict=True)
         return torch.equal(one.ends, other.ends) and all(torch.equal(a.flat, b.flat) for a, b in layers)
 
-    parts = {name: parameter for name, parameter in made.named_parameters() if "qkv" not in name}
+    parts: dict[str, Tensor] = {name: part for name, part in made.named_parameters() if "qkv" not in name}
     for name, parameter in made.named_parameters():
         if "qkv" in name:
             parts |= {f"{name}.{port}": parameter[:, i] for i, port in enumerate("qkv")}
