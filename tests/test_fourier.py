@@ -54,8 +54,8 @@ def test_sums_and_differences_are_those_of_integers() -> None:
 def test_a_closed_form_is_explained_by_itself_and_by_no_other_frequency(modulus: int, sign: int) -> None:
     amplitudes = torch.tensor([2.0, 0.5]).double().view(2, 1, 1, 1)
     for form in ("clock", "pizza"):
-        logits = (amplitudes * closed_form(modulus, (1, 3), form, sign)).sum(0)  # type: ignore[arg-type]  # both are forms
-        found, share = explained(logits.float(), closed_form(modulus, (1, 3), form, sign))  # type: ignore[arg-type]
+        logits = (amplitudes * closed_form(modulus, (1, 3), form, sign)).sum(0)
+        found, share = explained(logits.float(), closed_form(modulus, (1, 3), form, sign))
         assert share == pytest.approx(1, abs=1e-6)
         assert found == pytest.approx([2.0, 0.5], abs=1e-4)
     clock = closed_form(modulus, (1, 3), "clock", sign).sum(0)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from peabench.fourier import all_pairs
+from peabench.fourier import all_pairs, sums
 from peabench.networks import Network, ResidualMLPConfig, TransformerConfig, build_network
 from peabench_tasks.modular import free_training
 from peabench_tasks.modular.free_training import Recipe, pairs_shown, start, train_freely, trained
@@ -97,7 +97,7 @@ def test_pairs_that_are_not_shown_have_no_gradient() -> None:
     logits = torch.randn(1, MODULUS, MODULUS, MODULUS, generator=torch.Generator().manual_seed(0)).requires_grad_()
     for objective in ("cross_entropy", "squared_error"):
         loss = free_training.objective(
-            logits, free_training.sums(MODULUS, 1), shown[None], Recipe(1, 1.0, 0.0, objective, 0.8)
+            logits, sums(MODULUS, 1), shown[None], Recipe(1, 1.0, 0.0, objective, 0.8)
         )
         (gradient,) = torch.autograd.grad(loss, logits)
         assert torch.equal(gradient[0].abs().sum(-1) > 0, shown > 0)
