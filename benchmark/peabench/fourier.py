@@ -54,7 +54,8 @@ def kept(values: Float[Tensor, "first second *any"], frequencies: Iterable[int])
 
 def embedded(network: Network, modulus: int) -> Float[Tensor, "first second node position d_model"]:
     """What the embedding nodes write on all pairs."""
-    return network.embedding_nodes(all_pairs(modulus)).movedim(0, 1).unflatten(0, (modulus, modulus))
+    written: Tensor = network.embedding_nodes(all_pairs(modulus)).movedim(0, 1).unflatten(0, (modulus, modulus))
+    return written
 
 
 def logits_after(network: Network, nodes: Float[Tensor, "first second node position d_model"]) -> LogitGrid:
@@ -62,7 +63,8 @@ def logits_after(network: Network, nodes: Float[Tensor, "first second node posit
     resid = network.start(nodes.flatten(0, 1).movedim(1, 0))
     for stage in range(len(network.graph.stages)):
         resid = network.stage_sum(stage, resid)
-    return network.unembed(resid[:, -1]).unflatten(0, nodes.shape[:2])
+    logits: Tensor = network.unembed(resid[:, -1]).unflatten(0, nodes.shape[:2])
+    return logits
 
 
 def distance_irrelevance(logits: LogitGrid, sign: int = 1) -> float:

@@ -5,7 +5,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from peabench.mechanism import Mechanism, SiteAddress
-from peabench.networks import Graph, Network
+from peabench.networks import Graph, Network, ResidualMLP
+
+HEARD = 1e-4
+"""Share of what a neuron writes below which it writes beside a subspace, but for rounding."""
 
 
 def live_subspaces(mechanism: Mechanism, graph: Graph) -> dict[str, Float[Tensor, "d_model k"]]:
@@ -37,11 +40,26 @@ def live_subspaces(mechanism: Mechanism, graph: Graph) -> dict[str, Float[Tensor
 
 
 def read_out(network: Network) -> dict[str, Float[Tensor, "d_model k"]]:
-    """Behind the last block, at the last position: the span of the unembedding, where no norm stands before it."""
+    """By the weights alone, what can reach the output from sites of the last position, where no norm stands before it.
+
+    Behind the last block that is the span of the unembedding; in a residual MLP also before each block: what reached
+    the output behind it, and what is read by its neurons that write there. Sites where that is the whole stream are
+    left out.
+    """
     if getattr(network.config, "norm", "none") != "none":
         return {}
     graph = network.graph
-    return {f"resid.{graph.n_blocks}@{graph.n_positions - 1}": _span(network.w_output.detach())}
+    reached = {graph.n_blocks: _span(network.w_output.detach())}
+    if isinstance(network, ResidualMLP):
+        for block in reversed(range(graph.n_blocks)):
+            behind, units = reached[block + 1], network.block(block)
+            reads = units.w_in.detach().transpose(1, 2).flatten(0, 1)
+            writes = units.w_out.detach().flatten(0, 1)
+            heard = (writes @ behind).norm(dim=1) > HEARD * writes.norm(dim=1)
+            reached[block] = _span(torch.cat([behind, reads[heard].T], 1))
+    whole = network.config.d_model
+    sites = {block: live for block, live in reached.items() if live.shape[1] < whole}
+    return {f"resid.{block}@{graph.n_positions - 1}": live for block, live in sites.items()}
 
 
 def _span(columns: Float[Tensor, "d_model column"]) -> Float[Tensor, "d_model k"]:

@@ -78,8 +78,8 @@ def decoy_check(subject: Subject) -> Check | None:
             errors += int((got != subject.truth[pair[0]]).sum())
             cases += len(pair[0])
     for alignment in subject.mechanism.alignments:
-        location = alignment.location
-        if location.basis is not None and location.site == decoys[0].site:
+        location = next((place for place in alignment.locations if place.site == decoys[0].site), None)
+        if location is not None and location.basis is not None:
             pair = subject.some_pairs()
             got = interchanged(subject, location.site, subject.mechanism.tensor(location.basis), pair)
             null_errors += int((got != subject.truth[pair[0]]).sum())

@@ -10,7 +10,7 @@ from peabench.certification.hypothesis_search import Found, search
 from peabench.certification.subject import Subject
 from peabench.certification.subspaces import alignment_check
 from peabench.live import live_subspaces, read_out
-from peabench.mechanism import AlgorithmClaim, Hypothesis
+from peabench.mechanism import AlgorithmClaim, CausalModel, Hypothesis, Variable, VariableReference
 from peabench.networks import Network
 
 REFUTED = 0.05
@@ -62,14 +62,21 @@ def _alignment(subject: Subject, hypothesis: Hypothesis) -> Check:
 
 
 def rivals_check(subject: Subject, twin: Network | None) -> Check | None:
-    """Every hypothesis that holds can be found in the network, none of its rivals can, and nothing in the twin."""
+    """Every hypothesis that holds can be found in the network, none of its rivals can, and nothing in the twin.
+
+    Where none holds, as of a network that was trained on outputs alone, the search must find the output itself.
+    """
     candidates = with_models(subject.mechanism.algorithm)
     held = [h for h in candidates if h.holds]
     rivals = [h for h in candidates if not h.holds]
-    if not held or not rivals:
+    if not rivals:
         return None
-    found = dict(zip(candidates, _searched(subject, subject.network, candidates), strict=True))
-    untrained = [] if twin is None else _searched(subject, twin, held)
+    models = [h.causal_model for h in candidates if h.causal_model is not None]
+    *outcomes, copied = _searched(subject, subject.network, [*models, copying(subject.model)])
+    found = dict(zip(candidates, outcomes, strict=True))
+    untrained = (
+        [] if twin is None or not held else _searched(subject, twin, [h.causal_model for h in held if h.causal_model])
+    )
     wrong = sum(not fails(found[h]) for h in rivals) + sum(fails(found[h]) for h in held)
     wrong += sum(not fails(of_twin) for of_twin in untrained)
     recorded = {f"{h.name} {what}": value for h, outcome in found.items() for what, value in figures(outcome).items()}
@@ -84,12 +91,23 @@ def rivals_check(subject: Subject, twin: Network | None) -> Check | None:
         len(candidates) + len(untrained),
         exhaustive=True,
         null=NullCheck(
-            description="the hypotheses that hold, taken for rivals",
-            cases=len(held),
-            errors=sum(not fails(found[h]) for h in held),
+            description="the hypotheses that hold, taken for rivals"
+            if held
+            else "the output itself, taken for a rival",
+            cases=max(1, len(held)),
+            errors=sum(not fails(found[h]) for h in held) if held else int(not fails(copied)),
         ),
         recorded=recorded,
     )
+
+
+def copying(model: CausalModel) -> CausalModel:
+    """A model that says of any network no more than what it puts out: its inner variable is the output."""
+    output = model.variable(model.output)
+    name = next(name for name in ("whole", "whole_") if name not in model.kinds)
+    copy = Variable(name=model.output, kind=output.kind, parents=(name,), function=VariableReference(name=name))
+    before = [variable for variable in model.variables if variable.name != model.output]
+    return CausalModel(variables=(*before, output.model_copy(update={"name": name}), copy), output=model.output)
 
 
 def fails(outcome: Found) -> bool:
@@ -102,8 +120,7 @@ def figures(outcome: Found) -> dict[str, float]:
     return {"wrong": round(outcome.rate, 5), "errors": float(outcome.errors), "cases": float(outcome.cases)}
 
 
-def _searched(subject: Subject, network: Network, hypotheses: Sequence[Hypothesis]) -> list[Found]:
-    models = [h.causal_model for h in hypotheses if h.causal_model is not None]
+def _searched(subject: Subject, network: Network, models: Sequence[CausalModel]) -> list[Found]:
     live = read_out(network)
     if network is subject.network:
         live |= live_subspaces(subject.mechanism, network.graph)

@@ -3,7 +3,7 @@
 | symmetry | residual MLP | transformer |
 |---|---|---|
 | `neuron_permutation` | hidden neurons of each unit | hidden neurons of each MLP |
-| `neuron_scaling` | each hidden neuron by a positive number (relu, square) | the same, with relu |
+| `neuron_scaling` | each hidden neuron, or factor of a bilinear one, by a positive number | the same, with relu |
 | `head_basis` | | any invertible change of basis between q and k, and between v and the output |
 | `residual_rotation` | yes | without norms, and with rms norms once their gains are folded into what reads after them |
 
@@ -74,7 +74,10 @@ def _regauge_residual_mlp(network: ResidualMLP, generator: torch.Generator) -> R
         for w_in, b_in, w_out in zip(block.w_in, block.b_in, block.w_out, strict=True):
             w_in.copy_(rotation.T @ w_in)
             w_out.copy_(w_out @ rotation)
-            _mix_neurons(w_in, b_in, w_out, generator, degree=network.degree)
+            if network.config.activation == "bilinear":
+                _mix_products(w_in, b_in, w_out, generator)
+            else:
+                _mix_neurons(w_in, b_in, w_out, generator, degree=network.degree)
     network.w_output.copy_(rotation.T @ network.w_output)
     return rotation
 
@@ -126,6 +129,24 @@ def _mix_neurons(
     w_in.copy_(w_in[:, order] * factor)
     b_in.copy_(b_in[order] * factor)
     w_out.copy_(w_out[order] / factor[:, None] ** degree)
+
+
+def _mix_products(
+    w_in: Float[Tensor, "d_model projected"],
+    b_in: Float[Tensor, " projected"],
+    w_out: Float[Tensor, "hidden d_model"],
+    generator: torch.Generator,
+) -> None:
+    """Put bilinear neurons in another order, exchange the factors of some, and scale each factor."""
+    count = len(w_out)
+    order = torch.randperm(count, generator=generator)
+    exchanged = torch.randint(2, (count,), generator=generator).bool()
+    columns = torch.stack([order, order + count])
+    columns = torch.where(exchanged, columns.flip(0), columns).flatten()
+    factor = _random_scales(2 * count, generator)
+    w_in.copy_(w_in[:, columns] * factor)
+    b_in.copy_(b_in[columns] * factor)
+    w_out.copy_(w_out[order] / (factor[:count] * factor[count:])[:, None])
 
 
 def _mix_head(

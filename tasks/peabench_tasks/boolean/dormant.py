@@ -100,7 +100,7 @@ def _fitting(plan: Plan, block: int) -> list[str]:
     """Gates that could as well be computed in this block."""
     return [
         gate.name
-        for gate in plan.formula.gates
+        for gate in plan.core.gates
         if plan.readers(gate.name)[-1] > block
         and all(plan.written(parent) <= block for parent in plan.formula.read[gate.name])
     ]

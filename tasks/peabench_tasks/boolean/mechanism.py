@@ -131,7 +131,7 @@ def build_mechanism(plan: Plan, basis: Float[Tensor, "d_model d_model"]) -> Mech
         )
     mechanism = Mechanism(
         provenance="planted",
-        causal_model=causal_model(plan.formula),
+        causal_model=causal_model(plan.core),
         alignments=tuple(alignments),
         circuit=circuit(plan),
         features=tuple(features),
@@ -142,7 +142,7 @@ def build_mechanism(plan: Plan, basis: Float[Tensor, "d_model d_model"]) -> Mech
 
 def circuit(plan: Plan) -> Circuit:
     """Edges that carry the formula; copies of which two of three suffice are optional, one circuit for each two."""
-    formula = plan.formula
+    formula = plan.core
     derived_of = {parent: d.name for d in formula.derived for parent in d.parents}
     through = {d.name: d for d in formula.derived}
     copies = next((d.parents for d in formula.derived if d.kind == "majority"), ())

@@ -1,6 +1,7 @@
 """Where a formula goes in a network: which unit computes which gate, and in which direction it writes."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from peabench.networks.config import ResidualMLPConfig
@@ -41,6 +42,17 @@ class Plan:
     """(block, unit) of each gate."""
     decoys: tuple[Decoy, ...] = ()
     swayers: tuple[Swayer, ...] = ()
+    bystanders: tuple[str, ...] = ()
+    """Gates that are computed and written, and that nobody reads but other bystanders."""
+    strengths: Mapping[str, float] = field(default_factory=dict)
+    """How strongly gates are written, where not with 1."""
+
+    @property
+    def core(self) -> Formula:
+        """The formula without its bystanders: what decides."""
+        if not self.bystanders:
+            return self.formula
+        return replace(self.formula, gates=tuple(g for g in self.formula.gates if g.name not in self.bystanders))
 
     def node(self, name: str) -> str:
         """Address of the node that writes an input or a gate."""
@@ -58,7 +70,7 @@ class Plan:
 
     def readers(self, name: str) -> list[int]:
         """Blocks that read an input or a gate, ascending; the output counts as a block after the last."""
-        formula = self.formula
+        formula = self.core
         blocks = [self.units[g.name][0] for g in formula.gates if name in formula.read[g.name]]
         if name == formula.gates[-1].name:
             blocks.append(self.config.n_blocks)
@@ -84,8 +96,8 @@ class Plan:
 
     @property
     def variables(self) -> tuple[str, ...]:
-        """Inputs and gates that have a direction of their own, in the order of the planted basis."""
-        return (*self.formula.used_inputs, *(g.name for g in self.formula.gates))
+        """Inputs and gates that have a direction of their own and a reader, in the order of the planted basis."""
+        return (*self.core.used_inputs, *(g.name for g in self.core.gates))
 
 
 def ancestors(formula: Formula, name: str) -> set[str]:

@@ -1,0 +1,125 @@
+"""Which tasks the family has, and which networks each of them consists of."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from random import Random
+
+from peabench.networks.config import ResidualMLPConfig
+from peabench_tasks.boolean.plan import Plan
+from peabench_tasks.distributive.identities import PLANTED, TABLES
+from peabench_tasks.distributive.placement import place
+
+SEEDS = 3
+N_INPUTS = 8
+EXAMPLES = 256
+FEW_EXAMPLES = 48
+OWN = "own"
+
+NETWORKS = {
+    "xs": ResidualMLPConfig(n_inputs=N_INPUTS, d_model=16, n_blocks=3, n_units=4, d_hidden=8),
+    "s": ResidualMLPConfig(n_inputs=N_INPUTS, d_model=20, n_blocks=4, n_units=4, d_hidden=8),
+}
+VARIANT_SIZES = {"plain": ("xs",), "few": ("xs",), "decoy": ("s",), "quiet": ("s",)}
+DIFFICULTY = {
+    "plain": "",
+    "few": "scorers get few examples",
+    "decoy": "all variables of a rival are computed too, and written twice as strongly as what is read",
+    "quiet": "all variables of a rival are computed too, and what is read is written at a quarter of their strength",
+}
+STRENGTHS = {"decoy": (1.0, 2.0), "quiet": (0.25, 1.0)}
+"""How strongly the variables that are read are written, and those of the rival; the others have no rival's."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """One of a task's networks."""
+
+    name: str
+    """`OWN`, or that of a companion's folder, which tells nothing."""
+    truth: int | None
+    """Number of the formula that is planted; None: trained on the outputs alone."""
+    bait: int | None
+    """Number of the formula whose variables are computed and not read."""
+    seed: int
+    """Of places, directions and weights."""
+
+
+@dataclass(frozen=True)
+class Specification:
+    """One task to be made."""
+
+    variant: str
+    size: str
+    seed: int
+    number: int
+    """Place in the family's list, which tables and seeds follow from."""
+
+    @property
+    def name(self) -> str:
+        """Second part of the task's id."""
+        return f"{self.variant}-{self.size}-{self.seed}"
+
+    @property
+    def network(self) -> ResidualMLPConfig:
+        """Shape of all of the task's networks."""
+        return NETWORKS[self.size]
+
+    @property
+    def examples(self) -> int:
+        """How many base-source pairs scorers receive."""
+        return FEW_EXAMPLES if self.variant == "few" else EXAMPLES
+
+    @property
+    def table(self) -> str:
+        """Name of the truth table: each has its turn."""
+        return list(TABLES)[self.number % len(TABLES)]
+
+    @cached_property
+    def inputs(self) -> dict[str, str]:
+        """The input that each letter of the catalogue is; the others are distractors."""
+        letters = sorted(set().union(*(term.letters() for term in TABLES[self.table])))
+        drawn = Random(f"inputs/{self.name}").sample(range(N_INPUTS), len(letters))
+        return {letter: f"x{column}" for letter, column in zip(letters, drawn, strict=True)}
+
+    @property
+    def truths(self) -> tuple[int, ...]:
+        """Numbers of the terms that are planted, the task's own first; another task on the table has others."""
+        turns = PLANTED[self.table]
+        return turns[self.number // len(TABLES) % len(turns)]
+
+    def members(self, seed: int) -> list[Member]:
+        """The task's networks: its own, another of the same formula, one of each other formula, and a memoriser.
+
+        Where a rival is computed beside the truth, it is another member's truth.
+        """
+        own, *others = self.truths
+        pairs: list[tuple[int | None, int]] = [(own, others[0]), (own, others[1])]
+        pairs += [(other, own) for other in others]
+        first = 1_000_000 * (seed + 1) + 100 * self.number
+        names = [f"n{i}" for i in range(1, len(pairs) + 1)]
+        Random(f"names/{self.name}/{seed}").shuffle(names)
+        members = [
+            Member(name, truth, bait if self.variant in STRENGTHS else None, first + i)
+            for i, (name, (truth, bait)) in enumerate(zip([OWN, *names[1:]], pairs, strict=True))
+        ]
+        return [*members, Member(names[0], None, None, first + len(pairs))]
+
+    def plan(self, member: Member) -> Plan:
+        """A planted member's formula in its network."""
+        if member.truth is None:
+            raise ValueError(f"{member.name} of {self.name} is not planted")
+        terms = TABLES[self.table]
+        bait = None if member.bait is None else terms[member.bait]
+        strengths = STRENGTHS.get(self.variant, (1.0, 1.0))
+        return place(terms[member.truth], bait, self.inputs, self.network, member.seed, strengths)
+
+
+def specifications() -> Iterator[Specification]:
+    """All tasks of the family."""
+    number = 0
+    for variant, sizes in VARIANT_SIZES.items():
+        for size in sizes:
+            for seed in range(SEEDS):
+                yield Specification(variant, size, seed, number)
+                number += 1

@@ -1,0 +1,49 @@
+"""The family's list: every table has its turns, and neither names nor lengths tell which formula is planted."""
+
+from peabench_tasks.distributive.identities import TABLES
+from peabench_tasks.distributive.specifications import OWN, specifications
+
+ALL = list(specifications())
+
+
+def test_every_table_has_two_tasks_with_other_truths() -> None:
+    truths = {table: [s.truths for s in ALL if s.table == table] for table in TABLES}
+    for planted in truths.values():
+        assert len(planted) == 2
+        assert planted[0][0] != planted[1][0]
+        assert all(len(set(some)) == 3 for some in planted)
+
+
+def test_a_task_has_alike_and_unlike_networks_and_one_that_was_only_shown_outputs() -> None:
+    for specification in ALL:
+        members = specification.members(0)
+        truths = [member.truth for member in members]
+        assert members[0].name == OWN
+        assert truths == [specification.truths[0], *specification.truths, None]
+        baits = [member.bait for member in members[:-1]]
+        assert all(
+            bait is None or (bait != truth and bait in truths) for bait, truth in zip(baits, truths, strict=False)
+        )
+        assert (None in baits) == (specification.variant in ("plain", "few"))
+
+
+def test_no_two_networks_share_a_seed() -> None:
+    seeds = [member.seed + 10 * start for s in ALL for member in s.members(0) for start in range(10)]
+    assert len(set(seeds)) == len(seeds)
+    assert not set(seeds) & {member.seed for s in ALL for member in s.members(1)}
+
+
+def test_a_companion_s_name_does_not_tell_its_part() -> None:
+    parts: dict[str, set[int]] = {}
+    for specification in ALL:
+        for part, member in enumerate(specification.members(0)[1:]):
+            parts.setdefault(member.name, set()).add(part)
+    assert all(len(found) == 4 for found in parts.values())
+
+
+def test_other_seeds_draw_other_networks_for_the_same_questions() -> None:
+    for specification in ALL:
+        assert [m.truth for m in specification.members(0)] == [m.truth for m in specification.members(1)]
+        own, other = specification.members(0)[0], specification.members(1)[0]
+        assert own.seed != other.seed
+        assert set(specification.plan(own).core.gates) == set(specification.plan(other).core.gates)
