@@ -100,6 +100,27 @@ def test_scores_above_the_best_null_and_by_variant() -> None:
     assert rows["prior"].above_null == pytest.approx((0 - 0.3) / 2)
 
 
+def test_the_board_above_the_null_has_its_best_null_at_zero_and_intervals() -> None:
+    results = [cell("method", f"toy/a-s-{seed}", 0.6 + 0.1 * seed) for seed in range(3)]
+    results += [cell("prior", f"toy/a-s-{seed}", 0.2, role="null") for seed in range(3)]
+    results += [cell("random", f"toy/a-s-{seed}", 0.0, role="null") for seed in range(3)]
+    results += [cell("free", f"toy/a-s-{seed}", 0.5, track="variables") for seed in range(3)]
+    before = by_name(standings(results, resamples=200))
+    rows = by_name(standings(by_metric(results, "above_null"), resamples=200))
+    assert set(rows) == {"method", "prior", "random"}
+    assert rows["prior"].score == 0
+    assert rows["random"].score == pytest.approx(-0.25)
+    assert rows["method"].score == pytest.approx(before["method"].above_null) == pytest.approx(0.625)
+    assert rows["method"].interval is not None
+    assert rows["method"].interval[0] < 0.625 < rows["method"].interval[1]
+
+
+def test_a_perfect_null_leaves_nothing_to_be_above() -> None:
+    results = [cell("method", "toy/a-s-0", 1.0), cell("prior", "toy/a-s-0", 1.0, role="null")]
+    failed = by_metric(results, "above_null")
+    assert {result.status for result in failed} == {"failed"}
+
+
 def test_another_metric_stands_in_the_scores_place() -> None:
     results = [cell("one", f"f/{i}", 0.5) for i in range(3)] + [cell("other", "g/0", 0.5, track="variables")]
     results.append(cell("one", "f/3", None))
@@ -113,7 +134,7 @@ def test_another_metric_stands_in_the_scores_place() -> None:
     results[0] = results[0].model_copy(update={"metrics": {"score": 0.5}})
     assert by_name(standings(by_metric(results, "auroc"), resamples=50))["one"].coverage == 0.5
     assert by_metric(results, "score") == results
-    with pytest.raises(PeabenchError, match="the metrics here are auroc, score"):
+    with pytest.raises(PeabenchError, match="the metrics here are auroc, score, above_null"):
         by_metric(results, "aurok")
 
 

@@ -18,6 +18,8 @@ TASK_ID = re.compile(r"[a-z0-9_]+/[a-z0-9_-]+")
 TRUTH = "mechanism.json"
 QUESTIONS = "questions"
 """Folder of a sealed task's questions (`peabench.question_files`)."""
+COMPANIONS = "companions"
+"""Folder of the networks beside a task's own, each of them a task folder."""
 OUTSIDE_THE_HASH = frozenset({"README.md", "certificate.json"})
 
 

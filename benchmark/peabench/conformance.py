@@ -97,7 +97,8 @@ def findings(scorer: "type[Scorer[Any, Any]] | ScorerEntry", tasks: Sequence[Pat
 
     Args:
         scorer: a class, or an entry from `peabench.discovery`.
-        tasks: folders of tasks that serve its track; by default the smallest of the suite `smoke`.
+        tasks: folders of tasks that serve its track; by default the smallest of the suite `smoke`, or of all that are
+            here where that has none.
 
     Raises:
         PeabenchError: it is no scorer at all, or no task serves its track.
@@ -123,19 +124,22 @@ def assert_conforms(scorer: "type[Scorer[Any, Any]]", tasks: Sequence[Path] | No
 
 
 def small_tasks(track: str) -> list[Path]:
-    """Folders of the smallest tasks of the suite `smoke` that serve a track.
+    """Folders of the smallest tasks of the suite `smoke` that serve a track; where it has none, of all that are here.
 
     Raises:
         PeabenchError: there is none.
     """
+    from peabench.catalogue import installed_tasks, is_sealed
     from peabench.suites import get_suite, tasks_of
 
     def size(task: TaskSummary) -> tuple[int, str]:
         return SIZES.index(task.size) if task.size in SIZES else len(SIZES), task.id
 
-    found = sorted((task for task in tasks_of(get_suite(SMALL_SUITE)) if track in task.tracks), key=size)
+    smoke = [task for task in tasks_of(get_suite(SMALL_SUITE)) if track in task.tracks]
+    others = (task for task in installed_tasks() if track in task.tracks and not is_sealed(task.folder))
+    found = sorted(smoke or others, key=size)
     if not found:
-        raise PeabenchError(f"No task of the suite {SMALL_SUITE} serves the track {track}; name folders of tasks.")
+        raise PeabenchError(f"No task that is here serves the track {track}; name folders of tasks.")
     return [task.folder for task in found[:TASKS]]
 
 

@@ -5,14 +5,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from peabench.domain import ProductDomain
-from peabench.mechanism import Mechanism, hierarchy
-from peabench.true_features import contributions, exceptions, feature_sites, features_at, is_decoy
+from peabench.feature_geometry import MOST_DRAWN, SiteGeometry, feature_geometry
+from peabench.mechanism import Mechanism
 
 INK = " .:-=+*#%@"
 """From a cosine of 0 to one of 1, whatever its sign."""
-MOST_DRAWN = 40
 LONGEST_NAME = 16
-DRAWS = 4096
 BINS = 10
 LONGEST_BAR = 40
 
@@ -23,54 +21,47 @@ def feature_picture(mechanism: Mechanism, domain: ProductDomain) -> list[str]:
     Of more than 40 features those that fire most are drawn, and the cosines of all pairs as a histogram.
     """
     lines: list[str] = []
-    for site in feature_sites(mechanism):
-        lines += [*([""] if lines else []), *_site_lines(mechanism, domain, site)]
+    for geometry in feature_geometry(mechanism, domain):
+        lines += [*([""] if lines else []), *_site_lines(geometry)]
     return lines
 
 
-def _site_lines(mechanism: Mechanism, domain: ProductDomain, site: str) -> list[str]:
-    features = features_at(mechanism, site) + features_at(mechanism, site, decoys=True)
-    inputs = domain.sample(DRAWS, torch.Generator().manual_seed(0))
-    side = contributions(features, mechanism, inputs)
-    rates = exceptions(side.activations).double().mean(0)
-    unit = torch.nn.functional.normalize(side.directions, dim=1)
-    cosines = (unit @ unit.T).abs().clamp(max=1)
-    pairs = cosines[torch.ones_like(cosines).triu(1) == 1]
-    used = sum(not is_decoy(feature) for feature in features)
-    beside = f" and {len(features) - used} that are not graded" if used < len(features) else ""
+def percent(share: float) -> str:
+    """A share in three digits.
+
+    >>> percent(0.0123456)
+    '1.23%'
+    """
+    return f"{100 * share:.3g}%"
+
+
+def _site_lines(geometry: SiteGeometry) -> list[str]:
+    names, rates = geometry.names, geometry.rates.tolist()
+    beside = f" and {len(names) - geometry.used} that are not graded" if geometry.used < len(names) else ""
     lines = [
-        f"{used} features{beside} in {unit.shape[1]} dimensions at {site}",
-        f"each fires (does what it does rarely) on {_percent(rates.min())} to {_percent(rates.max())} of the inputs",
+        f"{geometry.used} features{beside} in {geometry.d_model} dimensions at {geometry.site}",
+        f"each fires (does what it does rarely) on {percent(min(rates))} to {percent(max(rates))} of the inputs",
     ]
-    shown = list(range(len(features)))
-    if len(features) > MOST_DRAWN:
-        shown = sorted(rates.argsort(descending=True)[:MOST_DRAWN].tolist())
+    shown = geometry.shown
+    if len(names) > len(shown):
         lines += [
             "",
             "cosines of all pairs, signs left out",
-            *_histogram(pairs),
+            *_histogram(geometry.pairs),
             "",
             f"the {MOST_DRAWN} most frequent:",
         ]
     lines += ["", f"cosines, signs left out, from 0 to 1: [{INK}]; how often each fires", ""]
     for i in shown:
-        cells = "".join(INK[min(int(cosines[i, j] * len(INK)), len(INK) - 1)] for j in shown)
-        lines.append(f"{features[i].name[:LONGEST_NAME]:<{LONGEST_NAME}} |{cells}| {_percent(rates[i])}")
-    return lines + _groups(mechanism, site)
+        cells = "".join(INK[min(int(geometry.cosines[i, j] * len(INK)), len(INK) - 1)] for j in shown)
+        lines.append(f"{names[i][:LONGEST_NAME]:<{LONGEST_NAME}} |{cells}| {percent(rates[i])}")
+    return lines + _groups(geometry)
 
 
-def _groups(mechanism: Mechanism, site: str) -> list[str]:
+def _groups(geometry: SiteGeometry) -> list[str]:
     """Subspaces and parents with their children, a line each."""
-    features = features_at(mechanism, site)
-    subspaces: dict[str, list[str]] = {}
-    for feature in features:
-        if feature.subspace is not None:
-            subspaces.setdefault(feature.subspace, []).append(feature.name)
-    children: dict[str, list[str]] = {}
-    for parent, child in hierarchy(features):
-        children.setdefault(parent, []).append(child)
-    lines = [f"one feature of {len(names)} dimensions: {', '.join(names)}" for names in subspaces.values()]
-    lines += [f"{parent} fires wherever one of these does: {', '.join(names)}" for parent, names in children.items()]
+    lines = [f"one feature of {len(names)} dimensions: {', '.join(names)}" for names in geometry.subspaces]
+    lines += [f"{parent} fires wherever one of these does: {', '.join(of)}" for parent, of in geometry.children.items()]
     return ["", *lines] if lines else []
 
 
@@ -81,7 +72,3 @@ def _histogram(cosines: Float[Tensor, " pair"]) -> list[str]:
         f"{i / BINS:.1f} to {(i + 1) / BINS:.1f} {'#' * round(float(count) * width):<{LONGEST_BAR}} {int(count):,}"
         for i, count in enumerate(counts)
     ]
-
-
-def _percent(share: Tensor) -> str:
-    return f"{100 * float(share):.3g}%"

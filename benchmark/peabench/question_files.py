@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from inspect import isclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_type_hints
 
 import torch
 from jaxtyping import AbstractArray, Float, jaxtyped
@@ -98,6 +98,17 @@ def list_questions(task: "Task", track: "Track[Any, Any]") -> list[str]:
         PeabenchError: the file is missing or damaged.
     """
     return [name for name in _Reader(task, track).document().questions if not is_twin(name)]
+
+
+def holds_network(track: "Track[Any, Any]") -> bool:
+    """Whether the questions of a track hand out the network, or activations alone."""
+    return _has_network(track.question_type)
+
+
+def _has_network(kind: Any) -> bool:
+    if is_dataclass(kind):
+        return any(map(_has_network, get_type_hints(kind).values()))
+    return any(map(_has_network, get_args(kind))) or (isclass(kind) and issubclass(kind, Network))
 
 
 def _described(value: Any, place: str, network: str, tensors: dict[str, Tensor]) -> Any:

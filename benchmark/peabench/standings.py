@@ -27,6 +27,9 @@ from peabench.results import SCORE, CellResult, Verification
 from peabench.scorers import Role
 from peabench.weights import LEVEL, RESAMPLES, Array, interval
 
+ABOVE_NULL = "above_null"
+"""A metric that `by_metric` computes: the score above the best null of its task."""
+
 
 @dataclass(frozen=True)
 class Missing:
@@ -134,14 +137,18 @@ def labels(rows: Sequence[Standing]) -> list[str]:
 def by_metric(results: Sequence[CellResult], metric: str) -> list[CellResult]:
     """Results with another of their metrics in the score's place: those of the tracks that have it.
 
+    `above_null` is the score on the scale on which the best null of the task earns 0, on tracks with nulls.
+
     Raises:
         PeabenchError: no result has such a metric.
     """
     if metric == SCORE:
         return list(results)
+    if metric == ABOVE_NULL:
+        return _above_nulls(results)
     tracks = {result.key.track for result in results if metric in result.metrics}
     if not tracks:
-        known = ", ".join(sorted({name for result in results for name in result.metrics}))
+        known = ", ".join([*sorted({name for result in results for name in result.metrics}), ABOVE_NULL])
         raise PeabenchError(f"No result has the metric {metric!r}; the metrics here are {known}.")
     found = []
     for result in results:
@@ -180,16 +187,30 @@ def _nulls(board: Board) -> dict[TaskKey, float]:
     return nulls
 
 
-def _above(cells: Cells, nulls: Mapping[TaskKey, float]) -> float | None:
-    """Mean of (score - null) / (1 - null); None where a task has no null to compare with or a perfect one."""
-    if any(nulls.get(task, 1.0) >= 1.0 for task in cells):
-        return None
-    return mean_score(
-        [
-            result.model_copy(update={"metrics": {SCORE: (result.metrics[SCORE] - nulls[task]) / (1 - nulls[task])}})
-            for task, result in cells.items()
-        ]
-    )
+def _above_nulls(results: Sequence[CellResult]) -> list[CellResult]:
+    """The results of tracks with nulls, their scores above the best null of each task; failures as they are."""
+    found = []
+    for board in boards(results):
+        nulls = _nulls(board)
+        for row in board.rows if nulls else ():
+            found += [_above(result, nulls.get(task, 1.0)) for task, result in row.cells.items()]
+    return found
+
+
+def _above(result: CellResult, null: float) -> CellResult:
+    """A result with (score - null) / (1 - null) as its score; a failure where the null is perfect or missing."""
+    if result.status != "ok":
+        return result
+    if null >= 1.0:
+        return result.model_copy(update={"status": "failed", "reason": "no null below 1 to compare with"})
+    above = (result.metrics[SCORE] - null) / (1 - null)
+    return result.model_copy(update={"metrics": result.metrics | {SCORE: above}})
+
+
+def _mean_above(cells: Cells, nulls: Mapping[TaskKey, float]) -> float | None:
+    """Mean score above the null; None where a task has no null to compare with or a perfect one."""
+    found = [_above(result, nulls.get(task, 1.0)) for task, result in cells.items()]
+    return mean_score(found) if all(result.status == "ok" for result in found) else None
 
 
 def _by(cells: Sequence[CellResult], label: Callable[[CellResult], str]) -> dict[str, float]:
@@ -260,7 +281,7 @@ def _standing(
         device=first.key.device,
         score=row.score,
         interval=None if draws is None else interval(draws),
-        above_null=_above(row.answered, nulls),
+        above_null=_mean_above(row.answered, nulls),
         families=_by(cells, lambda result: result.key.family),
         variants=_by(cells, lambda result: variant_of(result.key.task)),
         sizes=_by(cells, lambda result: size_of(result.key.task)),

@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save_file
 from torch import Tensor
 
-from peabench.catalogue import RECORD, is_sealed
+from peabench.catalogue import COMPANIONS, RECORD, is_sealed
 from peabench.certification.checks import Check
 from peabench.documents import read_document, read_json
 from peabench.domain import ProductDomain
@@ -35,8 +35,6 @@ CERTIFICATE_FILE = "certificate.json"
 WEIGHTS_FILE = "model.safetensors"
 LARGEST_CHECKPOINT_BYTES = 1 << 30
 MOST_EXAMPLES = 1 << 20
-COMPANIONS = "companions"
-"""Folder of a task's companions, each of them a task folder."""
 
 
 class Twin(BaseModel):
@@ -124,7 +122,16 @@ class Task:
     record: TaskRecord
 
     def network(self) -> Network:
-        """A fresh copy of the trained network, in evaluation mode, its parameters not requiring gradients."""
+        """A fresh copy of the trained network, in evaluation mode, its parameters not requiring gradients.
+
+        Raises:
+            PeabenchError: its file is missing or damaged, or withheld from a sealed task.
+        """
+        if is_sealed(self.folder) and not (self.folder / WEIGHTS_FILE).exists():
+            raise PeabenchError(
+                f"The network of {self.record.id} is withheld with its truth, for its questions hold activations "
+                "alone; answer them (`peabench run`, `peabench submit`)."
+            )
         return self._weights(WEIGHTS_FILE)
 
     def twin(self, provenance: str) -> Network | None:

@@ -23,7 +23,8 @@ ResultsOption = Annotated[
     typer.Option(metavar="DIR", help="A folder that `peabench run --out` or `collect` made; else the stored results."),
 ]
 MetricOption = Annotated[
-    str, typer.Option(metavar="NAME", help="Another of the metrics that results hold, in place of the score.")
+    str,
+    typer.Option(metavar="NAME", help="Another metric in place of the score: above_null, or one that results hold."),
 ]
 
 
@@ -61,11 +62,11 @@ def print_leaderboard(
         return
     from peabench.cli.standings import print_groups, print_standings
     from peabench.stability import stability
-    from peabench.standings import standings
+    from peabench.standings import ABOVE_NULL, standings
 
     found = _stored(results, metric)
     rows = standings(found)
-    if metric != "score":  # of some metrics less is better, and nulls are measured on the score
+    if metric not in ("score", ABOVE_NULL):  # of some metrics less is better, and nulls are measured on the score
         rows = [replace(row, rank=None, rank_interval=None, above_null=None) for row in rows]
     if (variants or by) and not json:
         print_groups(rows, by.value if by else "variant")

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from peabench.certification import Check
 from peabench.feature_picture import feature_picture
+from peabench.hypothesis_rows import hypothesis_rows, network_rows
+from peabench.mechanism import AlgorithmClaim
 from peabench.tasks import Task, load_task, save_certificate
 from peabench.tracks.trivial_edges import trivial_edges
 
@@ -42,6 +44,7 @@ def card(task: Task, checks: Sequence[Check]) -> str:
         lines.append(f"| {alignment.variable} | {', '.join(sites)} |")
     if "circuits" in record.tracks and (trivial := trivial_edges(task.network(), record.domain)):
         lines += ["", f"Trivial edges, left out of the ranking: {', '.join(f'`{edge}`' for edge in trivial)}."]
+    lines += [*_hypotheses(mechanism.algorithm, checks), *_networks(task)]
     lines += ["", "| check | cases | errors | 95% bound | on its null |", "|---|---:|---:|---:|---:|"]
     for check in checks:
         bound = "exhaustive" if check.exhaustive else f"{check.upper_bound:.1e}"
@@ -49,3 +52,24 @@ def card(task: Task, checks: Sequence[Check]) -> str:
         lines.append(f"| {check.name} | {check.cases:,} | {check.errors} | {bound} | {null} |")
     lines += ["", f"Measured by `peabench certify {record.id}`.", ""]
     return "\n".join(lines)
+
+
+def _hypotheses(claim: AlgorithmClaim | None, checks: Sequence[Check]) -> list[str]:
+    """The rival hypotheses, which of them hold, and how far each fails."""
+    rows = hypothesis_rows(claim, checks)
+    if not rows:
+        return []
+    lines = ["", "| hypothesis | level | says | holds | wrong at worst |", "|---|---|---|---|---:|"]
+    for row in rows:
+        wrong = "" if row.wrong is None else f"{row.wrong:.1%}"
+        lines.append(f"| {row.name} | {row.level} | `{row.claim}` | {'yes' if row.holds else 'no'} | {wrong} |")
+    return lines
+
+
+def _networks(task: Task) -> list[str]:
+    """The networks that are asked about together."""
+    rows = network_rows(task)
+    if not rows:
+        return []
+    lines = ["", "| network | made | what holds of it |", "|---|---|---|"]
+    return lines + [f"| {row.name} | {row.provenance} | {', '.join(row.held)} |" for row in rows]

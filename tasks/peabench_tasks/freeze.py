@@ -19,7 +19,7 @@ SUITES = {
     ),
     "features": (
         "The first network of every variant of the smallest size, whose features are certified.",
-        ["attributes/*-xs-0", "codes/*-xs-0", "superposition/*-xs-0"],
+        ["attributes/*-xs-0", "codes/*-xs-0", "superposition/*-xs-0", "gates/*-xs-0"],
     ),
     "smoke": (
         "A minute's worth, to see that an installation works.",

@@ -1,10 +1,12 @@
-"""What makers of families share: jobs in two processes, and tasks that need not be made again."""
+"""What makers of families share: which tasks are wanted, jobs in two processes, and tasks made already."""
 
+import logging
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from joblib import Parallel, delayed
 
@@ -15,7 +17,37 @@ from peabench.networks import Network
 from peabench.tasks import CERTIFICATE_FILE, TaskRecord, load_task, save_task
 from peabench_tasks.card import write_certificate
 
+ANEW = 100_000
+"""How far apart the seeds of a network's starts are."""
+
 JobT = TypeVar("JobT")
+NetworkT = TypeVar("NetworkT", bound=Network)
+
+log = logging.getLogger(__name__)
+
+
+class Named(Protocol):
+    """A task to be made, by the second part of its id."""
+
+    @property
+    def name(self) -> str:
+        """Such as `tree-s-0`."""
+
+
+SpecificationT = TypeVar("SpecificationT", bound=Named)
+
+
+def matching(family: str, listed: Iterable[SpecificationT], only: str | None) -> list[SpecificationT]:
+    """Those of a family's tasks whose name or id a glob fits; None is all.
+
+    Raises:
+        PeabenchError: no task matches.
+    """
+    known = list(listed)
+    wanted = [one for one in known if only is None or fnmatchcase(one.name, only.removeprefix(f"{family}/"))]
+    if not wanted:
+        raise PeabenchError(f"No task of the {family} family matches {only!r}; try '{known[0].name}'.")
+    return wanted
 
 
 def certified_already(record: TaskRecord, folder: Path) -> bool:
@@ -31,6 +63,7 @@ def certified_folder(folder: Path) -> bool:
 def write_if_certified(out: Path, record: TaskRecord, network: Network, mechanism: Mechanism) -> str | None:
     """Certify a task and write its folder into `out`; where a check fails nothing is written, and it is named."""
     name = record.id.partition("/")[2]
+    out.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out, prefix=f".{name}.") as folder:
         path = Path(folder) / name
         save_task(path, record, network, mechanism, {})
@@ -41,6 +74,32 @@ def write_if_certified(out: Path, record: TaskRecord, network: Network, mechanis
             shutil.rmtree(out / name, ignore_errors=True)
             path.rename(out / name)
     return "; ".join(failures) or None
+
+
+def from_several_starts(
+    specification: SpecificationT,
+    starts: int,
+    trained: Callable[[SpecificationT, int], NetworkT],
+    finish: Callable[[SpecificationT, NetworkT], str | None],
+) -> tuple[int, list[str]]:
+    """Train a network and finish its task; where that fails, begin anew.
+
+    Args:
+        specification: the task.
+        starts: how often a network begins before the task is given up.
+        trained: the network of a start.
+        finish: writes the task's folder, or says what is wrong with it.
+
+    Returns:
+        That it was one task, and what is wrong with it if all starts fail.
+    """
+    problem: str | None = None
+    for start in range(starts):
+        problem = finish(specification, trained(specification, start))
+        if problem is None:
+            return 1, []
+        log.warning("%s, start %d: %s", specification.name, start + 1, problem)
+    return 1, [f"{specification.name}: {problem}"]
 
 
 def make_all(

@@ -118,17 +118,28 @@ def test_states_say_what_the_causal_model_says(specification: Specification) -> 
     """Levels drawn and moved for training mean to the causal model what they are taken for."""
     lexicon, queries = specification.lexicon(), specification.queries(0)
     model, generator = causal_model(lexicon, queries), torch.Generator().manual_seed(2)
-    states = States.of([(lexicon, queries)], generator)
+    states = States.of(lexicon, queries, generator)
     levels, query = states.draw(300, generator)
-    features, answers = states.features(levels)[0], states.answers(levels, query)[0]
+    features, answers = states.features(levels), states.answers(levels, query)
     lowest = {v.name: getattr(v.kind, "low", 0) for v in model.variables}
-    settings = {name: levels[0, :, i] + lowest[name] for i, name in enumerate(lexicon.carriers)}
+    settings = {name: levels[:, i] + lowest[name] for i, name in enumerate(lexicon.carriers)}
     inputs = model.read_inputs(lexicon.domain(len(queries)).sample(1, generator).expand(300, -1))
-    values = model.run(inputs, {**settings, "query": query[0]})
+    values = model.run(inputs, {**settings, "query": query})
     assert values[model.output].tolist() == answers.tolist()
     for i, attribute in enumerate(lexicon.attributes):
         fired = evaluate(attribute.activation, values, model.kinds).float().expand(300)
         torch.testing.assert_close(fired, features[:, i])
+
+
+def test_half_of_the_queries_are_about_the_variable_that_was_set() -> None:
+    """And the others are about any: of those about it, each is as likely as another."""
+    specification = next(s for s in SMALL if s.variant == "plain")
+    generator = torch.Generator().manual_seed(7)
+    states = States.of(specification.lexicon(), specification.queries(0), generator)
+    _, query = states.draw(40_000, generator)
+    asked, about = query.bincount(minlength=8).double(), states.about.double()
+    expected = 0.5 / 8 + 0.5 * (about / about.sum(0)).mean(1)
+    torch.testing.assert_close(asked / asked.sum(), expected, atol=0.01, rtol=0)
 
 
 def test_every_atom_is_asked_about_and_no_two_alike() -> None:
@@ -175,10 +186,10 @@ def test_only_decoys_are_trained_to_fire_anywhere() -> None:
     specification = next(s for s in SMALL if s.variant == "decoy")
     generator = torch.Generator().manual_seed(6)
     lexicon = specification.lexicon()
-    states = States.of([(lexicon, specification.queries(0))], generator)
+    states = States.of(lexicon, specification.queries(0), generator)
     features = states.features(states.draw(2000, generator)[0])
     changed = states.loosened(features, generator)
     decoys = torch.tensor([attribute.name.startswith("decoy") for attribute in lexicon.attributes])
     assert torch.equal(changed[..., ~decoys], features[..., ~decoys])
-    assert set(features[..., decoys].sum(2).unique().tolist()) == {1.0}
-    assert {0.0, 1.0, 2.0} < set(changed[..., decoys].sum(2).unique().tolist())
+    assert set(features[:, decoys].sum(1).unique().tolist()) == {1.0}
+    assert {0.0, 1.0, 2.0} < set(changed[:, decoys].sum(1).unique().tolist())

@@ -176,7 +176,8 @@ def test_rows_that_are_chosen_by_are_not_learnt_from(monkeypatch: pytest.MonkeyP
     assert len(seen) + len(held_out) == len(data)
     assert not seen & held_out
     assert len(held_out) == 250
-    assert len(found.trials) == 16 + 4
+    settings = {(trial.sparsity, trial.width) for trial in found.trials}
+    assert len(found.trials) == 2 * len(settings) + 4
 
 
 def test_the_search_is_recorded_and_its_best_is_taken() -> None:
@@ -185,4 +186,14 @@ def test_the_search_is_recorded_and_its_best_is_taken() -> None:
     best = max(last, key=lambda trial: trial.criterion)
     assert len(last) == 2 * dictionary_search.ROUNDS[-2][1]
     assert found.dictionary.candidates.width.tolist() == [best.width]
-    assert len({(trial.sparsity, trial.width) for trial in found.trials}) == dictionary_search.SETTINGS
+    settings = {(trial.sparsity, trial.width) for trial in found.trials}
+    assert len(settings) == dictionary_search.SPARSITIES * dictionary_search.WIDTHS
+
+
+def test_the_settings_are_a_grid_that_is_the_same_whatever_the_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dictionary_search, "ROUNDS", ((2, 2), (2, 1)))
+    found = [L1SAE().search(rows(512), 32, generator(seed)).trials[:60] for seed in range(2)]
+    tried = [[(trial.sparsity, trial.width, trial.learning_rate) for trial in trials] for trials in found]
+    assert tried[0] == tried[1]
+    assert {width for _, width, _ in tried[0]} == {4, 6, 9, 14, 21, 32}
+    assert len({rate for _, _, rate in tried[0]}) == 2

@@ -33,7 +33,6 @@ from peabench_baselines.features.mdl_sae import MDLSAE
 from peabench_baselines.features.neurons import Neurons
 from peabench_baselines.features.pca import PCA
 from peabench_baselines.features.permuted_decoder import PermutedDecoder
-from peabench_baselines.features.random_directions import RandomDirections
 from peabench_baselines.features.random_rows import RandomRows
 from peabench_baselines.features.sae_lens import SAELens
 from peabench_baselines.features.top_k_sae import TopKSAE
@@ -116,12 +115,6 @@ def test_independent_sources_are_found_where_there_are_no_more_than_dimensions()
     assert found > 0.95
     assert found > feature_sites.score(PCA().score(square), SQUARE) + 0.3
     assert feature_sites.score(ICA().score(crowded)) < 0.8
-
-
-def test_random_directions_earn_nothing_on_average() -> None:
-    questions = [feature_sites.question(seed=seed) for seed in range(8)]
-    scores = [feature_sites.score(RandomDirections().score(asked)) for asked in questions]
-    assert abs(sum(scores) / len(scores)) < 0.05
 
 
 @pytest.mark.parametrize("shape", [CROWDED, SQUARE])

@@ -65,6 +65,16 @@ def test_reveal_shows_the_truth_and_verifies_it(halves: tuple[Path, Path]) -> No
     assert listed["verified"] is False
 
 
+def test_a_formula_that_is_too_long_for_the_table_stands_in_terms_of_its_parents(
+    halves: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (listed,) = json.loads(call("reveal", halves[1], "--json").output)
+    shown = "".join(call("reveal", halves[1]).output.split())
+    assert "".join(listed["formula"].split()) in shown.replace("│", "")
+    monkeypatch.setattr("peabench.cli.reveal.LONGEST_FORMULA", len(listed["formula"]) - 1)
+    assert "".join(listed["formula"].split()) not in "".join(call("reveal", halves[1]).output.split())
+
+
 def test_reveal_says_what_is_wrong_and_exits_1(halves: tuple[Path, Path], tmp_path: Path) -> None:
     import shutil
 

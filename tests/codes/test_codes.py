@@ -34,9 +34,9 @@ def detectors() -> ResidualMLP:
     config = ResidualMLPConfig(n_inputs=5, d_model=4, n_blocks=1, n_units=1, d_hidden=4, d_output=3)
     literals = literal_matrix(CLAUSES, 5)
     w_embed = torch.cat([literals.T, torch.tensor([[1.0], [0], [0], [0], [0]])], 1)
-    b_embed = torch.tensor([[-1.0, -1, -1, 0]])
+    b_embed = torch.tensor([-1.0, -1, -1, 0])
     w_output = torch.cat([2 * torch.eye(3), torch.zeros(1, 3)])
-    return as_network(config, w_embed, b_embed, w_output, -torch.ones(1, 3))
+    return as_network(config, w_embed, b_embed, w_output, -torch.ones(3))
 
 
 def shipped(name: str) -> Task:
@@ -75,10 +75,10 @@ def test_the_site_of_the_network_is_its_rectified_hidden_layer() -> None:
 
 
 def test_the_loss_is_nothing_inside_the_band_and_grows_on_both_sides() -> None:
-    right = torch.tensor([[[True, False]]])
-    assert float(margin_loss(torch.tensor([[[1.1, -1.2]]]), right)) == 0
-    assert float(margin_loss(torch.tensor([[[0.5, -1.2]]]), right)) == pytest.approx(0.25)
-    assert float(margin_loss(torch.tensor([[[1.1, -1.8]]]), right)) == pytest.approx(0.25)
+    right = torch.tensor([[True, False]])
+    assert float(margin_loss(torch.tensor([[1.1, -1.2]]), right)) == 0
+    assert float(margin_loss(torch.tensor([[0.5, -1.2]]), right)) == pytest.approx(0.25)
+    assert float(margin_loss(torch.tensor([[1.1, -1.8]]), right)) == pytest.approx(0.25)
 
 
 def test_codes_of_detectors_are_the_detectors() -> None:
@@ -143,5 +143,5 @@ def test_every_task_of_the_family_is_there_and_certified() -> None:
 
 
 def test_training_names_a_task_when_none_matches(tmp_path: Path) -> None:
-    with pytest.raises(PeabenchError, match="pairs-s"):
+    with pytest.raises(PeabenchError, match="pairs-xs-0"):
         train(tmp_path, "nonsense", 0, lambda *_: None)

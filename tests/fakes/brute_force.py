@@ -75,7 +75,10 @@ def forward_edges(network: Network, inputs: Tensor, mask: Tensor, replacement: T
         if isinstance(network, ResidualMLP):
             weights = network.block(block)
             for unit in range(network.config.n_units):
-                hidden = torch.relu(read(f"block{block}.unit{unit}") @ weights.w_in[unit] + weights.b_in[unit])
+                before = read(f"block{block}.unit{unit}") @ weights.w_in[unit] + weights.b_in[unit]
+                width = network.config.d_hidden
+                bilinear = network.config.activation == "bilinear"
+                hidden = before[..., :width] * before[..., width:] if bilinear else torch.relu(before)
                 outputs.append(hidden @ weights.w_out[unit])
             written += outputs
             continue

@@ -5,10 +5,10 @@ from jaxtyping import Int
 from torch import Tensor
 
 from peabench.networks import ResidualMLP, ResidualMLPConfig
+from peabench.tracks.feature_chance import random_directions
 from peabench.tracks.feature_matching import match, pair_quality
 from peabench.tracks.feature_questions import FeatureQuestion, activations_at
 from peabench.tracks.feature_truth import FeatureAnswer
-from peabench.tracks.features import random_directions
 from peabench.tracks.track import above
 from peabench.true_features import Contributions
 

@@ -29,6 +29,7 @@ residual_mlps = st.builds(
     n_units=st.integers(1, 3),
     d_hidden=st.integers(1, 6),
     d_output=st.integers(1, 3),
+    activation=st.sampled_from(["relu", "bilinear"]),
 )
 configs = transformers | residual_mlps
 

@@ -1,5 +1,6 @@
 """Residual MLPs written down by hand that all compute B and (A or C), each by way of other variables."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import torch
@@ -94,7 +95,7 @@ def model(name: str) -> CausalModel:
     return CausalModel(variables=(*inputs, *steps, computed("answer", output)), output="answer", description=name)
 
 
-def claim(truth: str) -> AlgorithmClaim:
+def claim(truth: str, names: Collection[str] = FORMULAS) -> AlgorithmClaim:
     return AlgorithmClaim(
         hypotheses=tuple(
             Hypothesis(
@@ -106,6 +107,7 @@ def claim(truth: str) -> AlgorithmClaim:
                 causal_model=model(name),
             )
             for name in FORMULAS
+            if name in names
         )
     )
 
@@ -141,10 +143,10 @@ def network(truth: str, seed: int = 0) -> ResidualMLP:
     return made
 
 
-def mechanism(truth: str) -> Mechanism:
+def mechanism(truth: str, names: Collection[str] = FORMULAS) -> Mechanism:
     written = {"A": 0, "B": 1, "C": 2, "v": 4, "w": 5}
-    names = ["A", "B", "C", *FORMULAS[truth][0]]
-    references = {name: TensorReference(name=name, shape=(D_MODEL, 1)) for name in names}
+    variables = ["A", "B", "C", *FORMULAS[truth][0]]
+    references = {name: TensorReference(name=name, shape=(D_MODEL, 1)) for name in variables}
     alignments = tuple(
         Alignment(variable=name, location=Location(site=f"resid.{int(name in 'vw')}@0", basis=reference))
         for name, reference in references.items()
@@ -155,8 +157,8 @@ def mechanism(truth: str) -> Mechanism:
         causal_model=model(truth),
         alignments=alignments,
         circuit=Circuit(edges=edges),
-        algorithm=claim(truth),
-    ).with_tensors({name: torch.eye(D_MODEL)[:, [written[name]]].clone() for name in names})
+        algorithm=claim(truth, names),
+    ).with_tensors({name: torch.eye(D_MODEL)[:, [written[name]]].clone() for name in variables})
 
 
 def record(variant: str, seed: int = 0, **others: object) -> TaskRecord:
@@ -182,12 +184,19 @@ COMPANIONS = {"a": "expanded", "b": "factored", "c": "expanded"}
 """What each companion of `save_rivals` computes, with noise of its own."""
 
 
-def save_rivals(folder: Path, truth: str = "factored", companions: dict[str, str] | None = None) -> Task:
+def save_rivals(
+    folder: Path,
+    truth: str = "factored",
+    companions: dict[str, str] | None = None,
+    names: Collection[str] = FORMULAS,
+) -> Task:
     """A task of the tracks `algorithms` and, with companions, `universality`."""
     beside = COMPANIONS if companions is None else companions
     tracks = ("algorithms", "universality") if beside else ("algorithms",)
-    save_task(folder, record("rivals", tracks=tracks, companions=tuple(beside)), network(truth), mechanism(truth), {})
+    save_task(
+        folder, record("rivals", tracks=tracks, companions=tuple(beside)), network(truth), mechanism(truth, names), {}
+    )
     for seed, (name, other) in enumerate(beside.items(), 1):
         theirs = record("companion", seed, tracks=())
-        save_task(companion_folder(folder, name), theirs, network(other, seed), mechanism(other), {})
+        save_task(companion_folder(folder, name), theirs, network(other, seed), mechanism(other, names), {})
     return load_task(folder)

@@ -236,6 +236,7 @@ def test_pages_of_an_older_site_are_taken_away_and_nothing_else(tmp_path: Path) 
         (MARKER, "x"),
         ("index.html", "old"),
         ("files/a/m.safetensors", b"\0"),
+        ("files/a/companions/b/m.safetensors", b"\0"),
         ("scorer/a.html", "a"),
         ("scorer/b.html", "b"),
     ]

@@ -15,6 +15,7 @@ from peabench.networks.network import Network
 
 CONFIGS: dict[str, NetworkConfig] = {
     "residual_mlp": ResidualMLPConfig(n_inputs=4, d_model=8, n_blocks=3, n_units=2, d_hidden=5),
+    "bilinear": ResidualMLPConfig(n_inputs=4, d_model=8, n_blocks=2, n_units=2, d_hidden=5, activation="bilinear"),
     "transformer": TransformerConfig(
         d_vocabulary=7, n_positions=5, d_model=8, n_blocks=2, n_heads=3, d_head=4, d_mlp=6, norm="rms", d_output=7
     ),

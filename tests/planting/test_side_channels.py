@@ -107,7 +107,7 @@ def shipped(name: str) -> tuple[Transformer, torch.Tensor]:
     return network, unread_space(network, task.mechanism, rows, 1e-4)
 
 
-@pytest.mark.parametrize("name", [name for name in PLANTED if name.endswith("-0")])
+@pytest.mark.parametrize("name", PLANTED)
 def test_no_few_directions_are_those_of_all_heads(name: str) -> None:
     assert spread_of_writing(*shipped(name)) > 0.9
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from borrowed_family import borrowed
+from borrowed_family import borrowed, borrowed_features
 
 from peabench.sealing import draw_lots, open_truth, seal
 from peabench.sealing.lots import Lot
@@ -33,7 +33,9 @@ class Sealed:
 
 def make(folder: Path, kinds: list[str], each: int, secret: bytes = SECRET) -> Sealed:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("peabench.sealing.lots.families", lambda: {"borrowed": borrowed()})
+        patch.setattr(
+            "peabench.sealing.lots.families", lambda: {"borrowed": borrowed(), "borrowed_features": borrowed_features()}
+        )
         lots = draw_lots(secret, "sealed-test", kinds, each)
         public, private = folder / "public", folder / "private"
         suite = seal(secret, lots, public, private, lambda name, share: None)

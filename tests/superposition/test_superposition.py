@@ -14,7 +14,7 @@ from peabench.errors import PeabenchError
 from peabench.networks import ResidualMLP, ResidualMLPConfig
 from peabench.tasks import Task, load_task
 from peabench_tasks.superposition.family import SUPERPOSITION
-from peabench_tasks.superposition.free_training import as_network
+from peabench_tasks.superposition.free_training import as_graded_network, as_network
 from peabench_tasks.superposition.mechanism import SITE, explain, geometry, represented
 from peabench_tasks.superposition.specifications import SIZES, Specification, specifications
 from peabench_tasks.superposition.training import train
@@ -27,6 +27,18 @@ def opposite_pair() -> ResidualMLP:
     config = ResidualMLPConfig(n_inputs=4, d_model=2, n_blocks=1, n_units=1, d_hidden=1, d_output=4)
     written = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, 0.0]])
     return as_network(config, written, written, torch.full((4,), -0.5))
+
+
+def graded_pair() -> ResidualMLP:
+    """One dimension for two inputs of magnitudes 0, 1/2 and 1 in opposite directions; one of its own for the third."""
+    config = ResidualMLPConfig(
+        n_inputs=3, words=((0, 3), (3, 3), (6, 3)), d_model=2, n_blocks=1, n_units=1, d_hidden=1, d_output=6
+    )
+    written = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 2.0]])
+    return as_graded_network(config, written, written / torch.tensor([[1.0], [1.0], [4.0]]), torch.zeros(3))
+
+
+GRADED = ProductDomain(sizes=(3,) * 3, frequency=((0.9, 0.05, 0.05),) * 3)
 
 
 def shipped(name: str) -> Task:
@@ -57,6 +69,35 @@ def test_the_causal_model_answers_no_for_what_is_not_represented() -> None:
     answers = model.run(model.read_inputs(rows))["answers"].tolist()
     assert answers == [[bool(x) for x in row[:3]] + [False] for row in rows.tolist()]
     assert [(feature.name, feature.site) for feature in mechanism.features] == [(f"x{i}", SITE) for i in range(3)]
+
+
+def test_outputs_of_graded_inputs_say_which_middles_the_reconstruction_passes() -> None:
+    network, rows = graded_pair(), GRADED.all()
+    first, second, third = rows.T
+    values = torch.stack([first - second, second - first, third], 1) / 2
+    told = (values[..., None] > torch.tensor([0.25, 0.75])).flatten(1)
+    assert torch.equal(network(rows)[:, 0] > 0, told)
+
+
+def test_features_of_graded_inputs_fire_as_strongly_as_their_magnitudes() -> None:
+    network = graded_pair()
+    assert represented(network, GRADED) == [0, 1, 2]
+    mechanism = explain(network, [0, 1, 2])
+    tensors = {f.name: mechanism.tensor(f.direction) for f in mechanism.features}
+    assert {name: row.tolist() for name, row in tensors.items()} == {"x0": [0.5, 0], "x1": [-0.5, 0], "x2": [0, 1]}
+    rows, model = GRADED.all(), mechanism.causal_model
+    answers = model.run(model.read_inputs(rows))["answers"].tolist()
+    assert answers == [[value >= level for value in row for level in (1, 2)] for row in rows.tolist()]
+    checks = certify_network(network, mechanism, GRADED, ResidualMLP(network.config))
+    assert all(check.passed for check in checks)
+    halved = mechanism.with_tensors({**tensors, "x2": tensors["x2"] / 2})
+    assert not check(certify_network(network, halved, GRADED, None), "features").passed
+
+
+def test_a_graded_input_whose_magnitudes_are_not_told_apart_is_not_represented() -> None:
+    network = graded_pair()
+    network.w_output[:, 4:] *= 0.4
+    assert represented(network, GRADED) == [0, 1]
 
 
 def test_geometry_of_an_opposite_pair() -> None:
@@ -100,7 +141,7 @@ def test_every_task_of_the_family_is_there_and_certified() -> None:
 
 
 def test_training_names_a_task_when_none_matches(tmp_path: Path) -> None:
-    with pytest.raises(PeabenchError, match="tied-s"):
+    with pytest.raises(PeabenchError, match="tied-xs-0"):
         train(tmp_path, "nonsense", 0, lambda *_: None)
 
 

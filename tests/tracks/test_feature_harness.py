@@ -16,12 +16,14 @@ from peabench.certification import certify
 from peabench.cli.app import build_app
 from peabench.conformance import assert_conforms
 from peabench.discovery import references
-from peabench.feature_picture import MOST_DRAWN, feature_picture
+from peabench.feature_geometry import MOST_DRAWN
+from peabench.feature_picture import feature_picture
 from peabench.plain import plain
 from peabench.question_files import read_questions, write_questions
 from peabench.questions import made_questions
 from peabench.tasks import Task, load_task, save_certificate
-from peabench.tracks.features import TRACK, FeatureAnswer, FeatureQuestion, random_directions
+from peabench.tracks.feature_chance import random_directions
+from peabench.tracks.features import TRACK, FeatureAnswer, FeatureQuestion
 from peabench_tasks.card import card
 
 
@@ -102,7 +104,11 @@ def test_a_scorer_of_features_can_keep_the_contract_and_break_it(task: Task) -> 
 
 def test_the_ceiling_stands_among_the_references() -> None:
     roles = {entry.name: (entry.role, entry.supervision) for entry in references() if entry.track == "features"}
-    assert roles == {"oracle": ("oracle", "truth"), "probe": ("ceiling", "labels from the truth")}
+    assert roles == {
+        "oracle": ("oracle", "truth"),
+        "probe": ("ceiling", "labels from the truth"),
+        "random-directions": ("null", "none"),
+    }
     assert not tracks.get("features").collects_answers
     assert tracks.get("circuits").collects_answers
 

@@ -64,6 +64,8 @@ class LiveRoutes(Scorer[CircuitQuestion, CircuitAnswer]):
 
 def _without_low_neurons(network: ResidualMLP) -> ResidualMLP:
     kept = deepcopy(network)
+    if network.config.activation == "bilinear":
+        return kept  # no bias silences a product
     for number in range(network.config.n_blocks):
         block = kept.block(number)
         live = block.b_in > -LOW * block.w_in.norm(dim=1)

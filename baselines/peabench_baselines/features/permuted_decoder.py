@@ -12,6 +12,7 @@ class PermutedDecoder(BatchTopKSAE):
     """The BatchTopK autoencoder with each decoder row given to another latent."""
 
     name = "permuted-decoder"
+    role = "null"
     reference = "None: a control. What it earns is not owed to directions that go with their firing."
 
     def fit(self, rows: Float[Tensor, "row d_model"], latents: int, generator: torch.Generator) -> Fit:

@@ -25,6 +25,8 @@ from peabench.certification.features import (
     removed_features_check,
     unused_features_check,
 )
+from peabench.certification.frequencies import frequency_checks
+from peabench.certification.interactions import interactions_check, interference_check, quadratic_form_check
 from peabench.certification.rivals import hypotheses_check, rivals_check
 from peabench.certification.subject import Subject, examine
 from peabench.certification.subspaces import (
@@ -129,6 +131,9 @@ def certify_network(
         joint_features_check,
         removed_features_check,
         unused_features_check,
+        lambda s: interactions_check(s, twin),
+        lambda s: quadratic_form_check(s, twin),
+        lambda s: interference_check(s, twin),
         decoy_check,
         lambda s: attention_check(s, twin),
         closed_form_check,
@@ -144,4 +149,5 @@ def certify_network(
         result = check(subject)
         if result is not None:
             done.append(result)
+    done += frequency_checks(subject, halfway, twin)
     return done

@@ -45,6 +45,7 @@ def same_behaviour_check(subject: Subject, companions: Sequence[Network], twin: 
     )
 
 
+@torch.no_grad()
 def _last(network: Network, rows: Tensor) -> Float[Tensor, "row 1 output"]:
     resid = network.start(network.embedding_nodes(rows))
     for stage in range(len(network.graph.stages)):

@@ -8,6 +8,9 @@ import typer
 from peabench.cli.output import JsonOption, display, note, print_json, table
 from peabench.cli.progress import named_bars
 
+LONGEST_FORMULA = 300
+"""Characters of a formula that the table writes out; a longer one stands in terms of its parents."""
+
 
 def reveal(
     truth: Annotated[Path, typer.Argument(metavar="DIR", help="The half of a sealed suite that was kept.")],
@@ -44,7 +47,10 @@ def reveal(
             ]
         )
         return
-    rows = [(name, task.record.description, task.mechanism.causal_model.formula()) for name, task in tasks.items()]
+    rows = [
+        (name, task.record.description, task.mechanism.causal_model.formula(LONGEST_FORMULA))
+        for name, task in tasks.items()
+    ]
     display(table(f"{suite.name}: {len(rows)} tasks", [("Task", "fold"), ("What", "fold"), ("Output", "fold")], rows))
     if verify is not None:
         note(f"All {len(rows)} are as committed to, and true of the weights in {verify}.")

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from peabench.catalogue import RECORD, TaskSummary, content_hash, installed_tasks, is_sealed, select, summarise
+from peabench.catalogue import (
+    COMPANIONS,
+    RECORD,
+    TaskSummary,
+    content_hash,
+    installed_tasks,
+    is_sealed,
+    select,
+    summarise,
+)
 from peabench.cli.output import JsonOption, display, print_json, table
 from peabench.errors import PeabenchError
 
@@ -15,6 +24,7 @@ if TYPE_CHECKING:
     from rich.tree import Tree
 
     from peabench.certification.checks import Check
+    from peabench.hypothesis_rows import HypothesisRow, NetworkRow
     from peabench.mechanism import CausalModel, Circuit, Mechanism
     from peabench.tasks import Task
 
@@ -34,6 +44,7 @@ def show(
         _show_sealed(task, loaded, json)
         return
     from peabench.feature_picture import feature_picture
+    from peabench.hypothesis_rows import hypothesis_rows, network_rows
 
     mechanism, certificate = loaded.mechanism, loaded.certificate
     if json:
@@ -46,7 +57,10 @@ def show(
         )
         return
     picture = feature_picture(mechanism, loaded.record.domain) if mechanism.features else []
-    _print_card(task, mechanism, certificate, picture)
+    hypotheses = hypothesis_rows(mechanism.algorithm, certificate)
+    networks = network_rows(loaded) if (task.folder / COMPANIONS).is_dir() else []
+    tables = [*_hypothesis_table(hypotheses), *_network_table(networks)]
+    _print_card(task, mechanism, certificate, picture, tables)
 
 
 def _show_sealed(task: TaskSummary, loaded: "Task", json: bool) -> None:
@@ -83,7 +97,11 @@ def _only_match(name: str) -> TaskSummary:
 
 
 def _print_card(
-    task: TaskSummary, mechanism: "Mechanism", certificate: "tuple[Check, ...]", features: list[str]
+    task: TaskSummary,
+    mechanism: "Mechanism",
+    certificate: "tuple[Check, ...]",
+    features: list[str],
+    tables: "list[Table]",
 ) -> None:
     from rich.text import Text
 
@@ -109,6 +127,7 @@ def _print_card(
         circuit_tree(mechanism.circuit) if mechanism.circuit else "No circuit is claimed.",
         "",
         *((Text("\n".join([*features, ""])),) if features else ()),
+        *tables,
         _checks_table(certificate),
     )
 
@@ -176,6 +195,25 @@ def circuit_tree(circuit: "Circuit") -> "Tree":
     root = Tree(Text("output", style="bold"))
     grow(root, "output")
     return root
+
+
+def _hypothesis_table(rows: "list[HypothesisRow]") -> "list[Table]":
+    if not rows:
+        return []
+    columns = [("Hypothesis", "fold"), ("Level", "left"), ("Says", "fold"), ("Holds", "left"), ("Wrong", "right")]
+    listed = [
+        (row.name, row.level, row.claim, "yes" if row.holds else "no", "" if row.wrong is None else f"{row.wrong:.1%}")
+        for row in rows
+    ]
+    return [table("Hypotheses", columns, listed)]
+
+
+def _network_table(rows: "list[NetworkRow]") -> "list[Table]":
+    if not rows:
+        return []
+    columns = [("Network", "left"), ("Made", "left"), ("What holds of it", "fold")]
+    listed = [(row.name, row.provenance, ", ".join(row.held)) for row in rows]
+    return [table("Networks that are asked about together", columns, listed)]
 
 
 def _checks_table(certificate: "tuple[Check, ...]") -> "Table":

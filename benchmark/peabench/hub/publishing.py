@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from peabench.catalogue import RECORD, TaskSummary, summarise
+from peabench.catalogue import COMPANIONS, RECORD, TaskSummary, summarise
 from peabench.errors import PeabenchError
 from peabench.hub.connection import client, plainly, refused_as_moved
 from peabench.hub.published import Published
@@ -18,6 +18,8 @@ from peabench.suites import ON_THE_HUB, SUITE_FILE, Suite, difference, frozen, s
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+    from peabench.tasks import Task
 
 CARD = "README.md"
 KEPT = frozenset({".gitattributes"})
@@ -77,7 +79,8 @@ def prepare(
     """
     if is_sealed_suite(folder):
         return _prepare_sealed(suite_in(folder), folder, name, version, description)
-    tasks = [summarise(file.parent) for file in sorted(folder.rglob(RECORD))]
+    records = (file for file in sorted(folder.rglob(RECORD)) if COMPANIONS not in file.relative_to(folder).parts)
+    tasks = [summarise(file.parent) for file in records]
     if not tasks:
         raise PeabenchError(f"{folder} holds no task folders; name a folder such as `peabench train --out` makes.")
     for id, count in Counter(task.id for task in tasks).items():
@@ -204,7 +207,7 @@ def _row(family: str, tasks: Sequence[TaskSummary]) -> str:
 
 
 def _files_of(task: TaskSummary) -> Iterator[Path]:
-    """The files that a task folder must and may hold.
+    """The files that a task folder must and may hold, those of its companions among them, which need no cards.
 
     Raises:
         PeabenchError: the task is not whole.
@@ -212,18 +215,25 @@ def _files_of(task: TaskSummary) -> Iterator[Path]:
     from peabench.tasks import load_task
 
     loaded = load_task(task.folder)
-    loaded.network()
-    for provenance in {twin.provenance for twin in loaded.record.twins}:
-        loaded.twin(provenance)
-    _ = loaded.mechanism
-    failed = [check.name for check in loaded.certificate if not check.passed]
-    if failed or not loaded.certificate:
+    yield from _files_of_network(loaded, FILES)
+    for companion in loaded.companions:
+        yield from _files_of_network(companion, FILES - {CARD})
+        if (companion.folder / CARD).is_file():
+            yield companion.folder / CARD
+
+
+def _files_of_network(task: "Task", files: Collection[str]) -> Iterator[Path]:
+    task.network()
+    for provenance in {twin.provenance for twin in task.record.twins}:
+        task.twin(provenance)
+    _ = task.mechanism
+    failed = [check.name for check in task.certificate if not check.passed]
+    if failed or not task.certificate:
         problem = f"the check {failed[0]!r} did not pass" if failed else "it has no checks"
         raise PeabenchError(
             f"{task.folder / 'certificate.json'} certifies nothing: {problem}; mend or remove the task."
         )
-    names = {*FILES, *(twin.file for twin in loaded.record.twins if twin.file is not None)}
-    for name in sorted(names):
+    for name in sorted({*files, *(twin.file for twin in task.record.twins if twin.file is not None)}):
         if not (task.folder / name).is_file():
             raise PeabenchError(f"{task.folder} has no {name}; `peabench train` makes whole task folders.")
         yield task.folder / name

@@ -1,4 +1,4 @@
-"""What is published of a sealed suite: networks, questions, commitments, and cards that say the truth is withheld."""
+"""What is published of a sealed suite: questions, networks, commitments, and cards that say the truth is withheld."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -25,7 +25,7 @@ def sealed_files(task: TaskSummary) -> Iterator[Path]:
     """
     from peabench import tracks
     from peabench.question_files import read_questions
-    from peabench.sealing.halves import QUESTIONS_SEED, public_record
+    from peabench.sealing.halves import QUESTIONS_SEED, public_record, publishes_weights
     from peabench.tasks import WEIGHTS_FILE, load_task
 
     if not is_sealed(task.folder):
@@ -36,9 +36,10 @@ def sealed_files(task: TaskSummary) -> Iterator[Path]:
     loaded = load_task(task.folder)
     if loaded.record != public_record(loaded.record):
         raise PeabenchError(f"{task.folder / RECORD} tells more than is published of a sealed task; seal again.")
-    loaded.network()
     yield task.folder / RECORD
-    yield task.folder / WEIGHTS_FILE
+    if publishes_weights(loaded.record):
+        loaded.network()
+        yield task.folder / WEIGHTS_FILE
     for track in loaded.record.tracks:
         read_questions(loaded, tracks.get(track), QUESTIONS_SEED)
         yield from (task.folder / QUESTIONS / f"{track}{ending}" for ending in (".json", ".safetensors"))
@@ -50,8 +51,8 @@ def task_card(suite: Suite, task: TaskSummary) -> bytes:
 
 A task of the sealed suite {suite.name} of Peabench, version {suite.version}, for {", ".join(task.tracks)}.
 
-**Its truth is withheld**: here are the network and the questions about it. The mechanism that is revealed later must
-have this commitment:
+**Its truth is withheld**: here are the questions about the network, and the network where these hold it. The mechanism
+that is revealed later must have this commitment:
 
     {suite.commitments[task.id]}
 """.encode()
@@ -66,8 +67,9 @@ def sealed_card(suite: Suite, tasks: Sequence[TaskSummary]) -> str:
 
 {suite.description}
 
-**The truth of these tasks is withheld.** Of each of the {len(tasks)} tasks (sizes {sizes}; tracks {asked}) there is the
-trained network and the questions about it, one folder per task; there is no mechanism and no certificate.
+**The truth of these tasks is withheld.** Of each of the {len(tasks)} tasks (sizes {sizes}; tracks {asked}) there are
+the questions about a trained network, and the network where these hold it, one folder per task; there is no mechanism
+and no certificate.
 `{SUITE_FILE}` has a commitment to each mechanism, so that nobody can change it before it is revealed.
 
 A method is submitted without seeing the truth, and graded by who keeps it:

@@ -42,7 +42,7 @@ def example_bytes(network: Network) -> int:
     """About what one example at one position holds while a stage runs: copies of what is read and what it makes."""
     config = network.config
     if isinstance(config, ResidualMLPConfig):
-        made = 2 * config.n_units * config.d_hidden
+        made = config.n_units * (config.d_projected + config.d_hidden)
     else:
         made = 4 * config.n_heads * config.d_head + 2 * config.d_mlp
     return 4 * (8 * int(config.d_model) + int(made) + int(config.d_output))

@@ -44,6 +44,7 @@ from peabench.mechanism.features import Feature, hierarchy
 from peabench.mechanism.gauge import Gauge, Symmetry
 from peabench.mechanism.hypotheses import AlgorithmClaim, Automaton, Hypothesis, Level
 from peabench.mechanism.inference import Environment, infer
+from peabench.mechanism.interactions import Interactions
 from peabench.mechanism.kinds import (
     Boolean,
     Category,
@@ -89,6 +90,7 @@ __all__ = [
     "Hypothesis",
     "Implies",
     "Integer",
+    "Interactions",
     "Kind",
     "Level",
     "Location",

@@ -25,6 +25,7 @@ from peabench.mechanism.files import read_file, write_files
 from peabench.mechanism.gauge import Gauge
 from peabench.mechanism.hypotheses import AlgorithmClaim
 from peabench.mechanism.inference import infer
+from peabench.mechanism.interactions import Interactions
 from peabench.mechanism.kinds import Boolean, Category, Kind, Real, describe
 from peabench.mechanism.records import Record
 from peabench.mechanism.tensors import (
@@ -59,6 +60,7 @@ class Mechanism(Record):
     """Largest share of interventions that may contradict a mechanism that was derived, or of features; None: not one
     may."""
     features: tuple[Feature, ...] = ()
+    interactions: Interactions | None = None
     algorithm: AlgorithmClaim | None = None
     defects: tuple[Defect, ...] = ()
     gauge: Gauge = Gauge()
@@ -87,6 +89,10 @@ class Mechanism(Record):
                     f"expected a boolean or a number, got {describe(kind)}; say when and how strongly it fires",
                     f"features.{i}.activation",
                 )
+        if self.interactions is not None and self.interactions.site not in {f.site for f in self.features}:
+            raise MechanismError(
+                f"expected a site with features, got {self.interactions.site!r}; name theirs", "interactions.site"
+            )
         for i, hypothesis in enumerate(self.algorithm.hypotheses if self.algorithm else ()):
             if hypothesis.formula is not None:
                 self._kind(hypothesis.formula, f"algorithm.hypotheses.{i}.formula")

@@ -31,12 +31,16 @@ class ResidualMLPConfig(BaseModel):
     words: tuple[tuple[Annotated[int, Field(ge=0, le=65535)], Annotated[int, Field(ge=1, le=65536)]], ...] | None = None
     """Columns of words in place of 0 and 1: for each column, its first row of the embedding table, and how many values
     it takes, of a row each. Columns may share rows."""
+    activation: Literal["relu", "square", "bilinear"] = "relu"
+    """Of hidden neurons. `bilinear`: each is the product of two affine maps of what its unit reads."""
 
     @model_serializer(mode="wrap")
-    def _without_empty_words(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _without_defaults(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields: dict[str, Any] = serialise(self)
         if self.words is None:
             fields.pop("words", None)  # what is drawn from a record's text stays what it was before
+        if self.activation == "relu":
+            fields.pop("activation", None)
         return fields
 
     @model_validator(mode="after")
@@ -44,6 +48,11 @@ class ResidualMLPConfig(BaseModel):
         if self.words is not None and len(self.words) != self.n_inputs:
             raise ValueError(f"words: expected one entry for each of {self.n_inputs} columns, got {len(self.words)}")
         return self
+
+    @property
+    def d_projected(self) -> int:
+        """What a unit takes from its read: a number for each hidden neuron, or for each of its two factors."""
+        return self.d_hidden * (2 if self.activation == "bilinear" else 1)
 
     @property
     def values(self) -> tuple[int, ...]:

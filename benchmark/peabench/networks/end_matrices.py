@@ -29,15 +29,21 @@ def end_matrices(network: Network) -> Matrices:
 
 
 def residual_mlp_matrices(network: ResidualMLP) -> Matrices:
-    """A neuron's scale is moved to the side that is looked at, so that only the product of both sides counts."""
+    """A neuron's scale is moved to the side that is looked at, so that only the product of all its sides counts."""
     words = network.config.words or [(row, 1) for row in range(network.config.n_inputs)]
     writes = [network.w_embed[first : first + count] for first, count in words]
     reads: list[Tensor] = []
     for index in range(network.config.n_blocks):
         block = network.block(index)
         for w_in, w_out in zip(block.w_in, block.w_out, strict=True):
-            writes.append(w_out * w_in.norm(dim=0)[:, None])
-            reads.append(w_in * w_out.norm(dim=1))
+            norms, length = w_in.norm(dim=0), w_out.norm(dim=1)
+            if network.config.activation == "bilinear":
+                first, second = norms.chunk(2)
+                writes.append(w_out * (first * second)[:, None])
+                reads.append(w_in * torch.cat([second * length, first * length]))
+            else:
+                writes.append(w_out * norms[:, None] ** network.degree)
+                reads.append(w_in * length ** (1 / network.degree))
     return writes, [*reads, network.w_output]
 
 

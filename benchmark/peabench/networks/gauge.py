@@ -3,7 +3,7 @@
 | symmetry | residual MLP | transformer |
 |---|---|---|
 | `neuron_permutation` | hidden neurons of each unit | hidden neurons of each MLP |
-| `neuron_scaling` | each hidden neuron by a positive number (relu) | the same, with relu |
+| `neuron_scaling` | each hidden neuron, or factor of a bilinear one, by a positive number | the same, with relu |
 | `head_basis` | | any invertible change of basis between q and k, and between v and the output |
 | `residual_rotation` | yes | without norms, and with rms norms once their gains are folded into what reads after them |
 
@@ -74,7 +74,10 @@ def _regauge_residual_mlp(network: ResidualMLP, generator: torch.Generator) -> R
         for w_in, b_in, w_out in zip(block.w_in, block.b_in, block.w_out, strict=True):
             w_in.copy_(rotation.T @ w_in)
             w_out.copy_(w_out @ rotation)
-            _mix_neurons(w_in, b_in, w_out, generator, scale=True)
+            if network.config.activation == "bilinear":
+                _mix_products(w_in, b_in, w_out, generator)
+            else:
+                _mix_neurons(w_in, b_in, w_out, generator, degree=network.degree)
     network.w_output.copy_(rotation.T @ network.w_output)
     return rotation
 
@@ -98,7 +101,7 @@ def _regauge_transformer(network: Transformer, generator: torch.Generator) -> Ro
             mlp.w_in.copy_(turn.T @ _unfolded(block.norm_mlp, mlp.w_in))
             mlp.w_out.copy_(mlp.w_out @ turn)
             mlp.b_out.copy_(mlp.b_out @ turn)
-            _mix_neurons(mlp.w_in, mlp.b_in, mlp.w_out, generator, scale=config.activation == "relu")
+            _mix_neurons(mlp.w_in, mlp.b_in, mlp.w_out, generator, degree=int(config.activation == "relu"))
     network.w_output.copy_(turn.T @ _unfolded(network.norm_output, network.w_output))
     return rotation
 
@@ -118,14 +121,32 @@ def _mix_neurons(
     w_out: Float[Tensor, "hidden d_model"],
     generator: torch.Generator,
     *,
-    scale: bool,
+    degree: int,
 ) -> None:
-    """Put hidden neurons in another order and, where that is allowed, scale each of them."""
+    """Put hidden neurons in another order and scale each of them, f(cx) being c^degree f(x); with degree 0 do not."""
     order = torch.randperm(len(b_in), generator=generator)
-    factor = _random_scales(len(b_in), generator) if scale else torch.ones(len(b_in))
+    factor = _random_scales(len(b_in), generator) if degree else torch.ones(len(b_in))
     w_in.copy_(w_in[:, order] * factor)
     b_in.copy_(b_in[order] * factor)
-    w_out.copy_(w_out[order] / factor[:, None])
+    w_out.copy_(w_out[order] / factor[:, None] ** degree)
+
+
+def _mix_products(
+    w_in: Float[Tensor, "d_model projected"],
+    b_in: Float[Tensor, " projected"],
+    w_out: Float[Tensor, "hidden d_model"],
+    generator: torch.Generator,
+) -> None:
+    """Put bilinear neurons in another order, exchange the factors of some, and scale each factor."""
+    count = len(w_out)
+    order = torch.randperm(count, generator=generator)
+    exchanged = torch.randint(2, (count,), generator=generator).bool()
+    columns = torch.stack([order, order + count])
+    columns = torch.where(exchanged, columns.flip(0), columns).flatten()
+    factor = _random_scales(2 * count, generator)
+    w_in.copy_(w_in[:, columns] * factor)
+    b_in.copy_(b_in[columns] * factor)
+    w_out.copy_(w_out[order] / (factor[:count] * factor[count:])[:, None])
 
 
 def _mix_head(

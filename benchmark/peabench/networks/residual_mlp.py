@@ -14,15 +14,19 @@ from peabench.networks.network import Network
 
 
 class UnitBlock(nn.Module):
-    """Parallel units relu(x W_in + b_in) W_out, stacked; the children `unit0`, `unit1`, ... are places for hooks."""
+    """Parallel units f(x W_in + b_in) W_out, stacked; the children `unit0`, `unit1`, ... are places for hooks.
+
+    f is relu or square. Where units are bilinear, the columns of W_in are the first factor of every hidden neuron, then
+    the second of each.
+    """
 
     def __init__(self, config: ResidualMLPConfig, generator: torch.Generator | None) -> None:
         super().__init__()
-        shape = (config.n_units, config.d_model, config.d_hidden)
+        shape = (config.n_units, config.d_model, config.d_projected)
         self.w_in = nn.Parameter(torch.randn(shape, generator=generator) / math.sqrt(config.d_model))
-        self.b_in = nn.Parameter(torch.zeros(config.n_units, config.d_hidden))
+        self.b_in = nn.Parameter(torch.zeros(config.n_units, config.d_projected))
         self.w_out = nn.Parameter(
-            torch.randn(shape[0], shape[2], shape[1], generator=generator) / math.sqrt(config.d_hidden)
+            torch.randn(shape[0], config.d_hidden, shape[1], generator=generator) / math.sqrt(config.d_hidden)
         )
         for unit in range(config.n_units):
             self.add_module(f"unit{unit}", nn.Identity())
@@ -56,6 +60,11 @@ class ResidualMLP(Network):
         """The block's parameters."""
         return self.get_submodule(f"block{index}")  # type: ignore[return-value]  # add_module loses the type
 
+    @property
+    def degree(self) -> int:
+        """A neuron that reads c > 0 times as much gives c to this power times as much."""
+        return 1 if self.config.activation == "relu" else 2
+
     @override
     @property
     def constant(self) -> Float[Tensor, " d_model"]:
@@ -82,7 +91,7 @@ class ResidualMLP(Network):
         rows = reads.shape[1:-1]
         flat = reads.reshape(reads.shape[0], -1, reads.shape[-1])
         self.count(stage, flat, flat.shape[1])
-        hidden = torch.relu(torch.matmul(flat, block.w_in[some]) + block.b_in[some][:, None])
+        hidden = self.react(stage, torch.matmul(flat, block.w_in[some]) + block.b_in[some][:, None])
         return torch.bmm(hidden, block.w_out[some]).reshape(len(hidden), *rows, -1)
 
     @override
@@ -92,15 +101,20 @@ class ResidualMLP(Network):
         return self.write(stage, self.react(stage, self.project(stage, resid))).add_(resid)
 
     @override
-    def project(self, stage: int, resid: Float[Tensor, "*row d_model"]) -> Float[Tensor, "*row unit hidden"]:
+    def project(self, stage: int, resid: Float[Tensor, "*row d_model"]) -> Float[Tensor, "*row unit projected"]:
         block = self.block(stage)
         self.count(stage, resid, resid.numel() / resid.shape[-1])
         wide = block.w_in.transpose(0, 1).reshape(resid.shape[-1], -1)
-        hidden: Tensor = F.linear(resid, wide.T, block.b_in.flatten()).unflatten(-1, block.b_in.shape)
-        return hidden
+        projections: Tensor = F.linear(resid, wide.T, block.b_in.flatten()).unflatten(-1, block.b_in.shape)
+        return projections
 
     @override
-    def react(self, stage: int, projections: Float[Tensor, "*row unit hidden"]) -> Float[Tensor, "*row unit hidden"]:
+    def react(self, stage: int, projections: Float[Tensor, "*row unit projected"]) -> Float[Tensor, "*row unit hidden"]:
+        if self.config.activation == "bilinear":
+            first, second = projections.chunk(2, -1)
+            return first * second
+        if self.config.activation == "square":
+            return projections.square()
         return projections.relu() if projections.requires_grad else projections.relu_()
 
     @override
@@ -112,9 +126,11 @@ class ResidualMLP(Network):
         return self.block(stage).w_out
 
     @override
-    def pull_back(self, stage: int, gradients: Float[Tensor, "*row unit hidden"]) -> Float[Tensor, "unit *row d_model"]:
+    def pull_back(
+        self, stage: int, gradients: Float[Tensor, "*row unit projected"]
+    ) -> Float[Tensor, "unit *row d_model"]:
         return torch.einsum("...uh,udh->u...d", gradients, self.block(stage).w_in)
 
     @override
     def stage_cost(self, stage: int) -> float:
-        return 2.0 * self.config.n_units * self.config.d_model * self.config.d_hidden
+        return float(self.config.n_units * self.config.d_model * (self.config.d_projected + self.config.d_hidden))

@@ -12,12 +12,12 @@ import hashlib
 import secrets
 from pathlib import Path
 
-from peabench.catalogue import RECORD, TRUTH
+from peabench.catalogue import COMPANIONS, RECORD, TRUTH
 from peabench.errors import PeabenchError
 from peabench.mechanism.files import read_file, write_files
 from peabench.mechanism.tensors import TENSORS_FILE
 from peabench.suites import Suite
-from peabench.tasks import CERTIFICATE_FILE, COMPANIONS, LARGEST_CHECKPOINT_BYTES, WEIGHTS_FILE
+from peabench.tasks import CERTIFICATE_FILE, LARGEST_CHECKPOINT_BYTES, WEIGHTS_FILE
 
 NONCE_FILE = "nonce"
 NONCE_BYTES = 32

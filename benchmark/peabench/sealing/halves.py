@@ -2,8 +2,8 @@
 
 | | public half | private half |
 |---|---|---|
-| `task.json` | network, domain, tracks, number of examples; no variant, focus, difficulty, salt | all of it |
-| `model.safetensors` | the network, its gauge changed | the same bytes |
+| `task.json` | network, domain, tracks, number of examples; not variant, focus, companions, salt ... | all of it |
+| `model.safetensors` | the network, its gauge changed, unless questions hold activations alone | the same bytes |
 | `questions/` | what scorers are handed | |
 | `mechanism.json`, `mechanism.safetensors`, `certificate.json` | | the truth |
 | `companions/` | as networks of a question, if at all | tasks with their truth |
@@ -20,7 +20,7 @@ from peabench.certification import certify
 from peabench.errors import PeabenchError
 from peabench.generators import generator_of
 from peabench.mechanism.files import read_file, write_files
-from peabench.question_files import encode_questions
+from peabench.question_files import encode_questions, holds_network
 from peabench.questions import made_questions
 from peabench.regauging import save_regauged
 from peabench.sealing.commitments import write_nonce
@@ -47,9 +47,11 @@ def write_private_half(draft: Task, lot: Lot, folder: Path) -> None:
     """Change a drawn task's gauge, certify it again under its public name, and write it with a nonce.
 
     Raises:
-        PeabenchError: it does not pass, or has nothing to ask about.
+        PeabenchError: it does not pass, has nothing to ask about, or would publish the network that one of its tracks
+            withholds.
     """
     record = private_record(draft.record, lot)
+    _refuse_mixed_tracks(record, lot)
     record = _with_focus(draft, record, lot)
     failed = ""
     for attempt in range(GAUGES):
@@ -97,10 +99,20 @@ def write_public_half(task: Task, folder: Path) -> None:
         folder: of the public one.
     """
     record = public_record(task.record)
-    weights = read_file(task.folder, WEIGHTS_FILE, LARGEST_CHECKPOINT_BYTES)
-    write_files(folder, {RECORD: (record.model_dump_json(indent=1) + "\n").encode(), WEIGHTS_FILE: weights})
+    contents = {RECORD: (record.model_dump_json(indent=1) + "\n").encode()}
+    if publishes_weights(record):
+        contents[WEIGHTS_FILE] = read_file(task.folder, WEIGHTS_FILE, LARGEST_CHECKPOINT_BYTES)
+    write_files(folder, contents)
     for track in record.tracks:
         write_files(folder / QUESTIONS, question_contents(task, track))
+
+
+def publishes_weights(record: TaskRecord) -> bool:
+    """Whether the network is among what is published: not where no question holds it, for it would give features away.
+
+    `docs/decisions/features-are-asked-of-activations.md` says how.
+    """
+    return any(_hands_out_the_network(record))
 
 
 def question_contents(task: Task, track: str) -> dict[str, bytes]:
@@ -122,6 +134,22 @@ def replace_folder(made: Path, folder: Path) -> None:
     if folder.exists():
         shutil.rmtree(folder)
     made.replace(folder)
+
+
+def _refuse_mixed_tracks(record: TaskRecord, lot: Lot) -> None:
+    handed_out = _hands_out_the_network(record)
+    if any(handed_out) and not all(handed_out):
+        withholding = record.tracks[handed_out.index(False)]
+        raise PeabenchError(
+            f"{lot.name} ({lot.origin}) asks {withholding}, whose questions withhold the network, and another track, "
+            "whose questions publish it; have its family draw a task for each."
+        )
+
+
+def _hands_out_the_network(record: TaskRecord) -> list[bool]:
+    from peabench import tracks
+
+    return [holds_network(tracks.get(track)) for track in record.tracks]
 
 
 def _with_focus(draft: Task, record: TaskRecord, lot: Lot) -> TaskRecord:

@@ -8,7 +8,7 @@ from peabench.certification import certify, contradiction
 from peabench.errors import PeabenchError
 from peabench.mechanism.files import read_file
 from peabench.sealing.commitments import broken_commitment
-from peabench.sealing.halves import question_contents
+from peabench.sealing.halves import publishes_weights, question_contents
 from peabench.suites import Suite, get_suite, suite_in, tasks_of
 from peabench.tasks import LARGEST_CHECKPOINT_BYTES, WEIGHTS_FILE, Task, load_task
 
@@ -40,8 +40,8 @@ def verify_truth(
 ) -> dict[str, str | None]:
     """Hold a revealed truth against what was published: for each task None, or one sentence on what is wrong.
 
-    Commitment, published weights and questions are compared with the revealed ones, and the certificate is measured
-    again on the published weights.
+    Commitment, questions and, where they were published, weights are compared with the revealed ones, and the
+    certificate is measured again on these weights.
 
     Args:
         private: the revealed half.
@@ -93,7 +93,8 @@ def _problem(suite: Suite, task_id: str, private: Path, folder: Path) -> str | N
     if content_hash(published.folder) != suite.tasks[task_id]:
         return f"The published {task_id} in {published.folder} is not what {suite.name} froze; fetch it again."
     task = _committed(suite, task_id, private)
-    if _content(task.folder, WEIGHTS_FILE) != _content(published.folder, WEIGHTS_FILE):
+    shown = publishes_weights(task.record)
+    if shown and _content(task.folder, WEIGHTS_FILE) != _content(published.folder, WEIGHTS_FILE):
         return f"The truth of {task_id} was revealed about other weights than the published ones."
     for track in task.record.tracks:
         for name, content in question_contents(task, track).items():

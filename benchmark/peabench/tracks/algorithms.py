@@ -13,6 +13,7 @@ from peabench.mechanism import Level
 from peabench.networks import Network
 from peabench.tasks import Task
 from peabench.tracks.candidates import Candidate, candidates_of
+from peabench.tracks.hypothesis_prior import fit, hypothesis_features
 from peabench.tracks.numbers import one_number_each
 from peabench.tracks.pairs import generator_from
 from peabench.tracks.ranking import Target, area_under_roc, average_precision, expected_average_precision
@@ -60,6 +61,22 @@ class Oracle(Reference):
         return AlgorithmAnswer(holding(task, question).float())
 
 
+class HypothesisPrior(Reference):
+    """Logistic regression on what hypotheses look like and have in common, learnt over the other tasks."""
+
+    name = "hypothesis-prior"
+    track = "algorithms"
+    role = "null"
+    reference = "The hypotheses alone; learnt over the run's other tasks, those of the same hypotheses left out."
+
+    def answer(self, question: AlgorithmQuestion, task: Task, others: Sequence[Task]) -> AlgorithmAnswer:
+        """The log-odds of holding. The same for all hypotheses where no other task can be learnt from."""
+        model = fit(task, others, LEVELS)
+        if model is None:
+            return AlgorithmAnswer(torch.zeros(len(question.hypotheses)))
+        return AlgorithmAnswer(torch.from_numpy(model.decision_function(hypothesis_features(question.hypotheses))))
+
+
 class AlgorithmsTrack(Track[AlgorithmQuestion, AlgorithmAnswer]):
     """Average precision of the hypotheses that hold, put on the scale on which random scores earn 0 on average.
 
@@ -74,7 +91,7 @@ class AlgorithmsTrack(Track[AlgorithmQuestion, AlgorithmAnswer]):
     question_type = AlgorithmQuestion
     answer_type = AlgorithmAnswer
     bounds = (-1.0, 1.0)
-    references = (Oracle(),)
+    references = (Oracle(), HypothesisPrior())
     nulls = ("random-hypotheses",)
 
     def questions(self, task: Task, generator_seed: int) -> list[AlgorithmQuestion]:

@@ -87,14 +87,21 @@ def _unit(side: Contributions) -> Contributions:
     fired = fired * (fired.abs().amax(0) > RESOLUTION * side.activations.abs().amax(0))
     squares = fired.square().sum(0) * side.directions.square().sum(1)
     if side.count < len(side.features):
-        squares = torch.stack([_squares(fired[:, some], side.directions[some]) for some in side.members()])
+        squares = _squares(side, fired)
     scale = torch.where(squares > 0, squares.rsqrt(), 0)[side.features]
     return Contributions(side.directions, fired * scale, side.features)
 
 
-def _squares(fired: Float[Tensor, "point member"], directions: Float[Tensor, "member d_model"]) -> Float[Tensor, ""]:
-    """Sum of squares of what the coordinates of one feature add together."""
-    return ((fired.T @ fired) * (directions @ directions.T)).sum().clamp(min=0)
+def _squares(side: Contributions, fired: Float[Tensor, "point member"]) -> Float[Tensor, " feature"]:
+    """Sum of squares of what the coordinates of each feature add together; 0 where they cancel.
+
+    Of what is left of far greater parts most is rounding, which may lie along any feature.
+    """
+    inner = (fired.T @ fired) * (side.directions @ side.directions.T)
+    inner = inner * (side.features[:, None] == side.features)
+    total = _summed(inner.sum(1, keepdim=True), side)[:, 0]
+    parts = _summed(inner.diagonal().clamp(min=0).sqrt()[:, None], side)[:, 0]
+    return torch.where(total > RESOLUTION * parts.square(), total, 0)
 
 
 def _summed(values: Float[Tensor, "member other"], side: Contributions) -> Float[Tensor, "feature other"]:

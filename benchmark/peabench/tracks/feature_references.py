@@ -1,4 +1,4 @@
-"""Answers about features that see the truth: all of it, or when features fire on the training inputs."""
+"""Answers about features that see the truth: all of it, when features fire in training, or what chance is of."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from peabench.tasks import Task
+from peabench.tracks.feature_chance import chance_of, projections, random_directions
 from peabench.tracks.feature_questions import FeatureQuestion, feature_inputs
 from peabench.tracks.feature_truth import FeatureAnswer, feature_truth, is_own_network
 from peabench.tracks.track import Reference
@@ -65,6 +66,25 @@ class Probe(Reference):
         by_name = {feature.name: feature for feature in features_at(task.mechanism, question.site)}
         asked = [by_name[name] for name in graded.names[: len(graded.graded.features)]]
         return contributions(asked, task.mechanism, inputs)
+
+
+class RandomDirections(Reference):
+    """As many uniformly random directions as the budget allows, each firing as the activations lie along it.
+
+    Whether projections are rectified is told by the truth: that kind which chance is of, so that this is what earns 0.
+    """
+
+    name = "random-directions"
+    track = "features"
+    role = "null"
+    reference = "None: uniformly random answers."
+
+    def answer(self, question: FeatureQuestion, task: Task, others: Sequence[Task]) -> FeatureAnswer:
+        """Drawn from the question's generator."""
+        each = torch.arange(question.latents)
+        chance = chance_of(task, question, feature_truth(task, question), each)
+        drawn = random_directions(len(each), question.evaluation.shape[1], question.generator)
+        return FeatureAnswer(drawn, projections(question, drawn, chance.rectified))
 
 
 def regressed(

@@ -1,31 +1,27 @@
 """Track `features`: what adds up to the activations at a site, and when does each part of it fire?"""
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
 
 from peabench.errors import InvalidAnswer
 from peabench.tasks import Task
+from peabench.tracks.feature_chance import chance_of
 from peabench.tracks.feature_effects import causal_agreement
 from peabench.tracks.feature_hierarchy import hierarchy_metrics
 from peabench.tracks.feature_matching import match, pair_quality
 from peabench.tracks.feature_questions import FeatureQuestion, make_question
-from peabench.tracks.feature_references import Oracle, Probe
-from peabench.tracks.feature_truth import FeatureAnswer, FeatureTruth, feature_truth
-from peabench.tracks.pairs import generator_from
+from peabench.tracks.feature_references import Oracle, Probe, RandomDirections
+from peabench.tracks.feature_truth import FeatureAnswer, feature_truth
 from peabench.tracks.track import Track, above
 from peabench.true_features import Contributions, feature_sites
 
-__all__ = ["TRACK", "FeatureAnswer", "FeatureQuestion", "FeaturesTrack", "chance_of", "checked", "random_directions"]
+__all__ = ["TRACK", "FeatureAnswer", "FeatureQuestion", "FeaturesTrack", "checked"]
 
 LARGEST = 1e15
 """Of a number in an answer, so that no sum of squares overflows."""
 MOST_MEMBERS = 16
 """Latents of one subspace."""
-NULL_DRAWS = 16
-"""Dictionaries of random directions that chance is the mean of; fewer where they are large."""
-NULL_PAIRS = 1 << 19
-"""Pairs of features and latents in all of them together, unless a single draw has more."""
 
 
 class FeaturesTrack(Track[FeatureQuestion, FeatureAnswer]):
@@ -34,8 +30,8 @@ class FeaturesTrack(Track[FeatureQuestion, FeatureAnswer]):
     The quality of a pair is the cosine between what the feature and what the latent add to the activations, each less
     its mean: for one dimension, correlation of firing times cosine of directions. `truth_side` is the mean quality of
     the best one-to-one matching over the true features, `answer_side` over the answered latents, dead ones included.
-    The score is their harmonic mean, put on the scale on which as many random directions earn 0 (`chance`) and the
-    truth 1, and no less than -1.
+    The score is their harmonic mean, put on the scale on which as many random directions, in subspaces as large, earn 0
+    (`chance`) and the truth 1, and no less than -1.
 
     Beside it: `cosine` and `firing`, the two factors of the matched pairs, 0 for a feature without a match; `causal`,
     how well moving activations by the latent's own firing and direction does what the feature's do, balanced as in
@@ -43,14 +39,14 @@ class FeaturesTrack(Track[FeatureQuestion, FeatureAnswer]):
     """
 
     name = "features"
-    version = 1
+    version = 2
     headline = "one-to-one matched features, from both sides, above random directions"
     question_type = FeatureQuestion
     answer_type = FeatureAnswer
     bounds = (-1.0, 1.0)
     collects_answers = False
-    references = (Oracle(), Probe())
-    nulls = ("random-directions",)
+    references = (Oracle(), Probe(), RandomDirections())
+    nulls = ("permuted-decoder",)
 
     def questions(self, task: Task, generator_seed: int) -> list[FeatureQuestion]:
         """One question for each site with features that are used."""
@@ -62,7 +58,7 @@ class FeaturesTrack(Track[FeatureQuestion, FeatureAnswer]):
         answered, truth = checked(question, answer), feature_truth(task, question)
         matching = match(pair_quality(truth.all, answered))
         truth_side, answer_side, raw = matching.agreement(truth.free)
-        chance = chance_of(task, question, truth, answered.count)
+        chance = chance_of(task, question, truth, answered.features).raw
         metrics = {"score": max(above(raw, chance), self.bounds[0])}
         metrics |= {"truth_side": truth_side, "answer_side": answer_side, "chance": chance}
         metrics |= matching.factors(truth.all, answered, truth.free)
@@ -72,34 +68,14 @@ class FeaturesTrack(Track[FeatureQuestion, FeatureAnswer]):
     def twin_question(self, question: FeatureQuestion, task: Task) -> FeatureQuestion | None:
         """The same question about the random-init twin, whose activations nobody trained to hold these directions.
 
-        Only a task's first question has one, for it costs a scorer as much as the question itself.
+        Its inputs are another draw: anyone can draw the twin's weights, read inputs off its activations, and regress
+        the activations of the task's own network on them. Only a task's first question has a twin's, for it costs a
+        scorer as much as the question itself.
         """
         twin = task.twin("random_init")
         if twin is None or question.site != feature_sites(task.mechanism)[0]:
             return None
-        return make_question(task, question.site, question.draw, twin)
-
-
-def chance_of(task: Task, question: FeatureQuestion, truth: FeatureTruth, latents: int) -> float:
-    """What so many random directions earn before calibration: the better of their projections and these rectified."""
-    generator = generator_from(task.record.model_dump_json(), question.site, str(question.draw), str(latents))
-    stream = question.evaluation - question.evaluation.mean(0)
-    draws = max(1, min(NULL_DRAWS, NULL_PAIRS // (latents * truth.all.count)))
-    earned = torch.zeros(draws, 2)
-    for draw in range(draws):
-        drawn = random_directions(latents, stream.shape[1], generator)
-        along = stream @ drawn.T
-        for encoding, fired in enumerate((along, along.relu())):
-            answer = Contributions(drawn, fired, torch.arange(latents))
-            earned[draw, encoding] = match(pair_quality(truth.single, answer)).agreement(truth.free)[2]
-    return float(earned.mean(0).max())
-
-
-def random_directions(count: int, d_model: int, generator: torch.Generator) -> Float[Tensor, "direction d_model"]:
-    """Unit vectors drawn uniformly."""
-    noise = torch.randn(count, d_model, generator=generator, device=generator.device)
-    unit: Tensor = noise / noise.norm(dim=1, keepdim=True)
-    return unit
+        return make_question(task, question.site, question.draw + 1, twin)
 
 
 def checked(question: FeatureQuestion, answer: FeatureAnswer) -> Contributions:

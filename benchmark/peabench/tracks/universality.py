@@ -62,6 +62,8 @@ class UniversalityTrack(Track[UniversalityQuestion, UniversalityAnswer]):
     """2 · AUROC - 1 of the pairs that share a mechanism against those that do not; equal similarities count one half.
 
     Two networks share a mechanism if the same hypotheses are certified to hold of both at the level of algorithms.
+    Where none holds of either, as of two memorisers, it is not known, and the pair is left out; a network and its copy
+    share theirs all the same.
 
     Beside it: `auroc_algorithm`, and `auroc_implementation` where hypotheses are claimed at that level too and pairs
     differ in them: with the networks taken for alike only if those are the same as well.
@@ -90,7 +92,7 @@ class UniversalityTrack(Track[UniversalityQuestion, UniversalityAnswer]):
             draw=generator_seed,
             generator=generator,
         )
-        if len(alike(task, question, "algorithm").unique()) < 2:
+        if len(alike(task, question, "algorithm")[decided(task, question)].unique()) < 2:
             raise PeabenchError(
                 f"The networks of {task.record.id} are all alike or all different; give it companions of both kinds, "
                 "or take `universality` out of its tracks."
@@ -102,15 +104,16 @@ class UniversalityTrack(Track[UniversalityQuestion, UniversalityAnswer]):
     ) -> dict[str, float]:
         """See the class."""
         found = one_number_each(answer, UniversalityAnswer, "similarities", len(question.pairs), "pairs")
+        known = decided(task, question)
 
         def auroc(same: Bool[Tensor, " pair"]) -> float:
-            return area_under_roc(found, Target(same, torch.ones_like(same)))
+            return area_under_roc(found, Target(same, known))
 
         by_algorithm = auroc(alike(task, question, "algorithm"))
         metrics = {"score": 2 * by_algorithm - 1, "auroc_algorithm": by_algorithm}
         if all(held for held in held_by(task, "implementation")):
             same = alike(task, question, "implementation")
-            metrics |= {"auroc_implementation": auroc(same)} if len(same.unique()) == 2 else {}
+            metrics |= {"auroc_implementation": auroc(same)} if len(same[known].unique()) == 2 else {}
         return metrics
 
 
@@ -148,8 +151,17 @@ def alike(task: Task, question: UniversalityQuestion, level: Level) -> Bool[Tens
     """Whether the networks of each pair are certified to do it alike, down to a level of abstraction."""
     levels: tuple[Level, ...] = ("algorithm",) if level == "algorithm" else ("algorithm", "implementation")
     held = list(zip(*(held_by(task, each) for each in levels), strict=True))
-    kinds = [held[member] for member in order_of(task, question.draw)]
-    return torch.tensor([kinds[one] == kinds[other] for one, other in question.pairs.tolist()])
+    members = order_of(task, question.draw)
+    pairs = [(members[one], members[other]) for one, other in question.pairs.tolist()]
+    return torch.tensor([one == other or (any(held[one]) and held[one] == held[other]) for one, other in pairs])
+
+
+def decided(task: Task, question: UniversalityQuestion) -> Bool[Tensor, " pair"]:
+    """Whether it is known of each pair: not of two networks of which no hypothesis holds, such as two memorisers."""
+    unknown = [member for member, held in enumerate(held_by(task, "algorithm")) if not held]
+    members = order_of(task, question.draw)
+    pairs = [(members[one], members[other]) for one, other in question.pairs.tolist()]
+    return torch.tensor([one == other or not {one, other} <= set(unknown) for one, other in pairs])
 
 
 TRACK = UniversalityTrack()

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from peabench.errors import PeabenchError
 from peabench.networks import ResidualMLP, ResidualMLPConfig
 
 
@@ -22,7 +23,16 @@ class StackedResidualMLP:
 
     @classmethod
     def from_networks(cls, networks: list[ResidualMLP]) -> "StackedResidualMLP":
-        """Stack copies of the networks' weights."""
+        """Stack copies of the networks' weights.
+
+        Raises:
+            PeabenchError: they are bilinear.
+        """
+        if networks[0].config.activation != "relu":
+            activation = networks[0].config.activation
+            raise PeabenchError(
+                f"expected residual MLPs of relu units, got {activation} ones; train those on their own"
+            )
         states = [dict(network.named_parameters()) for network in networks]
         stacked = {name: torch.stack([s[name].detach() for s in states]).requires_grad_() for name in states[0]}
         return cls(networks[0].config, stacked)

@@ -103,11 +103,11 @@ def write_site(files: Iterable[tuple[str, str | bytes]], out: Path) -> int:
         raise PeabenchError(f"{out} cannot hold a site ({error.strerror}); name another with --out.") from error
     for old in [
         *(file for folder in PAGE_FOLDERS for file in (out / folder).glob("*.html")),
-        *(out / FOLDER).glob("*/*"),
+        *(path for path in (out / FOLDER).rglob("*") if path.is_file()),
     ]:
         if old.relative_to(out).as_posix() not in contents:
             old.unlink()
-    for folder in (out / FOLDER).glob("*"):
+    for folder in sorted((path for path in (out / FOLDER).rglob("*") if path.is_dir()), reverse=True):
         with suppress(OSError):  # it is not empty
             folder.rmdir()
     return len(contents)

@@ -23,16 +23,13 @@ class TaskFile:
     content: bytes
     copy: str | None
     """Its copy, from the site's root; None where the site has none."""
-
-    @property
-    def name(self) -> str:
-        """Its name in the task's folder."""
-        return self.source.name
+    name: str
+    """Its path in the task's folder."""
 
     @property
     def folder(self) -> str:
         """The task's, from the import package on: what stands before it differs from machine to machine."""
-        parts = self.source.parent.parts
+        parts = self.source.parents[self.name.count("/")].parts
         packages = [i for i in range(1, len(parts)) if (Path(*parts[: i + 1]) / "__init__.py").is_file()]
         return "/".join(parts[packages[0] :] if packages else parts[-2:])
 
@@ -53,13 +50,15 @@ class TaskFile:
 
 
 def task_files(task: TaskSummary) -> list[TaskFile]:
-    """The files of a task by name; hidden ones are none of it."""
-    sources = sorted(path for path in task.folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    """The files of a task by name, its companions' after its own; hidden ones are none of it."""
+    found = [path for path in task.folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
+    sources = sorted(found, key=lambda path: (len(path.parts), path))
     contents = [source.read_bytes() for source in sources]
     copied = sum(map(len, contents)) <= LARGEST_COPIED
     return [
-        TaskFile(source, content, f"{FOLDER}/{slug(task.id)}/{source.name}" if copied else None)
+        TaskFile(source, content, f"{FOLDER}/{slug(task.id)}/{name}" if copied else None, name)
         for source, content in zip(sources, contents, strict=True)
+        for name in [source.relative_to(task.folder).as_posix()]
     ]
 
 

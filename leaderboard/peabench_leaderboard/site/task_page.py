@@ -7,6 +7,9 @@ from typing import Any
 from torch import Tensor
 
 from peabench.errors import PeabenchError
+from peabench.feature_geometry import feature_geometry
+from peabench.feature_picture import percent
+from peabench.hypothesis_rows import hypothesis_rows, network_rows
 from peabench.mechanism import Mechanism
 from peabench.networks import Graph
 from peabench.results import SCORE, CellResult
@@ -17,6 +20,7 @@ from peabench_leaderboard.site.causal_graph import causal_graph, unused
 from peabench_leaderboard.site.circuit_answers import CircuitOverlay, circuit_overlay, circuit_targets
 from peabench_leaderboard.site.circuit_grid import circuit_picture
 from peabench_leaderboard.site.contents import AnswersReader, Contents, Row, TaskPlace
+from peabench_leaderboard.site.feature_grid import feature_grid, nearest_to
 from peabench_leaderboard.site.task_files import task_files
 from peabench_leaderboard.site.variable_answers import VariableOverlay, certified_places, variable_overlay
 from peabench_leaderboard.site.variable_grid import variable_picture
@@ -56,6 +60,9 @@ def task_context(contents: Contents, place: TaskPlace, read_answers: AnswersRead
         "model": model,
         "circuit": _circuit(task, mechanism, graph, answered.get("circuits", [])),
         "variables": _variables(task, mechanism, graph, answered.get("variables", [])),
+        "hypotheses": hypothesis_rows(mechanism.algorithm, task.certificate),
+        "networks": network_rows(task),
+        "features": _features(task, mechanism),
         "certificate": task.certificate,
         "boards": [(board, answered[board.track]) for board in contents.boards if answered[board.track]],
         "files": task_files(place.summary),
@@ -118,6 +125,21 @@ def _variables(task: Task, mechanism: Mechanism, graph: Graph, answered: Sequenc
         "places": places,
         "asked": asked,
     }
+
+
+def _features(task: Task, mechanism: Mechanism) -> list[dict[str, Any]]:
+    """For each site with features its picture, and a line about each feature."""
+    return [
+        {
+            "geometry": geometry,
+            "picture": feature_grid(f"features-{number}", geometry),
+            "lines": [
+                (name, percent(rate), *nearest_to(geometry, i))
+                for i, (name, rate) in enumerate(zip(geometry.names, geometry.rates.tolist(), strict=True))
+            ],
+        }
+        for number, geometry in enumerate(feature_geometry(mechanism, task.record.domain))
+    ]
 
 
 def _asked(task: Task, graph: Graph) -> tuple[list[str], list[str]]:

@@ -8,6 +8,7 @@ from peabench.networks.config import ResidualMLPConfig
 from peabench_tasks.attributes import vocabularies
 from peabench_tasks.attributes.lexicon import Lexicon
 from peabench_tasks.attributes.queries import Query, draw_queries
+from peabench_tasks.specification import TaskSpecification
 
 SEEDS = 3
 
@@ -106,19 +107,13 @@ VARIANTS = {
 
 
 @dataclass(frozen=True)
-class Specification:
+class Specification(TaskSpecification):
     """One task to be made."""
 
-    number: int
-    """Which seeds are made from."""
-    variant: str
-    size: str
-    seed: int
-
     @property
-    def name(self) -> str:
-        """Second part of the task's id."""
-        return f"{self.variant}-{self.size}-{self.seed}"
+    def number(self) -> int:
+        """Of a variant's tasks those of one size come after those of another."""
+        return self.about.number + SEEDS * list(SIZES).index(self.size) + self.seed
 
     @property
     def about(self) -> Variant:
@@ -151,13 +146,8 @@ class Specification:
             d_hidden=shape.d_hidden,
         )
 
-    def weight_seed(self, seed: int) -> int:
-        """Seed of the queries, the directions and the initial weights: its own for each task."""
-        return 1000 * (seed + 1) + self.number
-
 
 def specifications() -> Iterator[Specification]:
     """All tasks of the family."""
-    for name, variant in VARIANTS.items():
-        for place, (size, seed) in enumerate(product(SIZES, range(SEEDS))):
-            yield Specification(variant.number + place, name, size, seed)
+    for variant, size, seed in product(VARIANTS, SIZES, range(SEEDS)):
+        yield Specification(variant, size, seed)

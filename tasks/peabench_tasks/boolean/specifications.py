@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from peabench.networks.config import ResidualMLPConfig
 from peabench_tasks.boolean.formulas import Formula, Shape, draw_formula
 from peabench_tasks.boolean.plan import Plan, draw_plan
+from peabench_tasks.specification import TaskSpecification
 
 SEEDS = 3
 EXAMPLES = 2048
@@ -71,17 +72,13 @@ VARIANT_SIZES = {"tree": ("xs", "s", "m", "l")} | {v: ("s", "m") for v in DIFFIC
 
 
 @dataclass(frozen=True)
-class Specification:
+class Specification(TaskSpecification):
     """One task to be made."""
 
-    variant: str
-    size: str
-    seed: int
-
     @property
-    def name(self) -> str:
-        """Second part of the task's id."""
-        return f"{self.variant}-{self.size}-{self.seed}"
+    def number(self) -> int:
+        """Place in the list of all."""
+        return list(specifications()).index(self)
 
     @property
     def shape(self) -> Size:
@@ -102,11 +99,6 @@ class Specification:
         """A formula of this variant and size, placed in its network."""
         decoys = self.shape.decoys if self.variant == "decoy" else 0
         return draw_plan(formula, self.shape.network, drawn, decoys, SWAYERS if self.variant in SWAYED else 0)
-
-    def weight_seed(self, seed: int) -> int:
-        """Seed of the initial weights and the planted basis: its own for each task."""
-        order = [s.name for s in specifications()].index(self.name)
-        return 1000 * (seed + 1) + order
 
 
 def specifications() -> Iterator[Specification]:

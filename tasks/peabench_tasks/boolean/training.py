@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from itertools import groupby
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from peabench.domain import ProductDomain
-from peabench.errors import PeabenchError
 from peabench.generators import generator_of
 from peabench.networks import Network, ResidualMLP, build_network
 from peabench.tasks import CERTIFICATE_FILE, TaskRecord, Twin
@@ -32,7 +30,7 @@ from peabench_tasks.boolean.planting import (
 from peabench_tasks.boolean.specifications import DIFFICULTY, Specification, specifications
 from peabench_tasks.boolean.tables import Tables
 from peabench_tasks.boolean.targets import Targets
-from peabench_tasks.production import certified_already, make_all
+from peabench_tasks.production import certified_already, make_all, matching
 
 POOL = 128
 LEARNING_RATE = 8e-3
@@ -66,9 +64,7 @@ def train(out: Path, only: str | None, seed: int, progress: Callable[[str, float
     Raises:
         PeabenchError: no task matches, or some did not pass; those that passed are written.
     """
-    wanted = [s for s in specifications() if only is None or fnmatchcase(s.name, only.removeprefix("boolean/"))]
-    if not wanted:
-        raise PeabenchError(f"No task of the boolean family matches {only!r}; try 'tree-s-*'.")
+    wanted = matching("boolean", specifications(), only)
     if resume:
         wanted = [s for s in wanted if not certified_already(task_record(s, seed), out / s.name)]
     plant_all([commission(specification, out / specification.name, seed) for specification in wanted], progress)

@@ -46,9 +46,7 @@ def literal_matrix(clauses: Sequence[Clause], n_inputs: int) -> Float[Tensor, "c
     return matrix
 
 
-def truths(
-    literals: Float[Tensor, "*network clause input"], rows: Int[Tensor, "*network row input"]
-) -> Bool[Tensor, "*network row clause"]:
+def truths(literals: Float[Tensor, "clause input"], rows: Int[Tensor, "row input"]) -> Bool[Tensor, "row clause"]:
     """Which clauses hold on inputs of 0 and 1."""
-    agreeing = (2 * rows - 1).to(literals.dtype) @ literals.transpose(-1, -2)
-    return agreeing == literals.abs().sum(-1)[..., None, :]
+    agreeing = (2 * rows - 1).to(literals.dtype) @ literals.T
+    return agreeing == literals.abs().sum(1)

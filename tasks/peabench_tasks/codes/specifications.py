@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 
 from peabench.domain import ProductDomain
 from peabench.networks.config import ResidualMLPConfig
 from peabench_tasks.codes.clauses import Clause, draw_clauses
+from peabench_tasks.specification import TaskSpecification
 
 SEEDS = 3
 EXAMPLES = 8192
@@ -58,17 +60,13 @@ RARELY = (0.8, 0.2)
 
 
 @dataclass(frozen=True)
-class Specification:
+class Specification(TaskSpecification):
     """One task to be made."""
 
-    variant: str
-    size: str
-    seed: int
-
     @property
-    def name(self) -> str:
-        """Second part of the task's id."""
-        return f"{self.variant}-{self.size}-{self.seed}"
+    def number(self) -> int:
+        """Place in the list of all."""
+        return list(specifications()).index(self)
 
     @property
     def n_inputs(self) -> int:
@@ -102,15 +100,8 @@ class Specification:
             seed=self.seed + SEEDS * seed,
         )
 
-    def weight_seed(self, seed: int) -> int:
-        """Seed of the initial weights: its own for each task."""
-        order = [s.name for s in specifications()].index(self.name)
-        return 1000 * (seed + 1) + order
-
 
 def specifications() -> Iterator[Specification]:
     """All tasks of the family."""
-    for variant in VARIANTS:
-        for size in SIZES:
-            for seed in range(SEEDS):
-                yield Specification(variant, size, seed)
+    for variant, size, seed in product(VARIANTS, SIZES, range(SEEDS)):
+        yield Specification(variant, size, seed)

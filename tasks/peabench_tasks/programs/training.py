@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Iterable
-from fnmatch import fnmatchcase
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -18,7 +17,7 @@ from peabench_tasks.planting.mechanism import build_mechanism
 from peabench_tasks.planting.planter import Planter
 from peabench_tasks.planting.side_channels import certify_with_side_channels
 from peabench_tasks.planting.training import begin, mend, plant, sampled_errors, train_freely
-from peabench_tasks.production import certified_already, make_all
+from peabench_tasks.production import certified_already, make_all, matching
 from peabench_tasks.programs.specifications import Specification, specifications
 
 MENDING_RATES = (2e-4, 5e-4, 1e-4)
@@ -62,9 +61,7 @@ def train(
     """
     known = list(listed())
     family = known[0].family
-    wanted = [s for s in known if only is None or fnmatchcase(s.name, only.removeprefix(f"{family}/"))]
-    if not wanted:
-        raise PeabenchError(f"No task of the {family} family matches {only!r}; try '{known[0].name}'.")
+    wanted = matching(family, known, only)
     if resume:
         wanted = [s for s in wanted if not certified_already(task_record(s, seed), out / s.name)]
     jobs = [list(group) for _, group in groupby(wanted, key=lambda s: (s.variant, s.size))]

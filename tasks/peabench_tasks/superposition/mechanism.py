@@ -8,7 +8,18 @@ from jaxtyping import Float
 from torch import Tensor
 
 from peabench.domain import ProductDomain
-from peabench.mechanism import Boolean, Feature, Gauge, Mechanism, TensorReference, Variable, VariableReference
+from peabench.mechanism import (
+    Boolean,
+    Compare,
+    Constant,
+    Feature,
+    Gauge,
+    Mechanism,
+    Range,
+    TensorReference,
+    Variable,
+    VariableReference,
+)
 from peabench.networks import ResidualMLP
 from peabench_tasks.several_outputs import with_outputs
 from peabench_tasks.superposition.specifications import TOLERANCE
@@ -31,25 +42,41 @@ class Geometry:
 
 
 def represented(network: ResidualMLP, domain: ProductDomain) -> list[int]:
-    """Inputs whose output follows them, measured on inputs as the domain draws them with this one set true."""
+    """Inputs whose outputs follow them, measured on inputs as the domain draws them with this one not 0."""
     rows = domain.sample(ROWS // 16, torch.Generator().manual_seed(0))
+    magnitudes = network.config.d_output // network.config.n_inputs
+    value = torch.arange(len(rows)) % magnitudes + 1
+    right = value[:, None] > torch.arange(magnitudes)
     found = []
     for column in range(network.config.n_inputs):
         with_it = rows.clone()
-        with_it[:, column] = 1
-        if float((network(with_it)[:, 0, column] > 0).float().mean()) > REPRESENTED:
+        with_it[:, column] = value
+        answers = network(with_it)[:, 0].unflatten(1, (-1, magnitudes))[:, column] > 0
+        if float((answers == right).all(1).float().mean()) > REPRESENTED:
             found.append(column)
     return found
 
 
+def written(network: ResidualMLP) -> Float[Tensor, "input d_model"]:
+    """What each input writes more where it is true, or at its least magnitude, than where it is not."""
+    if network.config.words is None:
+        return 2 * network.w_embed
+    return network.w_embed[[first + 1 for first, _ in network.config.words]]
+
+
 def explain(network: ResidualMLP, columns: Sequence[int]) -> Mechanism:
     """Each represented input is a feature along its column of the embedding; of the others the answer is no."""
-    names = [f"x{i}" if i in columns else None for i in range(network.config.n_inputs)]
-    inputs = [
-        Variable(name=f"x{i}", kind=Boolean(), columns=(i,), description="" if name else "Not represented.")
-        for i, name in enumerate(names)
-    ]
-    tensors = {f"x{i}": 2 * network.w_embed[i].clone() for i in columns}
+    magnitudes = network.config.d_output // network.config.n_inputs
+    kind = Boolean() if magnitudes == 1 else Range(low=0, high=magnitudes)
+    variables, outputs = list[Variable](), list[str | None]()
+    for i in range(network.config.n_inputs):
+        told = "" if i in columns else "Not represented."
+        variables.append(Variable(name=f"x{i}", kind=kind, columns=(i,), description=told))
+        answers = [variables[-1]] if magnitudes == 1 else _thresholds(f"x{i}", magnitudes)
+        variables += [answer for answer in answers if answer.parents]
+        outputs += [answer.name if i in columns else None for answer in answers]
+    directions = written(network)
+    tensors = {f"x{i}": directions[i].clone() for i in columns}
     features = tuple(
         Feature(
             name=name,
@@ -61,11 +88,24 @@ def explain(network: ResidualMLP, columns: Sequence[int]) -> Mechanism:
     )
     return Mechanism(
         provenance="derived",
-        causal_model=with_outputs(inputs, names),
+        causal_model=with_outputs(variables, outputs),
         features=features,
         tolerance=TOLERANCE,
         gauge=Gauge(symmetries=("neuron_permutation", "neuron_scaling", "residual_rotation")),
     ).with_tensors(tensors)
+
+
+def _thresholds(name: str, magnitudes: int) -> list[Variable]:
+    """Whether a graded input has each value above 0, or a greater one."""
+    return [
+        Variable(
+            name=f"{name}_from{value}",
+            kind=Boolean(),
+            parents=(name,),
+            function=Compare(relation="ge", left=VariableReference(name=name), right=Constant(value=value)),
+        )
+        for value in range(1, magnitudes + 1)
+    ]
 
 
 def geometry(directions: Float[Tensor, "feature d_model"]) -> Geometry:

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 
 from peabench.domain import ProductDomain
 from peabench.networks.config import ResidualMLPConfig
+from peabench_tasks.specification import TaskSpecification
 
 SEEDS = 3
 EXAMPLES = 16_384
@@ -38,6 +40,9 @@ class Variant:
     """How many times as often as the rarest input the most frequent one is true; between them it falls evenly."""
     decay: float = 1.0
     """Importance of each input over that of the one before it."""
+    magnitudes: int = 1
+    """Values that an input has besides 0: 1, or 1/2 and 1. What is graded is learnt by squared error."""
+    sizes: tuple[str, ...] = tuple(SIZES)
 
 
 VARIANTS = {
@@ -46,35 +51,48 @@ VARIANTS = {
     "dense": Variant("several features fire at once, in few dimensions", density=2.5),
     "zipf": Variant("features differ in frequency thirtyfold", spread=30.0),
     "importance": Variant("what matters little has shorter directions", decay=0.9),
+    "graded": Variant(
+        "features fire more or less strongly along one direction", tied=True, magnitudes=2, sizes=("xs",)
+    ),
 }
 TOLERANCE = 0.1
 """Share of inputs, and of interventions, on which some output may be wrong: features that fire together interfere."""
 
 
 @dataclass(frozen=True)
-class Specification:
+class Specification(TaskSpecification):
     """One task to be made."""
 
-    variant: str
-    size: str
-    seed: int
-
     @property
-    def name(self) -> str:
-        """Second part of the task's id."""
-        return f"{self.variant}-{self.size}-{self.seed}"
+    def number(self) -> int:
+        """Place in the list of all."""
+        return list(specifications()).index(self)
 
     @property
     def network(self) -> ResidualMLPConfig:
-        """The bottleneck is `resid.0`, which the output reads through a block that writes nothing."""
-        size = SIZES[self.size]
+        """The bottleneck is `resid.0`, which the output reads through a block that writes nothing.
+
+        There is an output for each value above 0 of each input: whether it has this value or a greater one.
+        """
+        size, values = SIZES[self.size], self.magnitudes + 1
         return ResidualMLPConfig(
-            n_inputs=size.n_inputs, d_model=size.d_model, n_blocks=1, n_units=1, d_hidden=1, d_output=size.n_inputs
+            n_inputs=size.n_inputs,
+            words=tuple((values * i, values) for i in range(size.n_inputs)) if self.magnitudes > 1 else None,
+            d_model=size.d_model,
+            n_blocks=1,
+            n_units=1,
+            d_hidden=1,
+            d_output=size.n_inputs * self.magnitudes,
         )
 
     @property
+    def magnitudes(self) -> int:
+        """Values that an input has besides 0."""
+        return VARIANTS[self.variant].magnitudes
+
+    @property
     def frequencies(self) -> tuple[float, ...]:
-        """How often each input is true."""
+        """How often each input is true, or other than 0."""
         size, variant = SIZES[self.size], VARIANTS[self.variant]
         steps = [variant.spread ** (-i / (size.n_inputs - 1)) for i in range(size.n_inputs)]
         mean = size.frequency * variant.density
@@ -87,19 +105,16 @@ class Specification:
 
     @property
     def domain(self) -> ProductDomain:
-        """Inputs that are true independently, and rarely."""
-        frequencies = self.frequencies
-        return ProductDomain(sizes=(2,) * len(frequencies), frequency=tuple((1 - p, p) for p in frequencies))
-
-    def weight_seed(self, seed: int) -> int:
-        """Seed of the initial weights: its own for each task."""
-        order = [s.name for s in specifications()].index(self.name)
-        return 1000 * (seed + 1) + order
+        """Inputs that are true independently, and rarely; those that are graded have each magnitude equally often."""
+        frequencies, count = self.frequencies, self.magnitudes
+        return ProductDomain(
+            sizes=(count + 1,) * len(frequencies),
+            frequency=tuple((1 - p, *(p / count,) * count) for p in frequencies),
+        )
 
 
 def specifications() -> Iterator[Specification]:
     """All tasks of the family."""
-    for variant in VARIANTS:
-        for size in SIZES:
-            for seed in range(SEEDS):
-                yield Specification(variant, size, seed)
+    for name, variant in VARIANTS.items():
+        for size, seed in product(variant.sizes, range(SEEDS)):
+            yield Specification(name, size, seed)

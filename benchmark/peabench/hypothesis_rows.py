@@ -1,0 +1,75 @@
+"""Rival hypotheses and companions as rows of tables, for the card, `peabench show` and the site."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from peabench.certification.checks import Check
+from peabench.mechanism import AlgorithmClaim, Hypothesis, Level, to_text
+
+if TYPE_CHECKING:
+    from peabench.tasks import Task
+
+
+@dataclass(frozen=True)
+class HypothesisRow:
+    """What is shown of a hypothesis."""
+
+    name: str
+    level: Level
+    claim: str
+    """Its inner variables with their formulas, its frequencies or its form."""
+    holds: bool
+    wrong: float | None
+    """Share of its cases in which its worst claim is wrong, from the certificate, such as of the interchanges of a
+    variable at the place that is best for it; None where none was measured."""
+
+
+@dataclass(frozen=True)
+class NetworkRow:
+    """What is shown of a network that is asked about together with others."""
+
+    name: str
+    """Of a companion; `own` for the task's own network."""
+    provenance: str
+    held: tuple[str, ...]
+    """The hypotheses that hold of it."""
+
+
+def hypothesis_rows(claim: AlgorithmClaim | None, certificate: Sequence[Check]) -> list[HypothesisRow]:
+    """A row for each candidate, those that hold first."""
+    figures = {name: value for check in certificate if check.name == "rivals" for name, value in check.recorded.items()}
+    candidates = [h for h in claim.hypotheses if h.is_candidate] if claim else []
+    return [
+        HypothesisRow(h.name, h.level, said(h), h.holds, figures.get(f"{h.name} wrong"))
+        for h in sorted(candidates, key=lambda h: not h.holds)
+    ]
+
+
+def network_rows(task: "Task") -> list[NetworkRow]:
+    """A row for the task's own network and for each of its companions; none where it has no companions."""
+    if not task.record.companions:
+        return []
+    rows = []
+    for name, part in zip(("own", *task.record.companions), (task, *task.companions), strict=True):
+        claim = part.mechanism.algorithm
+        held = tuple(h.name for h in claim.hypotheses if h.is_candidate and h.holds) if claim else ()
+        rows.append(NetworkRow(name, part.record.provenance, held))
+    return rows
+
+
+def said(hypothesis: Hypothesis) -> str:
+    """What a hypothesis claims, in one line.
+
+    >>> said(Hypothesis(name="h", kind="frequencies", description="", holds=True, level="algorithm",
+    ...                 frequencies=(3, 5), form="clock"))
+    'clock; frequencies 3, 5'
+    """
+    parts = [] if hypothesis.form is None else [hypothesis.form]
+    if hypothesis.frequencies is not None:
+        parts.append(f"frequencies {', '.join(map(str, hypothesis.frequencies))}")
+    model = hypothesis.causal_model
+    for name in model.inner if model else ():
+        function = model.variable(name).function if model else None
+        parts.append(f"{name} = {to_text(function)}" if function else name)
+    return "; ".join(parts)

@@ -1,0 +1,130 @@
+"""Which tasks the family has."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from peabench.domain import ProductDomain
+from peabench.fourier import Form
+from peabench.networks.config import ResidualMLPConfig, TransformerConfig
+from peabench_tasks.modular.free_training import Recipe
+
+Variant = Literal["clock", "pizza", "add", "subtract", "composite"]
+
+
+@dataclass(frozen=True)
+class Study:
+    """One variant: its network, how it is trained, and how many of its starts become tasks."""
+
+    variant: Variant
+    description: str
+    network: ResidualMLPConfig | TransformerConfig
+    recipe: Recipe
+    starts: int
+    tasks: int
+    exchanges: tuple[int, ...]
+    """How many frequencies are rivals for one place in the set, for each place that is asked about."""
+    sign: int = 1
+    form: Form | None = None
+
+    @property
+    def modulus(self) -> int:
+        """What is added modulo: n."""
+        return self.network.d_output
+
+    @property
+    def domain(self) -> ProductDomain:
+        """All pairs."""
+        return ProductDomain(sizes=(self.modulus, self.modulus))
+
+    def name(self, index: int) -> str:
+        """Second part of a task's id."""
+        return f"{self.variant}-s-{index}"
+
+
+def transformer(modulus: int) -> TransformerConfig:
+    """One layer that reads two tokens."""
+    return TransformerConfig(
+        d_vocabulary=modulus,
+        n_positions=2,
+        d_model=48,
+        n_blocks=1,
+        n_heads=4,
+        d_head=8,
+        d_mlp=128,
+        d_output=modulus,
+    )
+
+
+def squares(modulus: int) -> ResidualMLPConfig:
+    """One hidden layer of squaring neurons that reads two words."""
+    return ResidualMLPConfig(
+        n_inputs=2,
+        d_model=24,
+        n_blocks=1,
+        n_units=1,
+        d_hidden=96,
+        d_output=modulus,
+        words=((0, modulus), (modulus, modulus)),
+        activation="square",
+    )
+
+
+def attending(steps: int, rate: float, *, constant: bool) -> Recipe:
+    """Of transformers; perfect after about 300 steps."""
+    return Recipe(steps=steps, rate=rate, decay=2.0, objective="cross_entropy", share=0.8, constant_attention=constant)
+
+
+SQUARING = Recipe(steps=2000, rate=5e-3, decay=1.0, objective="squared_error", share=0.8)
+"""Perfect after about 500 steps."""
+
+STUDIES = (
+    Study(
+        variant="clock",
+        description="Addition modulo 43, by a transformer of one layer that was free to attend.",
+        network=transformer(43),
+        recipe=attending(1500, 5e-3, constant=False),
+        starts=8,
+        tasks=5,
+        exchanges=(4,),
+        form="clock",
+    ),
+    Study(
+        variant="pizza",
+        description="Addition modulo 43, by a transformer of one layer whose attention was held constant in training.",
+        network=transformer(43),
+        recipe=attending(2000, 3e-3, constant=True),
+        starts=12,
+        tasks=5,
+        exchanges=(4,),
+        form="pizza",
+    ),
+    Study(
+        variant="add",
+        description="Addition modulo 31, by one layer of squaring neurons.",
+        network=squares(31),
+        recipe=SQUARING,
+        starts=10,
+        tasks=3,
+        exchanges=(4, 2),
+    ),
+    Study(
+        variant="subtract",
+        description="Subtraction modulo 31, by one layer of squaring neurons.",
+        network=squares(31),
+        recipe=SQUARING,
+        starts=10,
+        tasks=3,
+        exchanges=(4, 2),
+        sign=-1,
+    ),
+    Study(
+        variant="composite",
+        description="Addition modulo 35, by one layer of squaring neurons. By multiples of 5 as frequencies the sum is "
+        "known modulo 7 only, by multiples of 7 modulo 5 only.",
+        network=squares(35),
+        recipe=SQUARING,
+        starts=10,
+        tasks=3,
+        exchanges=(4, 2),
+    ),
+)

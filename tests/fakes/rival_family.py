@@ -1,0 +1,24 @@
+"""A family that draws at once: hand-written networks with a companion."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rival_networks import save_rivals
+
+from peabench.certification import certify
+from peabench.registry import Draft, Drawing, Family
+from peabench.tasks import save_certificate
+
+HYPOTHESES = ("factored", "expanded")
+
+
+def draw(drafts: Sequence[Draft], progress: Callable[[str, float], None]) -> None:
+    for draft in drafts:
+        task = save_rivals(draft.folder, companions={"a": "expanded"}, names=HYPOTHESES)
+        for part in (*task.companions, task):
+            save_certificate(part.folder, certify(part))
+
+
+RIVALS = Family(
+    "hand", "Rivals.", Path("/nonexistent"), "nowhere:train", Drawing(kinds=("rivals-xs",), draw="rival_family:draw")
+)
