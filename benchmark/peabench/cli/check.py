@@ -12,7 +12,7 @@ from peabench.cli.output import JsonOption, display, note, print_json, table
 def check(
     scorer: Annotated[str, typer.Argument(help="A name, package.module:Class, or .py file, as for `run`.")],
     task: Annotated[
-        list[Path] | None, typer.Option(metavar="DIR", help="A task's folder; else two small tasks of the suite smoke.")
+        list[Path] | None, typer.Option(metavar="DIR", help="A task's folder; else two small tasks of its track.")
     ] = None,
     json: JsonOption = False,
 ) -> None:
