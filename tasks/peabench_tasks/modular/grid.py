@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from peabench.networks import Network, ResidualMLP, ResidualMLPConfig, Transformer, TransformerConfig, build_network
+from peabench.networks import Network, ResidualMLPConfig, TransformerConfig, build_network
 
 Parameters = dict[str, Float[Tensor, "network ..."]]
 """Parameters of networks of one shape, stacked along axis 0."""
@@ -106,6 +106,3 @@ def _unembed(
 def networks_of(config: ResidualMLPConfig | TransformerConfig, parameters: Parameters) -> list[Network]:
     """All of them, each with weights of its own."""
     return [unstacked(config, parameters, index) for index in range(len(parameters["w_output"]))]
-
-
-__all__ = ["Grid", "Parameters", "ResidualMLP", "Transformer", "grid_logits", "networks_of", "stacked"]
