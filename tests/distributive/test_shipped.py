@@ -79,23 +79,9 @@ def test_truths_earn_1_and_constants_0_on_both_tracks(specification: Specificati
     assert universality.TRACK.grade(task, 0, pairs, agreement)["score"] == 0
 
 
-def test_to_bet_on_the_shortest_formula_earns_nothing() -> None:
-    earned = []
-    for specification in SPECIFICATIONS:
-        task = task_of(specification)
-        (question,) = algorithms.TRACK.questions(task, 0)
-        lengths = [
-            candidate.causal_model.model_dump_json() for candidate in question.hypotheses if candidate.causal_model
-        ]
-        answer = AlgorithmAnswer(-torch.tensor([float(len(text)) for text in lengths]))
-        earned.append(algorithms.TRACK.grade(task, 0, question, answer)["score"])
-    assert abs(sum(earned) / len(earned)) < 0.15
-    assert min(earned) < -0.1 < 0.9 < max(earned)
-
-
 def test_a_formula_s_letters_are_drawn_anew_for_each_task() -> None:
-    drawn = {tuple(s.inputs.values()) for s in SPECIFICATIONS}
-    assert len(drawn) > len(SPECIFICATIONS) / 2
-    for specification in SPECIFICATIONS:
+    drawn = {tuple(s.inputs.values()) for s in specifications()}
+    assert len(drawn) > 6
+    for specification in specifications():
         formula = formula_of(TABLES[specification.table][0], specification.inputs, 8)
         assert set(formula.used_inputs) == set(specification.inputs.values())
