@@ -21,6 +21,10 @@ SUITES = {
         "The first network of every variant of the smallest size, whose features are certified.",
         ["attributes/*-xs-0", "codes/*-xs-0", "superposition/*-xs-0", "gates/*-xs-0"],
     ),
+    "rivals": (
+        "Networks with rival hypotheses, and sets of networks of one behaviour.",
+        ["distributive/*", "modular/*"],
+    ),
     "smoke": (
         "A minute's worth, to see that an installation works.",
         ["boolean/tree-xs-0", "boolean/tree-xs-1", "boolean/redundant-s-0", "boolean/rare-s-0"],
