@@ -96,8 +96,6 @@ def test_pairs_that_are_not_shown_have_no_gradient() -> None:
     shown = pairs_shown(MODULUS, 3, 0.8)
     logits = torch.randn(1, MODULUS, MODULUS, MODULUS, generator=torch.Generator().manual_seed(0)).requires_grad_()
     for objective in ("cross_entropy", "squared_error"):
-        loss = free_training.objective(
-            logits, sums(MODULUS, 1), shown[None], Recipe(1, 1.0, 0.0, objective, 0.8)
-        )
+        loss = free_training.objective(logits, sums(MODULUS, 1), shown[None], Recipe(1, 1.0, 0.0, objective, 0.8))
         (gradient,) = torch.autograd.grad(loss, logits)
         assert torch.equal(gradient[0].abs().sum(-1) > 0, shown > 0)
