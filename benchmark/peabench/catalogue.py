@@ -160,7 +160,9 @@ def content_hash(folder: Path) -> str:
         if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
     for name in names:
-        if name.rpartition("/")[2] in OUTSIDE_THE_HASH:
+        parts = name.split("/")
+        owner = parts[2:] if parts[0] == COMPANIONS else parts
+        if len(owner) == 1 and owner[0] in OUTSIDE_THE_HASH:
             continue
         content = (folder / name).read_bytes()
         digest.update(f"{name}\0{len(content)}\0".encode())

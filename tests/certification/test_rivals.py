@@ -83,7 +83,11 @@ def test_the_check_fails_on_an_untrained_network() -> None:
 
 
 def test_a_twin_in_which_everything_is_found_says_that_the_search_is_vacuous() -> None:
-    check = rivals_check(subject("factored", ["factored", "parity"], ["factored"]), network("factored", 1))
+    twin = network("factored", 1)
+    with torch.no_grad():  # a faint reader of v alone: what is read of v and B is else their sum only
+        twin.block(1).w_in[1, 4, 0] = 1.0
+        twin.block(1).w_out[1, 0, 6] = 0.01
+    check = rivals_check(subject("factored", ["factored", "parity"], ["factored"]), twin)
     assert check is not None
     assert check.errors == 1
     assert not check.passed

@@ -64,11 +64,16 @@ class ToyNetwork(nn.Module):
         return inputs @ self.weight
 
 
+class ToyRecord(dict[str, Any]):
+    companions = ()
+
+
 @dataclass(frozen=True)
 class ToyTask:
     folder: Path
-    record: dict[str, Any]
+    record: ToyRecord
     has_truth = True
+    companions = ()
 
     def network(self) -> ToyNetwork:
         return ToyNetwork(self.record["truth"])
@@ -91,7 +96,7 @@ class Question:
 
 
 def load_task(folder: Path) -> ToyTask:
-    return ToyTask(folder, json.loads((folder / "task.json").read_text()))
+    return ToyTask(folder, ToyRecord(json.loads((folder / "task.json").read_text())))
 
 
 class Reference(ABC):

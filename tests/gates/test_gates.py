@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from pydantic import ValidationError
 
 from peabench.catalogue import bundled_tasks, select
 from peabench.certification import Check, certify_network
@@ -14,7 +15,7 @@ from peabench.certification.interactions import interactions_check, interference
 from peabench.certification.subject import examine
 from peabench.domain import ProductDomain
 from peabench.errors import PeabenchError
-from peabench.mechanism import Mechanism, MechanismError
+from peabench.mechanism import Mechanism
 from peabench.networks import ResidualMLP, ResidualMLPConfig
 from peabench.networks.gauge import random_gauge, regauge_mechanism
 from peabench.networks.interaction_matrices import interaction_matrices
@@ -157,7 +158,7 @@ def test_features_in_another_order_than_the_outputs_are_refused() -> None:
 def test_interactions_name_a_site_with_features() -> None:
     document = explain(written_down("relu"), BY_HAND).model_dump()
     document["interactions"]["site"] = "resid.0@0"
-    with pytest.raises(MechanismError, match="interactions"):
+    with pytest.raises(ValidationError, match="interactions"):
         Mechanism.model_validate(document)
 
 
