@@ -9,7 +9,7 @@ import torch
 
 from peabench.mechanism import Mechanism
 from peabench.training.stacked import orthonormal
-from peabench_tasks.boolean.formulas import Formula, all_inputs
+from peabench_tasks.boolean.formulas import Formula, Gate, all_inputs
 from peabench_tasks.boolean.mechanism import build_mechanism, causal_model
 from peabench_tasks.boolean.specifications import Specification, specifications
 from peabench_tasks.boolean.tables import Tables, variable_numbers
@@ -42,6 +42,24 @@ def test_causal_model_says_the_same_as_the_formula(specification: Specification)
     values = model.run(model.read_inputs(torch.from_numpy(inputs).long()))
     for name, value in formula.run(inputs).items():
         assert np.array_equal(values[name].numpy(), value)
+
+
+@pytest.mark.parametrize(("least", "count"), [(2, 3), (2, 4), (2, 5), (3, 4), (3, 5), (4, 5)])
+def test_a_threshold_counts(least: int, count: int) -> None:
+    literals = tuple((f"x{i}", i == 1) for i in range(count))
+    formula = Formula(count, (Gate("out", f"at_least_{least}", literals),))
+    model, rows = causal_model(formula), all_inputs(count)
+    counted = (rows ^ (np.arange(count) == 1)).sum(1) >= least
+    assert np.array_equal(formula.run(rows)["out"], counted)
+    assert np.array_equal(model.run(model.read_inputs(torch.from_numpy(rows).long()))["out"].numpy(), counted)
+
+
+def test_the_first_operand_selects_one_of_the_others() -> None:
+    formula = Formula(3, (Gate("out", "select", (("x0", True), ("x1", False), ("x2", False))),))
+    model, rows = causal_model(formula), all_inputs(3)
+    selected = np.where(rows[:, 0], rows[:, 2], rows[:, 1])
+    assert np.array_equal(formula.run(rows)["out"], selected)
+    assert np.array_equal(model.run(model.read_inputs(torch.from_numpy(rows).long()))["out"].numpy(), selected)
 
 
 @pytest.mark.parametrize("variant", ["tree", "redundant", "cancelling", "split"])

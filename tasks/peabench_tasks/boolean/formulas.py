@@ -20,6 +20,10 @@ OPERATIONS: dict[str, Callable[[Sequence[bool]], bool]] = {
     "xor": lambda bits: sum(bits) % 2 == 1,
     "implies": lambda bits: not bits[0] or bits[1],
     "majority": lambda bits: 2 * sum(bits) > len(bits),
+    "at_least_2": lambda bits: sum(bits) >= 2,
+    "at_least_3": lambda bits: sum(bits) >= 3,
+    "at_least_4": lambda bits: sum(bits) >= 4,
+    "select": lambda bits: bits[1] if bits[0] else bits[2],
 }
 
 

@@ -14,6 +14,7 @@ from peabench.mechanism import (
     CausalModel,
     Circuit,
     CircuitEdge,
+    Constant,
     Expression,
     Feature,
     Gauge,
@@ -23,6 +24,7 @@ from peabench.mechanism import (
     Mechanism,
     Not,
     Or,
+    Select,
     TensorReference,
     Variable,
     VariableReference,
@@ -76,7 +78,12 @@ def _gate_expression(gate: Gate) -> Expression:
 
 
 def nary(operation: str, arguments: tuple[Expression, ...]) -> Expression:
-    """An operation on any number of operands."""
+    """An operation on any number of operands; at least m of k is a majority of these and of constants beside them."""
+    if operation == "select":
+        return Select(condition=arguments[0], then=arguments[1], otherwise=arguments[2])
+    if operation.startswith("at_least_"):
+        beside = 2 * int(operation.removeprefix("at_least_")) - 1 - len(arguments)
+        return Majority(arguments=(*arguments, *[Constant(value=beside < 0)] * abs(beside)))
     nodes: dict[str, type[And | Or | Xor | Majority]] = {"and": And, "or": Or, "xor": Xor, "majority": Majority}
     return nodes[operation](arguments=arguments)
 

@@ -1,6 +1,6 @@
 """The rival hypotheses about a network that computes a table of the catalogue, in Peabench's schema."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from peabench.mechanism import AlgorithmClaim, Expression, Hypothesis, Not, VariableReference, to_text
 from peabench_tasks.boolean.mechanism import causal_model, nary
@@ -29,12 +29,27 @@ def claim(table: str, holds: int | None, inputs: Mapping[str, str], n_inputs: in
         inputs: the input that each letter is.
         n_inputs: inputs in all.
     """
+    return claim_among(table, TABLES[table], holds, inputs, n_inputs)
+
+
+def claim_among(
+    name: str, terms: Sequence[Term], holds: int | None, inputs: Mapping[str, str], n_inputs: int
+) -> AlgorithmClaim:
+    """The same of any terms of one function.
+
+    Args:
+        name: of the function; hypotheses are called by it and their number.
+        terms: the ways.
+        holds: as in `claim`, and so are the others.
+        inputs: the input that each letter is.
+        n_inputs: inputs in all.
+    """
     hypotheses = []
-    for number, term in enumerate(TABLES[table]):
+    for number, term in enumerate(terms):
         formula = expression(term, inputs)
         hypotheses.append(
             Hypothesis(
-                name=f"{table}-{number}",
+                name=f"{name}-{number}",
                 kind="formula",
                 description=to_text(formula),
                 holds=number == holds,
