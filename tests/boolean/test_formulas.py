@@ -54,12 +54,14 @@ def test_a_threshold_counts(least: int, count: int) -> None:
     assert np.array_equal(model.run(model.read_inputs(torch.from_numpy(rows).long()))["out"].numpy(), counted)
 
 
-def test_the_first_operand_selects_one_of_the_others() -> None:
-    formula = Formula(3, (Gate("out", "select", (("x0", True), ("x1", False), ("x2", False))),))
+@pytest.mark.parametrize("operation", ["select", "parity_if"])
+def test_the_first_operand_decides_which_others_count(operation: str) -> None:
+    formula = Formula(3, (Gate("out", operation, (("x0", True), ("x1", False), ("x2", False))),))
     model, rows = causal_model(formula), all_inputs(3)
-    selected = np.where(rows[:, 0], rows[:, 2], rows[:, 1])
-    assert np.array_equal(formula.run(rows)["out"], selected)
-    assert np.array_equal(model.run(model.read_inputs(torch.from_numpy(rows).long()))["out"].numpy(), selected)
+    one, other = rows[:, 1], rows[:, 2]
+    wanted = np.where(rows[:, 0], other, one) if operation == "select" else ~rows[:, 0] & (one != other)
+    assert np.array_equal(formula.run(rows)["out"], wanted)
+    assert np.array_equal(model.run(model.read_inputs(torch.from_numpy(rows).long()))["out"].numpy(), wanted)
 
 
 @pytest.mark.parametrize("variant", ["tree", "redundant", "cancelling", "split"])

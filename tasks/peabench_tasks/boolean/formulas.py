@@ -24,6 +24,7 @@ OPERATIONS: dict[str, Callable[[Sequence[bool]], bool]] = {
     "at_least_3": lambda bits: sum(bits) >= 3,
     "at_least_4": lambda bits: sum(bits) >= 4,
     "select": lambda bits: bits[1] if bits[0] else bits[2],
+    "parity_if": lambda bits: bits[0] and sum(bits[1:]) % 2 == 1,
 }
 
 

@@ -81,6 +81,8 @@ def nary(operation: str, arguments: tuple[Expression, ...]) -> Expression:
     """An operation on any number of operands; at least m of k is a majority of these and of constants beside them."""
     if operation == "select":
         return Select(condition=arguments[0], then=arguments[1], otherwise=arguments[2])
+    if operation == "parity_if":
+        return And(arguments=(arguments[0], Xor(arguments=arguments[1:])))
     if operation.startswith("at_least_"):
         beside = 2 * int(operation.removeprefix("at_least_")) - 1 - len(arguments)
         return Majority(arguments=(*arguments, *[Constant(value=beside < 0)] * abs(beside)))

@@ -1,0 +1,124 @@
+"""What the families of parities share: which networks a task consists of, and what is asked about them."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from functools import cached_property
+from random import Random
+from typing import ClassVar
+
+from peabench.networks.config import ResidualMLPConfig
+from peabench_tasks.boolean.plan import Plan
+from peabench_tasks.distributive.placement import place
+from peabench_tasks.distributive.specifications import OWN
+from peabench_tasks.distributive.terms import Term
+from peabench_tasks.specification import TaskSpecification
+
+EXAMPLES, FEW_EXAMPLES = 1024, 48
+DIFFICULTY = {
+    "beside": "",
+    "plain": "",
+    "few": "scorers get few examples",
+    "quiet": "all variables of a rival are computed too, and what is read is written at a quarter of their strength",
+}
+"""What makes each variant hard; in `beside` there are other networks of the same behaviour."""
+QUIET = (0.25, 1.0)
+"""How strongly the variables that are read are written, and those of a rival."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """Function and networks of one size."""
+
+    letters: str
+    """The inputs that matter; all others are distractors."""
+    of_a_kind: int
+    """How many ways of each kind a question asks about."""
+    network: ResidualMLPConfig
+    steps: int = 300
+    """Of planting."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """One of a task's networks."""
+
+    name: str
+    """`OWN`, or that of a companion's folder, which tells nothing."""
+    truth: int | None
+    """Number of the way that is planted; None: trained on the outputs alone."""
+    bait: int | None
+    """Number of the way whose variables are computed and not read."""
+    seed: int
+    """Of places, directions and weights."""
+
+
+@dataclass(frozen=True)
+class Specification(TaskSpecification):
+    """One task to be made."""
+
+    family: ClassVar[str]
+    sizes: ClassVar[dict[str, Size]]
+
+    @property
+    @abstractmethod
+    def kinds(self) -> tuple[tuple[Term, ...], ...]:
+        """The ways to compute the function, by what they are alike in."""
+
+    @property
+    @abstractmethod
+    def description(self) -> str:
+        """Of the task, in a sentence."""
+
+    @property
+    def shape(self) -> Size:
+        """Function and networks."""
+        return self.sizes[self.size]
+
+    @property
+    def examples(self) -> int:
+        """How many base-source pairs scorers receive."""
+        return FEW_EXAMPLES if self.variant == "few" else EXAMPLES
+
+    @cached_property
+    def inputs(self) -> dict[str, str]:
+        """The input that each letter is."""
+        shape = self.shape
+        drawn = Random(f"inputs/{self.family}/{self.name}").sample(range(shape.network.n_inputs), len(shape.letters))
+        return {letter: f"x{column}" for letter, column in zip(shape.letters, drawn, strict=True)}
+
+    @cached_property
+    def ways(self) -> tuple[Term, ...]:
+        """What is asked about: equally many of each kind, drawn at random."""
+        rng = Random(f"ways/{self.family}/{self.name}")
+        return tuple(way for kind in self.kinds for way in rng.sample(kind, self.shape.of_a_kind))
+
+    @property
+    def truths(self) -> tuple[int, ...]:
+        """Numbers of one way of each kind, the task's own first: every kind has its turn."""
+        of_a_kind = self.shape.of_a_kind
+        count = len(self.ways) // of_a_kind
+        return tuple((self.seed + turn) % count * of_a_kind for turn in range(count))
+
+    def members(self, seed: int) -> list[Member]:
+        """The task's networks, its own first.
+
+        In `beside` there are a second one of the same way, one of a way of another kind, and one that was shown the
+        outputs alone. In `quiet` the network computes the variables of a way of another kind, too.
+        """
+        own, other, *_ = self.truths
+        first = 1_000_000 * (seed + 1) + 100 * self.number
+        members = [Member(OWN, own, other if self.variant == "quiet" else None, first)]
+        if self.variant == "beside":
+            names = ["n1", "n2", "n3"]
+            Random(f"names/{self.family}/{self.name}/{seed}").shuffle(names)
+            others = zip(names, (own, other, None), strict=True)
+            members += [Member(name, truth, None, first + i) for i, (name, truth) in enumerate(others, 1)]
+        return members
+
+    def plan(self, member: Member) -> Plan:
+        """A planted member's way in its network."""
+        if member.truth is None:
+            raise ValueError(f"{member.name} of {self.name} is not planted")
+        bait = None if member.bait is None else self.ways[member.bait]
+        strengths = QUIET if self.variant == "quiet" else (1.0, 1.0)
+        return place(self.ways[member.truth], bait, self.inputs, self.shape.network, member.seed, strengths)
