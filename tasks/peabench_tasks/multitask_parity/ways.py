@@ -37,5 +37,5 @@ LEANING = (
     XOR(XOR("A", "B", WHERE), ~parity_if(ELSEWHERE, "~A", "B", "C", "D")),
     XOR(XOR("C", "D", ELSEWHERE), ~parity_if(WHERE, "~A", "B", "C", "D")),
 )
-"""One variable is right for one subtask and serves the other too, where a second one mends it; it may be flipped there."""
+"""One variable is right for one subtask and serves the other too, where a second mends it; it may be flipped there."""
 KINDS = (OF_ITS_OWN, SHARED, LEANING)
