@@ -44,12 +44,12 @@ def test_causal_model_says_the_same_as_the_formula(specification: Specification)
         assert np.array_equal(values[name].numpy(), value)
 
 
-@pytest.mark.parametrize(("least", "count"), [(2, 3), (2, 4), (2, 5), (3, 4), (3, 5), (4, 5)])
-def test_a_threshold_counts(least: int, count: int) -> None:
+@pytest.mark.parametrize(("wanted", "count"), [(1, 2), (1, 3), (1, 4), (1, 5), (3, 4), (3, 5)])
+def test_an_exact_count(wanted: int, count: int) -> None:
     literals = tuple((f"x{i}", i == 1) for i in range(count))
-    formula = Formula(count, (Gate("out", f"at_least_{least}", literals),))
+    formula = Formula(count, (Gate("out", f"exactly_{wanted}", literals),))
     model, rows = causal_model(formula), all_inputs(count)
-    counted = (rows ^ (np.arange(count) == 1)).sum(1) >= least
+    counted = (rows ^ (np.arange(count) == 1)).sum(1) == wanted
     assert np.array_equal(formula.run(rows)["out"], counted)
     assert np.array_equal(model.run(model.read_inputs(torch.from_numpy(rows).long()))["out"].numpy(), counted)
 

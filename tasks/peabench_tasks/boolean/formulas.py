@@ -20,9 +20,8 @@ OPERATIONS: dict[str, Callable[[Sequence[bool]], bool]] = {
     "xor": lambda bits: sum(bits) % 2 == 1,
     "implies": lambda bits: not bits[0] or bits[1],
     "majority": lambda bits: 2 * sum(bits) > len(bits),
-    "at_least_2": lambda bits: sum(bits) >= 2,
-    "at_least_3": lambda bits: sum(bits) >= 3,
-    "at_least_4": lambda bits: sum(bits) >= 4,
+    "exactly_1": lambda bits: sum(bits) == 1,
+    "exactly_3": lambda bits: sum(bits) == 3,
     "select": lambda bits: bits[1] if bits[0] else bits[2],
     "parity_if": lambda bits: bits[0] and sum(bits[1:]) % 2 == 1,
 }

@@ -78,16 +78,26 @@ def _gate_expression(gate: Gate) -> Expression:
 
 
 def nary(operation: str, arguments: tuple[Expression, ...]) -> Expression:
-    """An operation on any number of operands; at least m of k is a majority of these and of constants beside them."""
+    """An operation on any number of operands."""
     if operation == "select":
         return Select(condition=arguments[0], then=arguments[1], otherwise=arguments[2])
     if operation == "parity_if":
         return And(arguments=(arguments[0], Xor(arguments=arguments[1:])))
-    if operation.startswith("at_least_"):
-        beside = 2 * int(operation.removeprefix("at_least_")) - 1 - len(arguments)
-        return Majority(arguments=(*arguments, *[Constant(value=beside < 0)] * abs(beside)))
+    if operation.startswith("exactly_"):
+        count = int(operation.removeprefix("exactly_"))
+        return And(arguments=(_at_least(count, arguments), Not(argument=_at_least(count + 1, arguments))))
     nodes: dict[str, type[And | Or | Xor | Majority]] = {"and": And, "or": Or, "xor": Xor, "majority": Majority}
     return nodes[operation](arguments=arguments)
+
+
+def _at_least(count: int, arguments: tuple[Expression, ...]) -> Expression:
+    """Whether so many are true: where that is neither any nor all, the majority of these and of constants."""
+    if count == 1:
+        return Or(arguments=arguments)
+    if count == len(arguments):
+        return And(arguments=arguments)
+    beside = 2 * count - 1 - len(arguments)
+    return Majority(arguments=(*arguments, *[Constant(value=beside < 0)] * abs(beside)))
 
 
 def build_mechanism(plan: Plan, basis: Float[Tensor, "d_model d_model"]) -> Mechanism:

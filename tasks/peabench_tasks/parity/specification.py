@@ -34,7 +34,7 @@ class Size:
     of_a_kind: int
     """How many ways of each kind a question asks about."""
     network: ResidualMLPConfig
-    steps: int = 300
+    steps: int = 600
     """Of planting."""
 
 

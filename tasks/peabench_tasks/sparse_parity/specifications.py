@@ -9,11 +9,10 @@ from peabench_tasks.parity.specification import Size, Specification
 from peabench_tasks.sparse_parity.ways import kinds
 
 SIZES = {
-    "xs": Size("ABCD", 3, ResidualMLPConfig(n_inputs=8, d_model=16, n_blocks=3, n_units=4, d_hidden=8)),
-    "s": Size("ABCD", 3, ResidualMLPConfig(n_inputs=14, d_model=24, n_blocks=3, n_units=4, d_hidden=8)),
-    "m": Size("ABCDE", 4, ResidualMLPConfig(n_inputs=14, d_model=28, n_blocks=3, n_units=6, d_hidden=8)),
+    "xs": Size("ABCD", 3, ResidualMLPConfig(n_inputs=8, d_model=16, n_blocks=3, n_units=4, d_hidden=12)),
+    "s": Size("ABCD", 3, ResidualMLPConfig(n_inputs=14, d_model=24, n_blocks=3, n_units=4, d_hidden=12)),
 }
-VARIANTS = {"beside": ("xs", 1), "plain": ("s", 3), "few": ("s", 3), "quiet": ("m", 3)}
+VARIANTS = {"beside": ("xs", 1), "plain": ("s", 3), "few": ("s", 3), "quiet": ("s", 3)}
 """The size of each variant's networks, and how many tasks it has."""
 
 

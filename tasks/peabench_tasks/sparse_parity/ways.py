@@ -7,7 +7,7 @@ together are a part, too, and one way would be a coarser telling of another.
 from collections.abc import Iterator
 from itertools import combinations, product
 
-from peabench_tasks.distributive.terms import AND, OR, XOR, Term
+from peabench_tasks.distributive.terms import XOR, Term
 
 
 def splits(letters: str) -> Iterator[tuple[int, Term]]:
@@ -23,24 +23,15 @@ def splits(letters: str) -> Iterator[tuple[int, Term]]:
 
 
 def counts(letters: str) -> Iterator[Term]:
-    """Every way to count: how many letters are what they are taken for, told by whether they are m at least.
+    """Every way to count how many of four letters are what they are taken for: one of them exactly, or three.
 
     Counting the others is no other way, so the first letter always counts where it is true. Where an odd number of
     letters count where they are false, the parity is the opposite of the count's.
     """
     for flips in product((False, True), repeat=len(letters) - 1):
-        literals = [("~" if flip else "") + letter for letter, flip in zip(letters, (False, *flips), strict=True)]
-        first, *others = (at_least(least, literals) for least in range(1, len(letters) + 1))
-        yield XOR(~first if sum(flips) % 2 else first, *others)
-
-
-def at_least(least: int, literals: list[str]) -> Term:
-    """Whether so many are true."""
-    if least == 1:
-        return OR(*literals)
-    if least == len(literals):
-        return AND(*literals)
-    return Term(f"at_least_{least}", tuple(literals))
+        literals = tuple(("~" if flip else "") + letter for letter, flip in zip(letters, (False, *flips), strict=True))
+        one, three = Term("exactly_1", literals), Term("exactly_3", literals)
+        yield XOR(~one if sum(flips) % 2 else one, three)
 
 
 def kinds(letters: str) -> tuple[tuple[Term, ...], ...]:
