@@ -26,6 +26,7 @@ from peabench_tasks.boolean.planting import Planter, initial_network, pivotal_we
 from peabench_tasks.boolean.tables import Tables
 from peabench_tasks.boolean.targets import Targets
 from peabench_tasks.boolean.training import MENDING_RATES, mend, plant, sampled_errors
+from peabench_tasks.boolean.tutoring import tutor
 from peabench_tasks.card import write_certificate
 from peabench_tasks.distributive.mechanism import memorised, planted
 from peabench_tasks.distributive.memoriser import memorise
@@ -82,7 +83,9 @@ class Networks(Generic[MemberT]):
     """What `task.json` says of one network by itself; of None, of the task with all of them."""
 
 
-def make_networks(networks: Networks[MemberT], out: Path, steps: int = STEPS) -> tuple[int, list[str]]:
+def make_networks(
+    networks: Networks[MemberT], out: Path, steps: int = STEPS, lessons: int = 0
+) -> tuple[int, list[str]]:
     """Make one task; returns how many that is, and what is wrong with it if it fails.
 
     What is drawn is the task's own: made alone or with others, it is the same.
@@ -91,13 +94,15 @@ def make_networks(networks: Networks[MemberT], out: Path, steps: int = STEPS) ->
         networks: of the task.
         out: where its folder goes.
         steps: of the planting recipe's main run.
+        lessons: before it, in which each unit learns its gate by itself.
     """
     torch.set_num_threads(1)
+    out.mkdir(parents=True, exist_ok=True)
     waiting, problems = [(member, 0) for member in networks.members], list[str]()
     with TemporaryDirectory(dir=out, prefix=f".{networks.name}.") as drafts:
         folder = Path(drafts) / OWN
         for _ in range(STARTS):
-            failed = make_members(networks, waiting, folder, steps)
+            failed = make_members(networks, waiting, folder, steps, lessons)
             waiting = [(member, start + 1) for (member, start), _ in failed]
             problems = [f"{networks.name}, {member.name}: {problem}" for (member, _), problem in failed]
             if not failed:
@@ -111,7 +116,7 @@ def make_networks(networks: Networks[MemberT], out: Path, steps: int = STEPS) ->
 
 
 def make_members(
-    networks: Networks[MemberT], waiting: Sequence[tuple[MemberT, int]], folder: Path, steps: int
+    networks: Networks[MemberT], waiting: Sequence[tuple[MemberT, int]], folder: Path, steps: int, lessons: int
 ) -> list[tuple[tuple[MemberT, int], str]]:
     """Make networks of a task from one start each; those that do not pass, with what fails.
 
@@ -120,12 +125,14 @@ def make_members(
         waiting: those to be made, each with how many starts it had before.
         folder: the task's, in which companions have theirs.
         steps: of the planting recipe's main run.
+        lessons: before it.
     """
     drawn = [replace(member, seed=member.seed + 10 * start) for member, start in waiting]
     plans = {member.name: networks.plan(member) for member in drawn if member.truth is not None}
     seeds = [member.seed for member in drawn if member.name in plans]
     failed = list[tuple[tuple[MemberT, int], str]]()
-    planters = dict(zip(plans, plant_together(list(plans.values()), seeds, steps), strict=True)) if plans else {}
+    planted_ones = plant_together(list(plans.values()), seeds, steps, lessons) if plans else []
+    planters = dict(zip(plans, planted_ones, strict=True))
     for before, member in zip(waiting, drawn, strict=True):
         record = networks.record(member)
         place = folder if member.name == OWN else companion_folder(folder, member.name)
@@ -139,13 +146,15 @@ def make_members(
     return failed
 
 
-def plant_together(plans: list[Plan], seeds: list[int], steps: int) -> list[Planter]:
+def plant_together(plans: list[Plan], seeds: list[int], steps: int, lessons: int) -> list[Planter]:
     """One planter for each plan, all of them trained at once."""
     targets = Targets.from_plans(plans, seeds)
     networks = [initial_network(plan, targets.basis[i], seeds[i]) for i, plan in enumerate(plans)]
     tables = Tables.from_plans(plans)
     stack = StackedResidualMLP.from_networks(networks)
     planter = Planter(stack, tables, targets, generator_of(seeds[0]), pivotal_weights(tables))
+    if lessons:
+        tutor(planter, lessons)
     plant(planter, steps)
     return [planter.subset([i]) for i in range(len(plans))]
 

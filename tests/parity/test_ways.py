@@ -18,8 +18,8 @@ WAYS = {"sparse": kinds("ABCD"), "multitask": KINDS}
 def asked(family: str, rows: Rows) -> Bool[np.ndarray, " row"]:
     """The function by the words' meaning."""
     if family == "sparse":
-        return rows.sum(1) % 2 == 1
-    return np.where(rows[:, 0], rows[:, 1] != rows[:, 2], rows[:, 3] != rows[:, 4])
+        return np.logical_xor.reduce(rows, axis=1)
+    return np.where(rows[:, 0], rows[:, 1] ^ rows[:, 2], rows[:, 3] ^ rows[:, 4])
 
 
 def values(family: str, term: Term) -> dict[str, Bool[np.ndarray, " row"]]:

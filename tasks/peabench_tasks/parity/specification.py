@@ -34,8 +34,10 @@ class Size:
     of_a_kind: int
     """How many ways of each kind a question asks about."""
     network: ResidualMLPConfig
-    steps: int = 600
-    """Of planting."""
+    lessons: int = 400
+    """In which each unit learns its gate by itself."""
+    steps: int = 60
+    """Of planting, behind these."""
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ def make(specification: Specification, out: Path, seed: int) -> tuple[int, list[
         claim=lambda member: claim_among("way", ways, member.truth, inputs, config.n_inputs),
         record=lambda member: task_record(specification, seed, member),
     )
-    return make_networks(networks, out, specification.shape.steps)
+    return make_networks(networks, out, specification.shape.steps, specification.shape.lessons)
 
 
 def task_record(specification: Specification, seed: int, member: Member | None = None) -> TaskRecord:

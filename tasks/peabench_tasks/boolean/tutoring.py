@@ -1,0 +1,94 @@
+"""Lessons before planting: every unit learns its gate by itself, on all that its parents may say, in any combination.
+
+The recipe itself shows units what the network holds, and learns gates of several inputs in many more steps. A lesson
+costs a tenth of one of its steps.
+"""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from peabench_tasks.boolean.planting import Planter
+
+ROWS = 256
+LEARNING_RATE = 3e-2
+LOGIT = 4.0
+"""How strongly the output's direction is read."""
+
+
+def tutor(planter: Planter, steps: int) -> None:
+    """Teach all units of all networks side by side; those that have no gate learn to write nothing.
+
+    Every direction of the stream holds 1 or -1 at random, times the strength with which it is written.
+    """
+    stack, targets, config = planter.stack, planter.targets, planter.stack.config
+    networks = torch.arange(len(targets.basis))[:, None]
+    unit, variable = targets.gates.unbind(-1)
+    strengths = torch.ones(targets.basis.shape[::2])
+    strengths[networks, variable] = targets.strengths
+    loudness = torch.ones(len(networks), config.n_blocks * config.n_units)
+    loudness[networks, unit] = targets.strengths
+    directions = torch.zeros(len(networks), config.n_blocks * config.n_units, config.d_model)
+    directions[networks, unit] = targets.strengths[..., None] * targets.basis.transpose(1, 2)[networks, variable]
+    begin(planter, strengths, loudness)
+    taught = [stack.parameters[f"block{b}.{w}"] for b in range(config.n_blocks) for w in ("w_in", "b_in", "w_out")]
+    optimiser = torch.optim.Adam(taught, lr=LEARNING_RATE, fused=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps)
+    for _ in range(steps):
+        held = planter.random(len(networks), ROWS, config.d_model) < 0.5
+        resid = stack.parameters["b_embed"][:, None] + torch.bmm(
+            (held.float() * 2 - 1) * strengths[:, None], targets.basis.transpose(1, 2)
+        )
+        reads = resid.detach()[:, None].expand(-1, config.n_units, -1, -1)
+        written = torch.cat([stack.units(block, reads) for block in range(config.n_blocks)], 1)
+        signs = torch.zeros(written.shape[:3])
+        signs[networks, unit] = gate_values(planter, held).float() * 2 - 1
+        wrong = (written - signs[..., None] * directions[:, :, None]) / loudness[..., None, None]
+        optimiser.zero_grad()
+        wrong.square().sum(-1).mean(-1).sum().backward()
+        optimiser.step()
+        schedule.step()
+    root = planter.tables.parents[:, -1, 0]
+    with torch.no_grad():
+        stack.parameters["w_output"][..., 0] = LOGIT * targets.basis.transpose(1, 2)[networks[:, 0], root]
+        stack.parameters["b_output"].zero_()
+
+
+@torch.no_grad()
+def begin(
+    planter: Planter, strengths: Float[Tensor, "network variable"], loudness: Float[Tensor, "network unit"]
+) -> None:
+    """Turn what units read to their gate's parents, however strong these are, and what they write to its strength.
+
+    Units without a gate read nothing.
+    """
+    stack, targets, config = planter.stack, planter.targets, planter.stack.config
+    tables, networks = planter.tables, torch.arange(len(targets.basis))[:, None]
+    unit, variable = targets.gates.unbind(-1)
+    gate = variable - tables.n_inputs
+    parents, table = tables.parents[networks, gate], tables.table[networks, gate]
+    assignment = torch.arange(table.shape[-1])
+    read = torch.zeros(*loudness.shape, config.d_model)
+    for slot in range(parents.shape[-1]):
+        matters = (table != table[..., assignment ^ (1 << slot)]).any(-1)
+        parent = parents[..., slot]
+        read[networks, unit, parent] += matters / strengths[networks, parent]
+    read *= (config.d_model / (read > 0).sum(-1, keepdim=True).clamp(min=1)) ** 0.5
+    for block, (looks, loud) in enumerate(
+        zip(read.split(config.n_units, 1), loudness.split(config.n_units, 1), strict=True)
+    ):
+        w_in, w_out = stack.parameters[f"block{block}.w_in"], stack.parameters[f"block{block}.w_out"]
+        looked = torch.einsum("kdv,kudh->kuvh", targets.basis, w_in) * looks[..., None]
+        w_in.copy_(torch.einsum("kdv,kuvh->kudh", targets.basis, looked))
+        w_out.mul_(loud[..., None, None])
+
+
+def gate_values(planter: Planter, held: Bool[Tensor, "network row variable"]) -> Bool[Tensor, "network gate row"]:
+    """Each gate's value, in the order of the targets', if its parents are what is held."""
+    tables = planter.tables
+    networks = torch.arange(len(held))[:, None]
+    gate = planter.targets.gates[..., 1] - tables.n_inputs
+    parents = tables.parents[networks, gate]
+    bits = held.transpose(1, 2)[networks[..., None], parents]
+    weights = 2 ** torch.arange(parents.shape[-1])
+    return tables.table[networks, gate].gather(-1, (bits * weights[:, None]).sum(2)).bool()

@@ -1,0 +1,132 @@
+"""The shipped tasks: certified, of the function that they say, each with one way that holds and eight that do not."""
+
+from collections.abc import Iterable
+
+import pytest
+import torch
+from scipy.linalg import hadamard
+
+from peabench.certification import Check, certify
+from peabench.interventions import run_with_cache
+from peabench.tasks import Task, load_task
+from peabench.tracks import algorithms, universality
+from peabench.tracks.algorithms import AlgorithmAnswer
+from peabench.tracks.universality import UniversalityAnswer
+from peabench_tasks.multitask_parity.family import MULTITASK_PARITY
+from peabench_tasks.multitask_parity.knockouts import control, wrong_without
+from peabench_tasks.multitask_parity.specifications import specifications as multitask
+from peabench_tasks.parity.specification import Specification
+from peabench_tasks.parity.training import task_record
+from peabench_tasks.sparse_parity.family import SPARSE_PARITY
+from peabench_tasks.sparse_parity.specifications import specifications as sparse
+
+FOLDERS = {family.name: family.checkpoints for family in (SPARSE_PARITY, MULTITASK_PARITY)}
+
+
+def shipped(listed: Iterable[Specification]) -> list[Specification]:
+    return [s for s in listed if (FOLDERS[s.family] / s.name / "task.json").exists()]
+
+
+SPARSE, MULTITASK = shipped(sparse()), shipped(multitask())
+EVERY = SPARSE + MULTITASK
+BESIDE = [s for s in EVERY if s.variant == "beside"]
+
+
+def id_of(specification: Specification) -> str:
+    return f"{specification.family}-{specification.name}"
+
+
+def task_of(specification: Specification) -> Task:
+    return load_task(FOLDERS[specification.family] / specification.name)
+
+
+def check(task: Task, name: str) -> Check:
+    return next(check for check in task.certificate if check.name == name)
+
+
+def test_there_are_some_of_both_families() -> None:
+    assert len(SPARSE) >= 6
+    assert len(MULTITASK) >= 3
+
+
+@pytest.mark.parametrize("specification", EVERY, ids=id_of)
+def test_every_network_is_certified_and_the_record_is_what_training_writes(specification: Specification) -> None:
+    task = task_of(specification)
+    assert task.record == task_record(specification, 0)
+    for member in (task, *task.companions):
+        assert all(check.passed for check in member.certificate)
+    behaviour = check(task, "behaviour")
+    assert behaviour.exhaustive
+    assert behaviour.cases == task.record.domain.size
+
+
+@pytest.mark.parametrize("specification", EVERY, ids=id_of)
+def test_rivals_are_wrong_and_what_holds_is_right(specification: Specification) -> None:
+    task = task_of(specification)
+    for member in (task, *task.companions):
+        recorded, claim = check(member, "rivals").recorded, member.mechanism.algorithm
+        assert claim is not None
+        held = claim.held("algorithm")
+        rates = {h.name: recorded[f"{h.name} wrong"] for h in claim.hypotheses if h.is_candidate}
+        assert len(rates) - len(held) >= 8
+        assert all(rate < 0.01 if name in held else rate > 0.05 for name, rate in rates.items())
+
+
+@pytest.mark.parametrize("specification", SPARSE, ids=id_of)
+def test_the_output_is_one_parity_of_the_inputs(specification: Specification) -> None:
+    task = task_of(specification)
+    rows = task.record.domain.all()
+    signs = torch.where(run_with_cache(task.network(), rows).logits[:, 0, 0] > 0, -1, 1)
+    count = specification.shape.network.n_inputs
+    subset = sorted(int(name[1:]) for name in specification.inputs.values())
+    wanted = 1 - 2 * (rows[:, subset].sum(1) % 2)
+    assert torch.equal(signs, wanted)
+    if count <= 8:
+        spectrum = torch.from_numpy(hadamard(2**count)) @ signs
+        (mode,) = spectrum.nonzero()[:, 0].tolist()
+        assert mode == sum(1 << (count - 1 - column) for column in subset)
+
+
+@pytest.mark.parametrize("specification", MULTITASK, ids=id_of)
+def test_a_unit_is_missed_by_the_subtasks_that_its_variable_serves(specification: Specification) -> None:
+    task = task_of(specification)
+    model, rows = task.mechanism.causal_model, task.record.domain.all()
+    inputs = model.read_inputs(rows)
+    values = model.run(inputs)
+    asked = values[control(task)]
+    measured = wrong_without(task)
+    assert set(measured) == set(model.inner)
+    for name, wrong in measured.items():
+        changed = model.run(inputs, {name: torch.zeros_like(values[name])})[model.output] != values[model.output]
+        assert wrong == (int((changed & asked).sum()), int((changed & ~asked).sum()))
+        assert sum(wrong) > 0
+
+
+@pytest.mark.parametrize("specification", BESIDE, ids=id_of)
+def test_networks_beside_put_out_the_same(specification: Specification) -> None:
+    task = task_of(specification)
+    rows = task.record.domain.all()
+    outputs = [run_with_cache(member.network(), rows).logits[:, 0, 0] > 0 for member in (task, *task.companions)]
+    assert len(outputs) == 4
+    assert all(torch.equal(output, outputs[0]) for output in outputs)
+    (pairs,) = universality.TRACK.questions(task, 0)
+    alike = universality.Oracle().answer(pairs, task, [])
+    assert universality.TRACK.grade(task, 0, pairs, alike)["score"] == 1
+    agreement = UniversalityAnswer(torch.ones(len(pairs.pairs)))
+    assert universality.TRACK.grade(task, 0, pairs, agreement)["score"] == 0
+
+
+@pytest.mark.parametrize("specification", EVERY, ids=id_of)
+def test_the_truth_earns_1_and_constants_0(specification: Specification) -> None:
+    task = task_of(specification)
+    (asked,) = algorithms.TRACK.questions(task, 0)
+    truth = algorithms.Oracle().answer(asked, task, [])
+    assert algorithms.TRACK.grade(task, 0, asked, truth)["score"] == pytest.approx(1)
+    constant = AlgorithmAnswer(torch.zeros(len(asked.hypotheses)))
+    assert algorithms.TRACK.grade(task, 0, asked, constant)["score"] == pytest.approx(0, abs=1e-9)
+
+
+def test_a_certificate_is_what_its_files_give() -> None:
+    task = task_of(next(s for s in BESIDE if s.family == "multitask_parity")).companions[0]
+    measured = certify(task)
+    assert [(c.name, c.cases, c.errors) for c in measured] == [(c.name, c.cases, c.errors) for c in task.certificate]
