@@ -17,9 +17,12 @@ WAYS = {"sparse": kinds("ABCD"), "multitask": KINDS}
 
 def asked(family: str, rows: Rows) -> Bool[np.ndarray, " row"]:
     """The function by the words' meaning."""
-    if family == "sparse":
-        return np.logical_xor.reduce(rows, axis=1)
-    return np.where(rows[:, 0], rows[:, 1] ^ rows[:, 2], rows[:, 3] ^ rows[:, 4])
+    letters = rows.T
+    wanted: Bool[np.ndarray, " row"] = np.bitwise_xor.reduce(letters)
+    if family == "multitask":
+        one, other = letters[1] ^ letters[2], letters[3] ^ letters[4]
+        wanted = np.where(letters[0], one, other)
+    return wanted
 
 
 def values(family: str, term: Term) -> dict[str, Bool[np.ndarray, " row"]]:
