@@ -13,16 +13,17 @@ from peabench_tasks.distributive.specifications import OWN
 from peabench_tasks.distributive.terms import Term
 from peabench_tasks.specification import TaskSpecification
 
-EXAMPLES, FEW_EXAMPLES = 1024, 48
+EXAMPLES, FEW_EXAMPLES = 1024, 24
+BAITED = "all variables of a rival are computed too, and what is read is written at a quarter of their strength"
 DIFFICULTY = {
     "beside": "",
     "plain": "",
-    "few": "scorers get few examples",
-    "quiet": "all variables of a rival are computed too, and what is read is written at a quarter of their strength",
+    "quiet": BAITED,
+    "few": f"{BAITED}; scorers get {FEW_EXAMPLES} examples",
 }
 """What makes each variant hard; in `beside` there are other networks of the same behaviour."""
 QUIET = (0.25, 1.0)
-"""How strongly the variables that are read are written, and those of a rival."""
+"""How strongly the variables that are read are written, and those of a rival, where one is computed too."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,11 @@ class Specification(TaskSpecification):
         """How many base-source pairs scorers receive."""
         return FEW_EXAMPLES if self.variant == "few" else EXAMPLES
 
+    @property
+    def baited(self) -> bool:
+        """Whether the variables of a rival are computed too."""
+        return self.variant in ("quiet", "few")
+
     @cached_property
     def inputs(self) -> dict[str, str]:
         """The input that each letter is."""
@@ -105,11 +111,11 @@ class Specification(TaskSpecification):
         """The task's networks, its own first.
 
         In `beside` there are a second one of the same way, one of a way of another kind, and one that was shown the
-        outputs alone. In `quiet` the network computes the variables of a way of another kind, too.
+        outputs alone. In `quiet` and `few` the network computes the variables of a way of another kind, too.
         """
         own, other, *_ = self.truths
         first = 1_000_000 * (seed + 1) + 100 * self.number
-        members = [Member(OWN, own, other if self.variant == "quiet" else None, first)]
+        members = [Member(OWN, own, other if self.baited else None, first)]
         if self.variant == "beside":
             names = ["n1", "n2", "n3"]
             Random(f"names/{self.family}/{self.name}/{seed}").shuffle(names)
@@ -122,5 +128,5 @@ class Specification(TaskSpecification):
         if member.truth is None:
             raise ValueError(f"{member.name} of {self.name} is not planted")
         bait = None if member.bait is None else self.ways[member.bait]
-        strengths = QUIET if self.variant == "quiet" else (1.0, 1.0)
+        strengths = (1.0, 1.0) if bait is None else QUIET
         return place(self.ways[member.truth], bait, self.inputs, self.shape.network, member.seed, strengths)
