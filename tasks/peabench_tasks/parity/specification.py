@@ -13,7 +13,7 @@ from peabench_tasks.distributive.specifications import OWN
 from peabench_tasks.distributive.terms import Term
 from peabench_tasks.specification import TaskSpecification
 
-EXAMPLES, FEW_EXAMPLES = 1024, 24
+EXAMPLES, FEW_EXAMPLES = 1024, 16
 BAITED = "all variables of a rival are computed too, and what is read is written at a quarter of their strength"
 DIFFICULTY = {
     "beside": "",
