@@ -23,8 +23,7 @@ CellPlace = tuple[str, str, int, str]
 
 @dataclass(frozen=True)
 class Pair:
-    """A task that both scorers answered, and their scores: means over the seeds and devices that both have, or with
-    one seed of the run."""
+    """A task that both scorers answered, and their scores: with one seed of the run, or means over those of both."""
 
     task: str
     family: str
