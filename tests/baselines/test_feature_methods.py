@@ -21,6 +21,7 @@ from peabench.tracks.feature_truth import FeatureAnswer
 from peabench.tracks.features import TRACK, checked
 from peabench_baselines.features import dictionary_learning, dictionary_search, nmf
 from peabench_baselines.features.batch_top_k_sae import BatchTopKSAE
+from peabench_baselines.features.dictionary import Variant
 from peabench_baselines.features.dictionary_learning import DictionaryLearning
 from peabench_baselines.features.gated_sae import GatedSAE
 from peabench_baselines.features.ica import ICA
@@ -74,6 +75,8 @@ def small_search(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dictionary_search, "ROUNDS", ((40, 2), (200, 1)))
     monkeypatch.setattr(dictionary_search, "SPARSITIES", 3)
     monkeypatch.setattr(dictionary_search, "WIDTHS", 3)
+    monkeypatch.setattr(MatchingPursuit, "variant", Variant("matching-pursuit", (1, 4)))
+    monkeypatch.setattr(dictionary_learning, "PRICES", dictionary_learning.PRICES[1:])
 
 
 @pytest.mark.parametrize("name", METHODS)
