@@ -67,6 +67,7 @@ def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "ROWS", 256)
         monkeypatch.setattr(module, "PASSES", 1)
     monkeypatch.setattr(dictionary_learning, "CODING_STEPS", 5)
+    monkeypatch.setattr(dictionary_learning, "PRICES", dictionary_learning.PRICES[1:])
 
 
 @pytest.fixture
