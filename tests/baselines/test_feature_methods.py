@@ -16,6 +16,7 @@ from sklearn import decomposition
 from peabench.conformance import findings
 from peabench.scorers import Scorer
 from peabench.tasks import Task
+from peabench.tracks import feature_questions
 from peabench.tracks.feature_questions import FeatureQuestion
 from peabench.tracks.feature_truth import FeatureAnswer
 from peabench.tracks.features import TRACK, checked
@@ -60,6 +61,7 @@ def features_task(tmp_path_factory: pytest.TempPathFactory) -> Task:
 
 @pytest.fixture
 def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feature_questions, "POINTS", 512)
     monkeypatch.setattr(dictionary_search, "ROUNDS", ((3, 2), (3, 1)))
     monkeypatch.setattr(dictionary_search, "SPARSITIES", 2)
     monkeypatch.setattr(dictionary_search, "WIDTHS", 2)
