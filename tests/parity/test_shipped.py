@@ -107,7 +107,7 @@ def test_networks_beside_put_out_the_same(specification: Specification) -> None:
     task = task_of(specification)
     rows = task.record.domain.all()
     outputs = [run_with_cache(member.network(), rows).logits[:, 0, 0] > 0 for member in (task, *task.companions)]
-    assert len(outputs) == 4
+    assert len(outputs) == 5
     assert all(torch.equal(output, outputs[0]) for output in outputs)
     (pairs,) = universality.TRACK.questions(task, 0)
     alike = universality.Oracle().answer(pairs, task, [])

@@ -16,13 +16,17 @@ def test_a_task_s_networks(family_tasks: list[Specification]) -> None:
         own, *others = specification.members(0)
         assert own.name == OWN
         assert own.truth == specification.truths[0]
-        assert (own.bait is None) == (specification.variant in ("plain", "beside"))
+        assert (own.bait is None) == (specification.variant == "plain")
         assert own.bait != own.truth
-        if specification.variant == "beside":
-            assert [other.truth for other in others] == [own.truth, specification.truths[1], None]
-            assert sorted(other.name for other in others) == ["n1", "n2", "n3"]
-        else:
+        if specification.variant != "beside":
             assert others == []
+            continue
+        assert sorted(other.name for other in others) == ["n1", "n2", "n3", "n4"]
+        *planted, shown = [own, *others]
+        assert (shown.truth, shown.bait) == (None, None)
+        looks = {(member.truth, member.strengths) for member in planted}
+        assert len(looks) == 4
+        assert {(member.truth, member.bait) for member in planted} == {(own.truth, own.bait), (own.bait, own.truth)}
 
 
 def test_no_two_networks_share_a_seed(family_tasks: list[Specification]) -> None:

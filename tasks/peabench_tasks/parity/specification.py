@@ -16,14 +16,17 @@ from peabench_tasks.specification import TaskSpecification
 EXAMPLES, FEW_EXAMPLES = 1024, 16
 BAITED = "all variables of a rival are computed too, and what is read is written at a quarter of their strength"
 DIFFICULTY = {
-    "beside": "",
+    "beside": "every network computes the variables of two ways and reads those of one; which are strong is crossed "
+    "with which are read, so that networks look alike that do not work alike",
     "plain": "",
     "quiet": BAITED,
     "few": f"{BAITED}; scorers get {FEW_EXAMPLES} examples",
 }
-"""What makes each variant hard; in `beside` there are other networks of the same behaviour."""
-QUIET = (0.25, 1.0)
+"""What makes each variant hard."""
+PLAIN = (1.0, 1.0)
 """How strongly the variables that are read are written, and those of a rival, where one is computed too."""
+QUIET = (0.25, 1.0)
+CROSSED = ((0.5, 2.0), (2.0, 0.5))
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,8 @@ class Member:
     """Number of the way that is planted; None: trained on the outputs alone."""
     bait: int | None
     """Number of the way whose variables are computed and not read."""
+    strengths: tuple[float, float]
+    """How strongly the variables that are read are written, and those that are not."""
     seed: int
     """Of places, directions and weights."""
 
@@ -110,23 +115,25 @@ class Specification(TaskSpecification):
     def members(self, seed: int) -> list[Member]:
         """The task's networks, its own first.
 
-        In `beside` there are a second one of the same way, one of a way of another kind, and one that was shown the
-        outputs alone. In `quiet` and `few` the network computes the variables of a way of another kind, too.
+        In `beside` there are two networks of each of two ways, which compute the variables of both: one has its own
+        strong, and one the other's. A fifth was shown the outputs alone. In `quiet` and `few` there is one network,
+        which computes the variables of a way of another kind, too.
         """
         own, other, *_ = self.truths
         first = 1_000_000 * (seed + 1) + 100 * self.number
-        members = [Member(OWN, own, other if self.baited else None, first)]
-        if self.variant == "beside":
-            names = ["n1", "n2", "n3"]
-            Random(f"names/{self.family}/{self.name}/{seed}").shuffle(names)
-            others = zip(names, (own, other, None), strict=True)
-            members += [Member(name, truth, None, first + i) for i, (name, truth) in enumerate(others, 1)]
-        return members
+        if self.variant != "beside":
+            return [Member(OWN, own, other if self.baited else None, QUIET if self.baited else PLAIN, first)]
+        names = ["n1", "n2", "n3", "n4"]
+        Random(f"names/{self.family}/{self.name}/{seed}").shuffle(names)
+        pairs = [(*pair, strengths) for pair in ((own, other), (other, own)) for strengths in CROSSED]
+        members = [
+            Member(name, *part, first + i) for i, (name, part) in enumerate(zip([OWN, *names], pairs, strict=False))
+        ]
+        return [*members, Member(names[-1], None, None, PLAIN, first + len(pairs))]
 
     def plan(self, member: Member) -> Plan:
         """A planted member's way in its network."""
         if member.truth is None:
             raise ValueError(f"{member.name} of {self.name} is not planted")
         bait = None if member.bait is None else self.ways[member.bait]
-        strengths = (1.0, 1.0) if bait is None else QUIET
-        return place(self.ways[member.truth], bait, self.inputs, self.shape.network, member.seed, strengths)
+        return place(self.ways[member.truth], bait, self.inputs, self.shape.network, member.seed, member.strengths)
