@@ -11,11 +11,13 @@ from tempfile import TemporaryDirectory
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import torch
+from torch import Tensor
 
 from peabench.certification import Check, certify
 from peabench.errors import PeabenchError
 from peabench.generators import generator_of
 from peabench.mechanism import AlgorithmClaim
+from peabench.networks import ResidualMLP
 from peabench.networks.config import ResidualMLPConfig
 from peabench.tasks import TaskRecord, companion_folder, load_task, save_task
 from peabench.training.stacked import StackedResidualMLP
@@ -31,6 +33,7 @@ from peabench_tasks.card import write_certificate
 from peabench_tasks.distributive.mechanism import memorised, planted
 from peabench_tasks.distributive.memoriser import memorise
 from peabench_tasks.distributive.specifications import OWN
+from peabench_tasks.distributive.strengths import with_strengths
 
 STEPS = 300
 MENDING_STEPS, MENDING_ROWS = 50, 256
@@ -40,6 +43,11 @@ MENDING_ROUNDS = 8
 STARTS = 5
 """How often a network begins anew, from other places, weights and directions, before its task is given up."""
 RIVALS = "rivals"
+
+
+def as_it_is(network: ResidualMLP, plan: Plan, basis: Tensor) -> ResidualMLP:
+    """A planted network, nothing done to it."""
+    return network
 
 
 class Member(Protocol):
@@ -81,6 +89,8 @@ class Networks(Generic[MemberT]):
     """The rival formulas, and which of them holds."""
     record: Callable[[MemberT | None], TaskRecord]
     """What `task.json` says of one network by itself; of None, of the task with all of them."""
+    finished: Callable[[ResidualMLP, Plan, Tensor], ResidualMLP] = as_it_is
+    """What becomes of a planted network before it is certified, given its plan and planted directions."""
 
 
 def make_networks(
@@ -138,7 +148,8 @@ def make_members(
         place = folder if member.name == OWN else companion_folder(folder, member.name)
         claim = networks.claim(member)
         if member.name in plans:
-            problem = finish_planted(record, place, claim, member.seed, plans[member.name], planters[member.name])
+            plan, planter = plans[member.name], planters[member.name]
+            problem = finish_planted(record, place, claim, member.seed, plan, planter, networks.finished)
         else:
             problem = make_memoriser(record, place, claim, member.seed, networks)
         if problem is not None:
@@ -160,14 +171,21 @@ def plant_together(plans: list[Plan], seeds: list[int], steps: int, lessons: int
 
 
 def finish_planted(
-    record: TaskRecord, folder: Path, claim: AlgorithmClaim, seed: int, plan: Plan, planter: Planter
+    record: TaskRecord,
+    folder: Path,
+    claim: AlgorithmClaim,
+    seed: int,
+    plan: Plan,
+    planter: Planter,
+    finished: Callable[[ResidualMLP, Plan, Tensor], ResidualMLP],
 ) -> str | None:
     """Mend and certify one network until every check passes; None, or what still fails."""
     mechanism = planted(plan, planter.targets.basis[0], claim)
     failed = "not certified"
     for attempt in range(MENDING_ROUNDS):
         if int(sampled_errors(planter, POOLS)) == 0 or attempt == MENDING_ROUNDS - 1:
-            checks = certify_with_dormant(folder, record, plan, seed, planter.stack.network(0), mechanism, {})
+            network = with_strengths(planter.stack.network(0), plan, planter.targets.basis[0])
+            checks = certify_with_dormant(folder, record, plan, seed, network, mechanism, {})
             if all(check.passed for check in checks):
                 return None
             failed = failures(checks)

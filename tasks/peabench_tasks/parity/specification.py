@@ -8,9 +8,9 @@ from typing import ClassVar
 
 from peabench.networks.config import ResidualMLPConfig
 from peabench_tasks.boolean.plan import Plan
-from peabench_tasks.distributive.placement import place
 from peabench_tasks.distributive.specifications import OWN
 from peabench_tasks.distributive.terms import Term
+from peabench_tasks.parity.placement import place
 from peabench_tasks.specification import TaskSpecification
 
 EXAMPLES, FEW_EXAMPLES = 1024, 16
