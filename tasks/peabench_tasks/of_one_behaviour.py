@@ -33,7 +33,6 @@ from peabench_tasks.card import write_certificate
 from peabench_tasks.distributive.mechanism import memorised, planted
 from peabench_tasks.distributive.memoriser import memorise
 from peabench_tasks.distributive.specifications import OWN
-from peabench_tasks.distributive.strengths import with_strengths
 
 STEPS = 300
 MENDING_STEPS, MENDING_ROWS = 50, 256
@@ -184,7 +183,7 @@ def finish_planted(
     failed = "not certified"
     for attempt in range(MENDING_ROUNDS):
         if int(sampled_errors(planter, POOLS)) == 0 or attempt == MENDING_ROUNDS - 1:
-            network = with_strengths(planter.stack.network(0), plan, planter.targets.basis[0])
+            network = finished(planter.stack.network(0), plan, planter.targets.basis[0])
             checks = certify_with_dormant(folder, record, plan, seed, network, mechanism, {})
             if all(check.passed for check in checks):
                 return None
