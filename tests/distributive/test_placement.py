@@ -42,3 +42,14 @@ def test_nobody_but_a_bystander_reads_a_bystander(table: str, number: int) -> No
         assert {plan.strengths[gate.name] for gate in plan.core.gates[:-1]} == {0.25}
         nodes = {plan.node(name) for name in plan.bystanders}
         assert not any(nodes & set(edge.edge.split(" <- ")) for edge in circuit(plan).edges)
+
+
+@pytest.mark.parametrize(("table", "number"), CASES)
+def test_bystanders_are_as_early_as_a_unit_is_free(table: str, number: int) -> None:
+    for plan in plans(table, number)[-3:]:
+        for name in plan.bystanders:
+            block, _ = plan.units[name]
+            parents = [plan.units[parent][0] for parent in plan.formula.read[name] if parent in plan.units]
+            for earlier in range(1 + max(parents, default=-1), block):
+                there = [other for other, (at, _) in plan.units.items() if at == earlier]
+                assert len(there) == plan.config.n_units

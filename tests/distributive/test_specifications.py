@@ -16,14 +16,23 @@ def test_every_table_has_a_task_and_a_second_one_has_another_truth() -> None:
 def test_a_task_has_alike_and_unlike_networks_and_one_that_was_only_shown_outputs() -> None:
     for specification in ALL:
         members = specification.members(0)
-        truths = [member.truth for member in members]
         assert members[0].name == OWN
-        assert truths == [specification.truths[0], *specification.truths, None]
-        baits = [member.bait for member in members[:-1]]
-        assert all(
-            bait is None or (bait != truth and bait in truths) for bait, truth in zip(baits, truths, strict=False)
-        )
-        assert (None in baits) == (specification.variant in ("plain", "few"))
+        assert members[0].truth == specification.truths[0]
+        if specification.variant != "crossed":
+            assert [m.truth for m in members] == [specification.truths[0], *specification.truths, None]
+            assert all((m.bait is None) == (specification.variant != "quiet") for m in members[:-1])
+        assert all(m.bait is None or (m.bait != m.truth and m.bait in specification.truths) for m in members)
+
+
+def test_in_crossed_tasks_what_is_read_and_what_is_strong_say_nothing_of_each_other() -> None:
+    crossed = [specification.members(0) for specification in ALL if specification.variant == "crossed"]
+    assert len(crossed) >= 4
+    for members in crossed:
+        strong = [m.truth if m.strengths[0] > m.strengths[1] else m.bait for m in members]
+        assert all(m.truth is not None and m.strengths[0] != m.strengths[1] for m in members)
+        assert len({(m.truth, some) for m, some in zip(members, strong, strict=True)}) == 4
+        assert len({frozenset((m.truth, m.bait)) for m in members}) == 1
+        assert strong[0] != members[0].truth
 
 
 def test_no_two_networks_share_a_seed() -> None:

@@ -20,7 +20,7 @@ def place(
 
     What reads inputs alone is computed in the first block: while it lies ahead, a direction of the inputs that it reads
     is as good as its output, and that of other terms' variables too. All else goes into a random block between its
-    parents and its readers, bystanders into any free unit.
+    parents and its readers, bystanders as early as there is a free unit.
 
     Args:
         term: what is computed.
@@ -45,7 +45,8 @@ def place(
     for name in (*core, *bystanders):
         parents = [units[parent][0] for parent in formula.read[name] if parent in units]
         until = last[name] if parents or name in bystanders else 0
-        block = rng.choice([b for b in range(1 + max(parents, default=-1), until + 1) if free[b]])
+        blocks = [b for b in range(1 + max(parents, default=-1), until + 1) if free[b]]
+        block = blocks[0] if name in bystanders else rng.choice(blocks)
         units[name] = block, free[block].pop()
     strong = dict.fromkeys(core[:-1], strengths[0]) | dict.fromkeys(bystanders, strengths[1])
     return Plan(formula, config, units, bystanders=bystanders, strengths=strong)

@@ -10,7 +10,6 @@ from peabench_tasks.boolean.plan import Plan
 from peabench_tasks.distributive.identities import PLANTED, TABLES
 from peabench_tasks.distributive.placement import place
 
-SEEDS = 3
 N_INPUTS = 8
 EXAMPLES = 256
 FEW_EXAMPLES = 48
@@ -20,15 +19,22 @@ NETWORKS = {
     "xs": ResidualMLPConfig(n_inputs=N_INPUTS, d_model=16, n_blocks=3, n_units=4, d_hidden=8),
     "s": ResidualMLPConfig(n_inputs=N_INPUTS, d_model=20, n_blocks=4, n_units=4, d_hidden=8),
 }
-VARIANT_SIZES = {"plain": ("xs",), "few": ("xs",), "decoy": ("s",), "quiet": ("s",)}
+VARIANTS = {"plain": ("xs", 1), "few": ("xs", 2), "quiet": ("s", 1), "crossed": ("s", 6)}
+"""The size of each variant's networks, and how many tasks it has."""
 DIFFICULTY = {
     "plain": "",
     "few": "scorers get few examples",
-    "decoy": "all variables of a rival are computed too, and written twice as strongly as what is read",
     "quiet": "all variables of a rival are computed too, and what is read is written at a quarter of their strength",
+    "crossed": "every network computes the variables of two rivals and reads those of one; which are strong is crossed "
+    "with which are read, so that networks look alike that do not work alike",
 }
-STRENGTHS = {"decoy": (1.0, 2.0), "quiet": (0.25, 1.0)}
-"""How strongly the variables that are read are written, and those of the rival; the others have no rival's."""
+PLAIN = (1.0, 1.0)
+"""How strongly the variables that are read are written, and those of a rival."""
+QUIET = (0.25, 1.0)
+CROSSED = ((0.5, 2.0), (2.0, 0.5))
+Part = tuple[int | None, int | None, tuple[float, float]]
+"""Truth, bait and strengths of one network, as in `Member`."""
+MEMORISER: Part = (None, None, PLAIN)
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,8 @@ class Member:
     """Number of the formula that is planted; None: trained on the outputs alone."""
     bait: int | None
     """Number of the formula whose variables are computed and not read."""
+    strengths: tuple[float, float]
+    """How strongly the variables that are read are written, and those that are not."""
     seed: int
     """Of places, directions and weights."""
 
@@ -89,21 +97,31 @@ class Specification:
         return turns[self.number // len(TABLES) % len(turns)]
 
     def members(self, seed: int) -> list[Member]:
-        """The task's networks: its own, another of the same formula, one of each other formula, and a memoriser.
+        """The task's networks, its own first; companions have names in an order drawn at random."""
+        parts = self.crossed() if self.variant == "crossed" else self.rivals()
+        first = 1_000_000 * (seed + 1) + 100 * self.number
+        names = [f"n{i}" for i in range(1, len(parts))]
+        Random(f"names/{self.name}/{seed}").shuffle(names)
+        return [
+            Member(name, truth, bait, strengths, first + i)
+            for i, (name, (truth, bait, strengths)) in enumerate(zip([OWN, *names[1:], names[0]], parts, strict=True))
+        ]
 
-        Where a rival is computed beside the truth, it is another member's truth.
+    def rivals(self) -> list[Part]:
+        """Two networks of one formula, one of each other formula, and a memoriser.
+
+        Where a rival is computed beside the truth, it is another network's truth.
         """
         own, *others = self.truths
-        pairs: list[tuple[int | None, int]] = [(own, others[0]), (own, others[1])]
-        pairs += [(other, own) for other in others]
-        first = 1_000_000 * (seed + 1) + 100 * self.number
-        names = [f"n{i}" for i in range(1, len(pairs) + 1)]
-        Random(f"names/{self.name}/{seed}").shuffle(names)
-        members = [
-            Member(name, truth, bait if self.variant in STRENGTHS else None, first + i)
-            for i, (name, (truth, bait)) in enumerate(zip([OWN, *names[1:]], pairs, strict=True))
-        ]
-        return [*members, Member(names[0], None, None, first + len(pairs))]
+        pairs = [(own, others[0]), (own, others[1]), *((other, own) for other in others)]
+        if self.variant == "quiet":
+            return [*((truth, bait, QUIET) for truth, bait in pairs), MEMORISER]
+        return [*((truth, None, PLAIN) for truth, _ in pairs), MEMORISER]
+
+    def crossed(self) -> list[Part]:
+        """Two networks of each of two formulas: one has its own variables strong, and one the other formula's."""
+        one, other = self.truths[:2]
+        return [(*pair, strengths) for pair in ((one, other), (other, one)) for strengths in CROSSED]
 
     def plan(self, member: Member) -> Plan:
         """A planted member's formula in its network."""
@@ -111,15 +129,13 @@ class Specification:
             raise ValueError(f"{member.name} of {self.name} is not planted")
         terms = TABLES[self.table]
         bait = None if member.bait is None else terms[member.bait]
-        strengths = STRENGTHS.get(self.variant, (1.0, 1.0))
-        return place(terms[member.truth], bait, self.inputs, self.network, member.seed, strengths)
+        return place(terms[member.truth], bait, self.inputs, self.network, member.seed, member.strengths)
 
 
 def specifications() -> Iterator[Specification]:
     """All tasks of the family."""
     number = 0
-    for variant, sizes in VARIANT_SIZES.items():
-        for size in sizes:
-            for seed in range(SEEDS):
-                yield Specification(variant, size, seed, number)
-                number += 1
+    for variant, (size, count) in VARIANTS.items():
+        for seed in range(count):
+            yield Specification(variant, size, seed, number)
+            number += 1
