@@ -17,24 +17,16 @@ OWN = "own"
 
 NETWORKS = {
     "xs": ResidualMLPConfig(n_inputs=N_INPUTS, d_model=16, n_blocks=3, n_units=4, d_hidden=8),
-    "s": ResidualMLPConfig(n_inputs=N_INPUTS, d_model=20, n_blocks=4, n_units=4, d_hidden=8),
+    "s": ResidualMLPConfig(n_inputs=N_INPUTS, d_model=20, n_blocks=3, n_units=5, d_hidden=8),
 }
-VARIANTS = {"plain": ("xs", 1), "few": ("xs", 2), "quiet": ("s", 1), "crossed": ("s", 6)}
+VARIANTS = {"plain": ("xs", 1), "few": ("xs", 2), "crossed": ("s", 7)}
 """The size of each variant's networks, and how many tasks it has."""
 DIFFICULTY = {
     "plain": "",
     "few": "scorers get few examples",
-    "quiet": "all variables of a rival are computed too, and what is read is written at a quarter of their strength",
-    "crossed": "every network computes the variables of two rivals and reads those of one; which are strong is crossed "
-    "with which are read, so that networks look alike that do not work alike",
+    "crossed": "every network computes the variables of two rivals and reads those of one; which of them are most of "
+    "the variance is crossed with which are read",
 }
-PLAIN = (1.0, 1.0)
-"""How strongly the variables that are read are written, and those of a rival."""
-QUIET = (0.25, 1.0)
-CROSSED = ((0.5, 2.0), (2.0, 0.5))
-Part = tuple[int | None, int | None, tuple[float, float]]
-"""Truth, bait and strengths of one network, as in `Member`."""
-MEMORISER: Part = (None, None, PLAIN)
 
 
 @dataclass(frozen=True)
@@ -45,10 +37,8 @@ class Member:
     """`OWN`, or that of a companion's folder, which tells nothing."""
     truth: int | None
     """Number of the formula that is planted; None: trained on the outputs alone."""
-    bait: int | None
-    """Number of the formula whose variables are computed and not read."""
-    strengths: tuple[float, float]
-    """How strongly the variables that are read are written, and those that are not."""
+    loud: int | None
+    """Number of the formula whose variables are written strongly where nobody reads them."""
     seed: int
     """Of places, directions and weights."""
 
@@ -97,39 +87,32 @@ class Specification:
         return turns[self.number // len(TABLES) % len(turns)]
 
     def members(self, seed: int) -> list[Member]:
-        """The task's networks, its own first; companions have names in an order drawn at random."""
-        parts = self.crossed() if self.variant == "crossed" else self.rivals()
+        """The task's networks, its own first; companions have names in an order drawn at random.
+
+        A crossed task has two networks of each of two formulas: in either two, the variables of one formula are strong
+        in one and those of the other in the other. Other tasks have two networks of one formula, one of each other
+        formula, and a memoriser.
+        """
+        own, *others = self.truths
+        parts: list[tuple[int | None, int | None]] = [(truth, None) for truth in (own, own, *others, None)]
+        if self.variant == "crossed":
+            parts = [(own, others[0]), (own, own), (others[0], own), (others[0], others[0])]
         first = 1_000_000 * (seed + 1) + 100 * self.number
         names = [f"n{i}" for i in range(1, len(parts))]
         Random(f"names/{self.name}/{seed}").shuffle(names)
         return [
-            Member(name, truth, bait, strengths, first + i)
-            for i, (name, (truth, bait, strengths)) in enumerate(zip([OWN, *names[1:], names[0]], parts, strict=True))
+            Member(name, truth, loud, first + i)
+            for i, (name, (truth, loud)) in enumerate(zip([OWN, *names[1:], names[0]], parts, strict=True))
         ]
-
-    def rivals(self) -> list[Part]:
-        """Two networks of one formula, one of each other formula, and a memoriser.
-
-        Where a rival is computed beside the truth, it is another network's truth.
-        """
-        own, *others = self.truths
-        pairs = [(own, others[0]), (own, others[1]), *((other, own) for other in others)]
-        if self.variant == "quiet":
-            return [*((truth, bait, QUIET) for truth, bait in pairs), MEMORISER]
-        return [*((truth, None, PLAIN) for truth, _ in pairs), MEMORISER]
-
-    def crossed(self) -> list[Part]:
-        """Two networks of each of two formulas: one has its own variables strong, and one the other formula's."""
-        one, other = self.truths[:2]
-        return [(*pair, strengths) for pair in ((one, other), (other, one)) for strengths in CROSSED]
 
     def plan(self, member: Member) -> Plan:
         """A planted member's formula in its network."""
         if member.truth is None:
             raise ValueError(f"{member.name} of {self.name} is not planted")
         terms = TABLES[self.table]
-        bait = None if member.bait is None else terms[member.bait]
-        return place(terms[member.truth], bait, self.inputs, self.network, member.seed, member.strengths)
+        loud = None if member.loud is None else terms[member.loud]
+        others = [terms[number] for number in self.truths[:2]] if loud is not None else []
+        return place(terms[member.truth], loud, others, self.inputs, self.network, member.seed)
 
 
 def specifications() -> Iterator[Specification]:
