@@ -91,8 +91,7 @@ def test_networks_look_alike_by_what_is_strong_and_not_by_what_is_read(specifica
     pairs = torch.combinations(torch.arange(len(members)))
     layers = at_equal_depth([layer_activations(network, rows) for network in networks])
     alike = torch.stack([linear_cka(layer, pairs) for layer in layers]).mean(0).tolist()
-    strong = [m.truth if m.strengths[0] > m.strengths[1] else m.bait for m in members]
-    look_alike = [strong[i] == strong[j] for i, j in pairs.tolist()]
+    look_alike = [members[i].loud == members[j].loud for i, j in pairs.tolist()]
     assert look_alike.count(True) == 2
     assert not any(
         look and members[i].truth == members[j].truth for look, (i, j) in zip(look_alike, pairs, strict=True)
