@@ -17,7 +17,7 @@ from peabench_tasks.distributive.specifications import Specification, specificat
 from peabench_tasks.distributive.terms import formula_of
 from peabench_tasks.distributive.training import task_record
 
-SPECIFICATIONS = list(specifications())
+SPECIFICATIONS = [s for s in specifications() if (DISTRIBUTIVE.checkpoints / s.name).exists()]
 FIRST = [s for s in SPECIFICATIONS if s.seed == 0]
 
 

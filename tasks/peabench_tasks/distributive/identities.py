@@ -103,7 +103,7 @@ PLANTED: dict[str, tuple[tuple[int, int, int], ...]] = {
     "and_over_xor": ((1, 0, 5), (7, 3, 8)),
     "select": ((7, 0, 1), (0, 4, 6)),
     "majority": ((0, 2, 5), (2, 1, 6)),
-    "parity": ((8, 0, 1), (0, 9, 2)),
+    "parity": ((0, 1, 9), (8, 0, 2)),
     "not_all_equal": ((3, 0, 7), (0, 7, 6)),
     "product_of_sums": ((2, 0, 1), (0, 1, 10)),
     "sum_of_products": ((1, 0, 4), (10, 5, 0)),
