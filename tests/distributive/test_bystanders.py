@@ -79,17 +79,12 @@ def test_strengths_are_exact_and_change_nothing_that_is_read() -> None:
         true = torch.from_numpy(values[name])
         assert abs(float(written[true].mean() - written[~true].mean())) == pytest.approx(2 * strength, rel=1e-3)
     source = rows[torch.randperm(len(rows), generator=generator_of(0))]
-    for direction in basis.T:
-        before, after = (
-            interchange(
-                some,
-                *(run_with_cache(some, inputs) for inputs in (rows, source)),
-                "resid.1@0",
-                direction[None, :, None],
-            )
-            for some in (network, changed)
-        )
-        assert torch.allclose(before, after, atol=1e-4)
+    for direction in basis.T[:, :, None]:
+        outcomes = []
+        for some in (network, changed):
+            base, other = run_with_cache(some, rows), run_with_cache(some, source)
+            outcomes.append(interchange(some, base, other, "resid.1@0", direction[None]))
+        assert torch.allclose(*outcomes, atol=1e-4)
 
 
 def test_the_mechanism_lists_them_as_decoys() -> None:
