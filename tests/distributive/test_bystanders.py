@@ -84,7 +84,8 @@ def test_strengths_are_exact_and_change_nothing_that_is_read() -> None:
         for some in (network, changed):
             base, other = run_with_cache(some, rows), run_with_cache(some, source)
             outcomes.append(interchange(some, base, other, "resid.1@0", direction[None]))
-        assert torch.allclose(*outcomes, atol=1e-4)
+        before, after = outcomes
+        assert torch.allclose(before, after, atol=1e-4)
 
 
 def test_the_mechanism_lists_them_as_decoys() -> None:
