@@ -46,7 +46,7 @@ def test_what_a_gate_should_say_is_what_the_formula_says(plan: Plan) -> None:
 
 def test_lessons_bring_most_of_what_planting_asks_for(plan: Plan, tutored: Planter) -> None:
     before = int(sampled_errors(planter_of(plan), 2))
-    assert int(sampled_errors(tutored, 2)) < 0.02 * before
+    assert int(sampled_errors(tutored, 2)) < 0.1 * before
 
 
 def test_units_without_a_gate_write_nothing_that_depends_on_the_input(plan: Plan, tutored: Planter) -> None:

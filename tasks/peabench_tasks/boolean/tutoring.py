@@ -5,7 +5,7 @@ costs a tenth of one of its steps.
 """
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 from torch import Tensor
 
 from peabench_tasks.boolean.planting import Planter
@@ -19,31 +19,25 @@ LOGIT = 4.0
 def tutor(planter: Planter, steps: int) -> None:
     """Teach all units of all networks side by side; those that have no gate learn to write nothing.
 
-    Every direction of the stream holds 1 or -1 at random, times the strength with which it is written.
+    Every direction of the stream holds 1 or -1 at random.
     """
     stack, targets, config = planter.stack, planter.targets, planter.stack.config
     networks = torch.arange(len(targets.basis))[:, None]
     unit, variable = targets.gates.unbind(-1)
-    strengths = torch.ones(targets.basis.shape[::2])
-    strengths[networks, variable] = targets.strengths
-    loudness = torch.ones(len(networks), config.n_blocks * config.n_units)
-    loudness[networks, unit] = targets.strengths
     directions = torch.zeros(len(networks), config.n_blocks * config.n_units, config.d_model)
-    directions[networks, unit] = targets.strengths[..., None] * targets.basis.transpose(1, 2)[networks, variable]
-    begin(planter, strengths, loudness)
+    directions[networks, unit] = targets.basis.transpose(1, 2)[networks, variable]
+    begin(planter)
     taught = [stack.parameters[f"block{b}.{w}"] for b in range(config.n_blocks) for w in ("w_in", "b_in", "w_out")]
     optimiser = torch.optim.Adam(taught, lr=LEARNING_RATE, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps)
     for _ in range(steps):
         held = planter.random(len(networks), ROWS, config.d_model) < 0.5
-        resid = stack.parameters["b_embed"][:, None] + torch.bmm(
-            (held.float() * 2 - 1) * strengths[:, None], targets.basis.transpose(1, 2)
-        )
+        resid = stack.parameters["b_embed"][:, None] + torch.bmm(held.float() * 2 - 1, targets.basis.transpose(1, 2))
         reads = resid.detach()[:, None].expand(-1, config.n_units, -1, -1)
         written = torch.cat([stack.units(block, reads) for block in range(config.n_blocks)], 1)
         signs = torch.zeros(written.shape[:3])
         signs[networks, unit] = gate_values(planter, held).float() * 2 - 1
-        wrong = (written - signs[..., None] * directions[:, :, None]) / loudness[..., None, None]
+        wrong = written - signs[..., None] * directions[:, :, None]
         optimiser.zero_grad()
         wrong.square().sum(-1).mean(-1).sum().backward()
         optimiser.step()
@@ -55,10 +49,8 @@ def tutor(planter: Planter, steps: int) -> None:
 
 
 @torch.no_grad()
-def begin(
-    planter: Planter, strengths: Float[Tensor, "network variable"], loudness: Float[Tensor, "network unit"]
-) -> None:
-    """Turn what units read to their gate's parents, however strong these are, and what they write to its strength.
+def begin(planter: Planter) -> None:
+    """Turn what units read to their gate's parents.
 
     Units without a gate read nothing.
     """
@@ -68,19 +60,16 @@ def begin(
     gate = variable - tables.n_inputs
     parents, table = tables.parents[networks, gate], tables.table[networks, gate]
     assignment = torch.arange(table.shape[-1])
-    read = torch.zeros(*loudness.shape, config.d_model)
+    read = torch.zeros(len(networks), config.n_blocks * config.n_units, config.d_model)
     for slot in range(parents.shape[-1]):
         matters = (table != table[..., assignment ^ (1 << slot)]).any(-1)
         parent = parents[..., slot]
-        read[networks, unit, parent] += matters / strengths[networks, parent]
+        read[networks, unit, parent] += matters.float()
     read *= (config.d_model / (read > 0).sum(-1, keepdim=True).clamp(min=1)) ** 0.5
-    for block, (looks, loud) in enumerate(
-        zip(read.split(config.n_units, 1), loudness.split(config.n_units, 1), strict=True)
-    ):
-        w_in, w_out = stack.parameters[f"block{block}.w_in"], stack.parameters[f"block{block}.w_out"]
+    for block, looks in enumerate(read.split(config.n_units, 1)):
+        w_in = stack.parameters[f"block{block}.w_in"]
         looked = torch.einsum("kdv,kudh->kuvh", targets.basis, w_in) * looks[..., None]
         w_in.copy_(torch.einsum("kdv,kuvh->kudh", targets.basis, looked))
-        w_out.mul_(loud[..., None, None])
 
 
 def gate_values(planter: Planter, held: Bool[Tensor, "network row variable"]) -> Bool[Tensor, "network gate row"]:

@@ -11,6 +11,7 @@ from peabench.tasks import TaskRecord, Twin
 from peabench_tasks.distributive.hypotheses import claim
 from peabench_tasks.distributive.identities import TABLES
 from peabench_tasks.distributive.specifications import DIFFICULTY, OWN, Member, Specification, specifications
+from peabench_tasks.distributive.strengths import with_strengths
 from peabench_tasks.distributive.terms import formula_of
 from peabench_tasks.of_one_behaviour import Networks, make_networks
 from peabench_tasks.production import certified_already, make_all
@@ -51,6 +52,7 @@ def make(specification: Specification, out: Path, seed: int) -> tuple[int, list[
         plan=specification.plan,
         claim=lambda member: claim(table, member.truth, inputs, config.n_inputs),
         record=lambda member: task_record(specification, seed, member),
+        finished=with_strengths,
     )
     return make_networks(networks, out)
 

@@ -8,6 +8,7 @@ from peabench.domain import ProductDomain
 from peabench.tasks import TaskRecord, Twin
 from peabench_tasks.distributive.hypotheses import claim_among
 from peabench_tasks.distributive.specifications import OWN
+from peabench_tasks.distributive.strengths import with_strengths
 from peabench_tasks.distributive.terms import formula_of
 from peabench_tasks.of_one_behaviour import Networks, make_networks
 from peabench_tasks.parity.specification import DIFFICULTY, Member, Specification
@@ -57,6 +58,7 @@ def make(specification: Specification, out: Path, seed: int) -> tuple[int, list[
         plan=specification.plan,
         claim=lambda member: claim_among("way", ways, member.truth, inputs, config.n_inputs),
         record=lambda member: task_record(specification, seed, member),
+        finished=with_strengths,
     )
     return make_networks(networks, out, specification.shape.steps, specification.shape.lessons)
 
