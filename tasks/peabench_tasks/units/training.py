@@ -56,7 +56,8 @@ def train(
     if resume:
         wanted = [s for s in wanted if not certified_already(task_record(s, seed), out / s.name)]
     else:
-        shutil.rmtree(out / DRAFTS, ignore_errors=True)
+        for specification in wanted:
+            shutil.rmtree(out / DRAFTS / specification.name, ignore_errors=True)
     make_all(known[0].family, wanted, partial(make, out=out, seed=seed), progress, len(wanted))
 
 
