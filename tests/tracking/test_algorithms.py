@@ -1,0 +1,65 @@
+"""Thirteen ways to one product, of which none is a part of another."""
+
+from itertools import combinations, permutations
+
+import torch
+
+from peabench.certification.claims import same_claim
+from peabench_tasks.tracking.algorithms import ALGORITHMS
+from peabench_tasks.tracking.permutations import ELEMENTS, product, sign
+from peabench_tasks.tracking.specifications import QUESTION
+from peabench_tasks.units.algorithm import claim
+
+TURNED, SWAPPED = (1, 2, 0), (0, 2, 1)
+
+
+def composed(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(one[i] for i in other)
+
+
+def as_permutations() -> list[tuple[int, ...]]:
+    """Each element as r turns after s swaps."""
+    found = []
+    for swaps in range(2):
+        for turns in range(3):
+            element = SWAPPED if swaps else (0, 1, 2)
+            for _ in range(turns):
+                element = composed(TURNED, element)
+            found.append(element)
+    return found
+
+
+def test_the_table_is_that_of_permutations_of_three_things() -> None:
+    elements = as_permutations()
+    assert set(elements) == set(permutations(range(3)))
+    for i, one in enumerate(elements):
+        for j, other in enumerate(elements):
+            assert elements[product(i, j)] == composed(one, other)
+        inversions = sum(one[a] > one[b] for a, b in combinations(range(3), 2))
+        assert sign(i) == inversions % 2
+
+
+def test_all_ways_give_the_product_and_a_name_means_one_function() -> None:
+    rows = QUESTION.domain.all()
+    elements = as_permutations()
+    wanted = [
+        elements.index(
+            composed(composed(composed(*(elements[t] for t in row[:2])), elements[row[2]]), elements[row[3]])
+        )
+        for row in rows.tolist()
+    ]
+    known: dict[str, torch.Tensor] = {}
+    for algorithm in ALGORITHMS:
+        values = algorithm.model.run(algorithm.model.read_inputs(rows))
+        assert values["answer"].tolist() == wanted
+        for name in algorithm.model.inner:
+            assert torch.equal(known.setdefault(name, values[name]), values[name])
+    assert len(rows) == ELEMENTS**4
+
+
+def test_no_way_is_a_part_of_another_and_no_two_claim_the_same() -> None:
+    assert len(ALGORITHMS) == 13
+    for one, other in combinations(ALGORITHMS, 2):
+        assert not set(one.model.inner) <= set(other.model.inner)
+        assert not set(other.model.inner) <= set(one.model.inner)
+    assert same_claim(claim(ALGORITHMS, "left").hypotheses, QUESTION.domain) is None
