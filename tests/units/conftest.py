@@ -52,7 +52,7 @@ def planted() -> Planted:
     """The sum from the left; the sum of the last two is computed too, twice as strongly, and not read."""
     plan = draw_plan(LEFT.model, RIGHT.model, CONFIG, 7, (0.5, 1.0))
     generator = generator_of(7)
-    lessons = {variable.name: learn(plan, variable.name, generator) for variable in plan.computed}
+    lessons = {variable.name: learn(plan, variable.name, generator, steps=400) for variable in plan.computed}
     stream = Stream.cut(plan)
     return Planted(plan, stream, assemble(plan, lessons, stream).requires_grad_(False))
 

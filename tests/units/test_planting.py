@@ -6,7 +6,7 @@ from tests.units.conftest import CONFIG, DOMAIN, LEFT, RIGHT, Planted
 from peabench.certification import Check
 from peabench.certification.certify import certify_network
 from peabench.generators import generator_of
-from peabench.interventions import run_with_cache
+from peabench.interventions import run_with_cache, site_values
 from peabench.mechanism import AlgorithmClaim
 from peabench.networks import build_network
 from peabench_tasks.units.algorithm import claim
@@ -37,12 +37,14 @@ def test_the_other_way_round_the_check_of_rivals_fails(planted: Planted) -> None
 def test_a_bystander_is_written_more_strongly_than_what_is_read(planted: Planted) -> None:
     plan = planted.plan
     rows = DOMAIN.all()
-    written = run_with_cache(planted.network, rows).resid[plan.written("bc")][:, 0] @ planted.stream.directions("bc")
+    ran = run_with_cache(planted.network, rows)
+    held = {
+        name: site_values(planted.network, ran, f"resid.{plan.written(name)}@0")[:, 0] @ planted.stream.directions(name)
+        for name in ("ab", "bc")
+    }
     corners = code(plan.kinds["bc"], plan.orders["bc"])
-    nearest = torch.cdist(written, corners).argmin(1)
-    assert torch.equal(nearest, (rows[:, 1] + rows[:, 2]) % 3)
-    read = run_with_cache(planted.network, rows).resid[plan.written("ab")][:, 0] @ planted.stream.directions("ab")
-    assert written.norm(dim=1).mean() > 1.5 * read.norm(dim=1).mean()
+    assert torch.equal(torch.cdist(held["bc"], corners).argmin(1), (rows[:, 1] + rows[:, 2]) % 3)
+    assert held["bc"].norm(dim=1).mean() > 1.5 * held["ab"].norm(dim=1).mean()
 
 
 def test_a_lesson_lists_every_combination_of_the_parents(planted: Planted) -> None:

@@ -44,7 +44,7 @@ class Lesson:
     """Largest distance of what is written from the code, over all values of the parents."""
 
 
-def learn(plan: Plan, name: str, generator: torch.Generator) -> Lesson:
+def learn(plan: Plan, name: str, generator: torch.Generator, steps: int = STEPS) -> Lesson:
     """Train starts of one unit until one has learnt the variable.
 
     Raises:
@@ -53,7 +53,7 @@ def learn(plan: Plan, name: str, generator: torch.Generator) -> Lesson:
     read, wanted = examples(plan, name)
     lesson = None
     for longer in range(1, ROUNDS + 1):
-        lesson = _learn(read, wanted, plan.config.d_hidden, longer * STEPS, generator)
+        lesson = _learn(read, wanted, plan.config.d_hidden, longer * steps, generator)
         if lesson.distance < LEARNT:
             return lesson
     raise NotLearnt(f"{name} of {plan.model.inner} was not learnt: {lesson.distance if lesson else 0:.2f} off its code")
