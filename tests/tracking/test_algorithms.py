@@ -6,9 +6,8 @@ from itertools import combinations, permutations
 import torch
 
 from peabench.certification.claims import same_claim
-from peabench_tasks.tracking.algorithms import ALGORITHMS
 from peabench_tasks.tracking.permutations import ELEMENTS, product, sign
-from peabench_tasks.tracking.specifications import QUESTION
+from peabench_tasks.tracking.specifications import S
 from peabench_tasks.units.algorithm import Algorithm, claim
 
 TURNED, SWAPPED = (1, 2, 0), (0, 2, 1)
@@ -21,7 +20,7 @@ def composed(*some: tuple[int, ...]) -> tuple[int, ...]:
 def effects(algorithm: Algorithm) -> set[tuple[str, bytes]]:
     """What interchange of each inner variable puts out, on some pairs."""
     generator, model = torch.Generator().manual_seed(0), algorithm.model
-    base, source = (model.read_inputs(QUESTION.domain.sample(1024, generator)) for _ in range(2))
+    base, source = (model.read_inputs(S.domain.sample(1024, generator)) for _ in range(2))
     there = model.run(source)
     outputs = {name: model.run(base, {name: there[name]})["answer"] for name in model.inner}
     return {(name, output.numpy().tobytes()) for name, output in outputs.items()}
@@ -50,12 +49,12 @@ def test_the_table_is_that_of_permutations_of_three_things() -> None:
 
 
 def test_all_ways_give_the_product_and_a_name_means_one_function() -> None:
-    rows = QUESTION.domain.all()
+    rows = S.domain.all()
     elements = as_permutations()
     products = [composed(*(elements[token] for token in row)) for row in rows.tolist()]
     wanted = [elements.index(whole) for whole in products]
     known: dict[str, torch.Tensor] = {}
-    for algorithm in ALGORITHMS:
+    for algorithm in S.algorithms:
         values = algorithm.model.run(algorithm.model.read_inputs(rows))
         assert values["answer"].tolist() == wanted
         for name in algorithm.model.inner:
@@ -64,8 +63,8 @@ def test_all_ways_give_the_product_and_a_name_means_one_function() -> None:
 
 
 def test_no_way_is_a_part_of_another_and_no_two_claim_the_same() -> None:
-    assert len(ALGORITHMS) == 13
-    for one, other in combinations(ALGORITHMS, 2):
+    assert len(S.algorithms) == 13
+    for one, other in combinations(S.algorithms, 2):
         assert not effects(one) <= effects(other)
         assert not effects(other) <= effects(one)
-    assert same_claim(claim(ALGORITHMS, "left").hypotheses, QUESTION.domain) is None
+    assert same_claim(claim(S.algorithms, "left").hypotheses, S.domain) is None

@@ -9,7 +9,7 @@ from peabench_tasks.units.specification import Question, Specification, listed
 
 FAMILY = "sums"
 QUESTION = Question(
-    name="carry",
+    size="s",
     description="The carry out of the sum of two numbers of three digits in base 3.",
     algorithms=ALGORITHMS,
     network=ResidualMLPConfig(
@@ -24,9 +24,9 @@ QUESTION = Question(
     corners=CORNERS,
 )
 PLANTED = (
-    (QUESTION, "plain", "plain", (("parallel", "ripple"),)),
-    (QUESTION, "decoy", "decoy", (("downward", "parallel"),)),
-    (QUESTION, "few", "few", (("ripple", "group"), ("group", "downward"))),
+    (QUESTION, "plain", (("parallel", "ripple"),)),
+    (QUESTION, "decoy", (("downward", "parallel"),)),
+    (QUESTION, "few", (("ripple", "group"), ("group", "downward"))),
 )
 
 

@@ -16,9 +16,9 @@ from peabench.mechanism.kinds import bounds, dtype
 from peabench_tasks.units.codes import code, dimension, values_of
 from peabench_tasks.units.plan import Plan
 
-CANDIDATES = 6
+CANDIDATES = 4
 """Random starts that are trained side by side."""
-STEPS = 1500
+STEPS = 1000
 ROWS = 96
 LEARNING_RATE = 3e-2
 NOISE = 0.1

@@ -27,7 +27,7 @@ DIFFICULTY = {
 class Question:
     """What the networks of some tasks compute, and the ways to compute it."""
 
-    name: str
+    size: str
     description: str
     algorithms: tuple[Algorithm, ...]
     network: ResidualMLPConfig
@@ -63,7 +63,6 @@ class Specification:
     family: str
     question: Question
     variant: str
-    hardship: str
     """Of `DIFFICULTY`."""
     seed: int
     number: int
@@ -73,8 +72,8 @@ class Specification:
 
     @property
     def size(self) -> str:
-        """All networks of a family have one."""
-        return "s"
+        """Of the question."""
+        return self.question.size
 
     @property
     def name(self) -> str:
@@ -84,7 +83,7 @@ class Specification:
     @property
     def examples(self) -> int:
         """How many base-source pairs scorers receive."""
-        return FEW_EXAMPLES if self.hardship == "few" else EXAMPLES
+        return FEW_EXAMPLES if self.variant == "few" else EXAMPLES
 
     def members(self, seed: int) -> list[Member]:
         """The task's own network, then its companions: the same way once more, and twice the other one.
@@ -97,7 +96,7 @@ class Specification:
         first = 1_000_000 * (seed + 1) + 1000 * self.number
         faint, loud = (WEAK, STRONG), (STRONG, WEAK)
         parts = [(own, other, faint), (own, other, loud), (other, own, faint), (other, own, loud)]
-        if self.hardship == "plain":
+        if self.variant == "plain":
             parts = [(truth, "", (1.0, 1.0)) for truth, _, _ in parts]
         return [
             Member(name, truth, bait or None, strengths, first + 10 * i)
@@ -112,12 +111,10 @@ class Specification:
         return draw_plan(truth, bait, question.network, member.seed + start, member.strengths, question.corners)
 
 
-def listed(
-    family: str, chosen: Sequence[tuple[Question, str, str, Sequence[tuple[str, str]]]]
-) -> Iterator[Specification]:
-    """The tasks of a family: of each question, variant and hardship one for each pair of ways that are planted."""
+def listed(family: str, planted: Sequence[tuple[Question, str, Sequence[tuple[str, str]]]]) -> Iterator[Specification]:
+    """The tasks of a family: of each question and variant one for each pair of ways that are planted."""
     number = 0
-    for question, variant, hardship, pairs in chosen:
+    for question, variant, pairs in planted:
         for seed, truths in enumerate(pairs):
-            yield Specification(family, question, variant, hardship, seed, number, truths)
+            yield Specification(family, question, variant, seed, number, truths)
             number += 1

@@ -129,7 +129,7 @@ def task_record(specification: Specification, seed: int, member: Member | None =
         domain=question.domain,
         domain_size=question.domain.size,
         examples=specification.examples,
-        difficulty=DIFFICULTY[specification.hardship],
+        difficulty=DIFFICULTY[specification.variant],
         description=question.description,
         twins=(Twin(name="random", provenance="random_init", seed=RANDOM_INIT + member.seed),),
         companions=() if alone else tuple(sorted(companion.name for companion in companions)),
