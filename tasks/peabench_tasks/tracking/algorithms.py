@@ -4,8 +4,6 @@ In all of them a variable's name says which function of the tokens it is: `p123`
 `r234` the turn of the product of the last three, `sign` the sign of all.
 """
 
-from dataclasses import dataclass
-
 from peabench.mechanism import Boolean, Category, CausalModel, Table, Variable, VariableReference, Xor
 from peabench_tasks.tracking.permutations import ELEMENTS, product, sign, turn
 from peabench_tasks.units.algorithm import Algorithm
@@ -14,72 +12,47 @@ from peabench_tasks.units.lookup import lookup
 PERMUTATION = Category(values=ELEMENTS)
 TURN = Category(values=3)
 ANSWER = "answer"
-LENGTH = 4
+TOKENS = tuple(Variable(name=f"t{i + 1}", kind=PERMUTATION, columns=(i,)) for i in range(4))
 
 
-@dataclass(frozen=True)
-class Factors:
-    """Four tokens, each one of some permutations."""
-
-    elements: tuple[int, ...]
-    """The permutation that each token stands for."""
-
-    @property
-    def tokens(self) -> tuple[Variable, Variable, Variable, Variable]:
-        """The input variables."""
-        kind = Category(values=len(self.elements))
-        one, two, three, four = (Variable(name=f"t{i + 1}", kind=kind, columns=(i,)) for i in range(LENGTH))
-        return one, two, three, four
-
-    def element(self, variable: Variable, value: int) -> int:
-        """The permutation that a token's or a variable's value is; a turn is one without a swap."""
-        return self.elements[value] if variable.columns else value
-
-    def multiplied(self, one: Variable, other: Variable, name: str) -> Variable:
-        """The product of what two variables hold."""
-        return lookup(
-            name, PERMUTATION, (one, other), lambda a, b: product(self.element(one, a), self.element(other, b))
-        )
-
-    def turned(self, one: Variable, other: Variable, name: str) -> Variable:
-        """The turn of a product, of which the second factor's sign says nothing."""
-        return lookup(
-            name, TURN, (one, other), lambda a, b: turn(product(self.element(one, a), turn(self.element(other, b))))
-        )
-
-    def together(self, one: Variable, other: Variable, parity: Variable) -> Variable:
-        """The element of a given sign whose turn is that of a product."""
-
-        def value(a: int, b: int, swapped: int) -> int:
-            return turn(product(self.element(one, a), turn(self.element(other, b)))) + 3 * swapped
-
-        return lookup(ANSWER, PERMUTATION, (one, other, parity), value)
-
-    def signed(self, name: str, *tokens: Variable) -> Variable:
-        """Whether an odd number of tokens are swaps."""
-        swaps = tuple(bool(sign(element)) for element in self.elements)
-        tables = (
-            Table(arguments=(VariableReference(name=token.name),), shape=(len(swaps),), values=swaps)
-            for token in tokens
-        )
-        parents = tuple(token.name for token in tokens)
-        return Variable(name=name, kind=Boolean(), parents=parents, function=Xor(arguments=tuple(tables)))
-
-    def model(self, *computed: Variable) -> CausalModel:
-        """A causal model of the tokens' product; the last variable is the answer."""
-        return CausalModel(variables=(*self.tokens, *computed), output=ANSWER)
+def multiplied(one: Variable, other: Variable, name: str) -> Variable:
+    """The product of what two variables hold."""
+    return lookup(name, PERMUTATION, (one, other), product)
 
 
-def algorithms(elements: tuple[int, ...]) -> tuple[Algorithm, ...]:
-    """All ways, for tokens that stand for some permutations."""
-    factors = Factors(elements)
-    return (*bracketings(factors), *parity_first(factors), *halves(factors))
+def turned(one: Variable, other: Variable, name: str) -> Variable:
+    """The turn of a product, of which the second factor's sign says nothing."""
+    return lookup(name, TURN, (one, other), lambda a, b: turn(product(a, turn(b))))
 
 
-def bracketings(factors: Factors) -> tuple[Algorithm, ...]:
+def together(one: Variable, other: Variable, parity: Variable) -> Variable:
+    """The element of a given sign whose turn is that of a product."""
+    return lookup(ANSWER, PERMUTATION, (one, other, parity), lambda a, b, s: turn(product(a, turn(b))) + 3 * s)
+
+
+def signed(name: str, *tokens: Variable) -> Variable:
+    """Whether an odd number of tokens are swaps."""
+    swaps = tuple(bool(sign(element)) for element in range(ELEMENTS))
+    tables = (
+        Table(arguments=(VariableReference(name=token.name),), shape=(ELEMENTS,), values=swaps) for token in tokens
+    )
+    parents = tuple(token.name for token in tokens)
+    return Variable(name=name, kind=Boolean(), parents=parents, function=Xor(arguments=tuple(tables)))
+
+
+def model(*computed: Variable) -> CausalModel:
+    """A causal model of the tokens' product; the last variable is the answer."""
+    return CausalModel(variables=(*TOKENS, *computed), output=ANSWER)
+
+
+def algorithms() -> tuple[Algorithm, ...]:
+    """All ways."""
+    return (*bracketings(), *parity_first(), *halves())
+
+
+def bracketings() -> tuple[Algorithm, ...]:
     """The five ways to put brackets around four factors."""
-    t1, t2, t3, t4 = factors.tokens
-    multiplied, model = factors.multiplied, factors.model
+    t1, t2, t3, t4 = TOKENS
     p12, p23, p34 = multiplied(t1, t2, "p12"), multiplied(t2, t3, "p23"), multiplied(t3, t4, "p34")
     left, inner_left = multiplied(p12, t3, "p123"), multiplied(t1, p23, "p123")
     right, inner_right = multiplied(t2, p34, "p234"), multiplied(p23, t4, "p234")
@@ -92,11 +65,10 @@ def bracketings(factors: Factors) -> tuple[Algorithm, ...]:
     )
 
 
-def parity_first(factors: Factors) -> tuple[Algorithm, ...]:
+def parity_first() -> tuple[Algorithm, ...]:
     """The same, where the sign of all tokens is found on its own and the rest only says which element of that sign."""
-    t1, t2, t3, t4 = factors.tokens
-    multiplied, turned, together, model = factors.multiplied, factors.turned, factors.together, factors.model
-    parity = factors.signed("sign", *factors.tokens)
+    t1, t2, t3, t4 = TOKENS
+    parity = signed("sign", *TOKENS)
     p12, p23 = multiplied(t1, t2, "p12"), multiplied(t2, t3, "p23")
     left, inner_left = multiplied(p12, t3, "p123"), multiplied(t1, p23, "p123")
     r34, inner_right = turned(t3, t4, "r34"), turned(p23, t4, "r234")
@@ -111,10 +83,9 @@ def parity_first(factors: Factors) -> tuple[Algorithm, ...]:
     return tuple(Algorithm(f"sign-{name}", f"the sign; {text}", model(parity, *rest)) for name, text, rest in ways)
 
 
-def halves(factors: Factors) -> tuple[Algorithm, ...]:
+def halves() -> tuple[Algorithm, ...]:
     """Mixtures: of one half of the tokens, or of both, the sign and the turn each on its own."""
-    t1, t2, t3, t4 = factors.tokens
-    multiplied, turned, signed, model = factors.multiplied, factors.turned, factors.signed, factors.model
+    t1, t2, t3, t4 = TOKENS
     p12, p34 = multiplied(t1, t2, "p12"), multiplied(t3, t4, "p34")
     r12, s12 = turned(t1, t2, "r12"), signed("s12", t1, t2)
     r34, s34 = turned(t3, t4, "r34"), signed("s34", t3, t4)
