@@ -25,11 +25,10 @@ def test_a_bait_s_variables_that_the_model_has_are_no_bystanders() -> None:
     assert beside(LEFT.model, LEFT.model) == beside(LEFT.model, None) == ()
 
 
-def test_codes_are_drawn_for_inner_variables_alone_and_may_be_given() -> None:
+def test_codes_are_drawn_for_inner_variables_alone() -> None:
     drawn = {draw_plan(LEFT.model, None, CONFIG, seed).orders["ab"] for seed in range(20)}
     assert len(drawn) > 2
-    plan = draw_plan(LEFT.model, None, CONFIG, 0, corners={"ab": (2, 0, 1)})
-    assert plan.orders["ab"] == (2, 0, 1)
+    plan = draw_plan(LEFT.model, None, CONFIG, 0)
     assert plan.orders["a"] == plan.orders["answer"] == (0, 1, 2)
 
 

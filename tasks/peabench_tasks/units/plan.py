@@ -1,10 +1,9 @@
 """Where the variables of a causal model go in a residual MLP: which unit computes which."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from random import Random
-from types import MappingProxyType
 
 from peabench.mechanism import CausalModel, Expression, Kind, Variable
 from peabench.networks.config import ResidualMLPConfig
@@ -27,8 +26,6 @@ class Plan:
     strengths: tuple[float, float]
     """How strongly inner variables are written, and bystanders: lengths of the corners of their codes."""
     seed: int
-    corners: Mapping[str, tuple[int, ...]]
-    """The corner at which each value of some variables is written; of others it is drawn."""
 
     @cached_property
     def computed(self) -> tuple[Variable, ...]:
@@ -59,7 +56,6 @@ class Plan:
         rng = Random(f"corners/{self.seed}")
         inner = [v for v in self.computed if v.name != self.model.output]
         drawn = {v.name: tuple(rng.sample(range(values_of(v.kind)), values_of(v.kind))) for v in inner}
-        drawn.update((name, corners) for name, corners in self.corners.items() if name in drawn)
         return {name: drawn.get(name, tuple(range(values_of(kind)))) for name, kind in self.kinds.items()}
 
     def strength(self, name: str) -> float:
@@ -102,7 +98,6 @@ def draw_plan(
     config: ResidualMLPConfig,
     seed: int,
     strengths: tuple[float, float] = (1.0, 1.0),
-    corners: Mapping[str, tuple[int, ...]] = MappingProxyType({}),
 ) -> Plan:
     """Each variable in a random free unit of a random block between its parents and its readers.
 
@@ -117,7 +112,7 @@ def draw_plan(
     for _ in range(1000):
         units = _drawn(model, bystanders, config, rng)
         if units is not None:
-            return Plan(model, bystanders, config, units, strengths, seed, corners)
+            return Plan(model, bystanders, config, units, strengths, seed)
     raise RuntimeError(f"{model.inner} and {[v.name for v in bystanders]} do not fit {config.n_blocks} blocks")
 
 

@@ -1,7 +1,7 @@
 """Which networks a task consists of: two for each of two ways to the same output, each beside the other's variables."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from random import Random
 
 from peabench.domain import ProductDomain
@@ -32,8 +32,6 @@ class Question:
     algorithms: tuple[Algorithm, ...]
     network: ResidualMLPConfig
     domain: ProductDomain
-    corners: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    """The corner at which each value of some variables is written; of others it is drawn."""
 
     def algorithm(self, name: str) -> Algorithm:
         """A way, by its name."""
@@ -107,8 +105,7 @@ class Specification:
         """A member's way in its network; another start draws other places, directions and weights."""
         bait = None if member.bait is None else self.question.algorithm(member.bait).model
         truth = self.question.algorithm(member.truth).model
-        question = self.question
-        return draw_plan(truth, bait, question.network, member.seed + start, member.strengths, question.corners)
+        return draw_plan(truth, bait, self.question.network, member.seed + start, member.strengths)
 
 
 def listed(family: str, planted: Sequence[tuple[Question, str, Sequence[tuple[str, str]]]]) -> Iterator[Specification]:

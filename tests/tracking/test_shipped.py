@@ -9,25 +9,20 @@ from peabench.tasks import Task, load_task
 from peabench.tracks import algorithms, universality
 from peabench.tracks.algorithms import AlgorithmAnswer
 from peabench.tracks.universality import UniversalityAnswer
-from peabench_tasks.sums.family import SUMS
-from peabench_tasks.sums.specifications import specifications as sums_specifications
 from peabench_tasks.tracking.family import TRACKING
-from peabench_tasks.tracking.specifications import specifications as tracking_specifications
+from peabench_tasks.tracking.specifications import specifications
 from peabench_tasks.units.specification import Specification
 from peabench_tasks.units.training import task_record
 
-CHECKPOINTS = {family.name: family.checkpoints for family in (TRACKING, SUMS)}
-SPECIFICATIONS = [
-    s for s in (*tracking_specifications(), *sums_specifications()) if (CHECKPOINTS[s.family] / s.name).exists()
-]
+SPECIFICATIONS = [s for s in specifications() if (TRACKING.checkpoints / s.name).exists()]
 
 
 def name_of(specification: Specification) -> str:
-    return f"{specification.family}/{specification.name}"
+    return specification.name
 
 
 def task_of(specification: Specification) -> Task:
-    return load_task(CHECKPOINTS[specification.family] / specification.name)
+    return load_task(TRACKING.checkpoints / specification.name)
 
 
 def check(task: Task, name: str) -> Check:

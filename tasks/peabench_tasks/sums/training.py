@@ -1,8 +1,0 @@
-"""`peabench train sums`."""
-
-from functools import partial
-
-from peabench_tasks.sums.specifications import specifications
-from peabench_tasks.units.training import train as train_units
-
-train = partial(train_units, listed=specifications)
