@@ -19,3 +19,8 @@ def turn(element: int) -> int:
 def sign(element: int) -> int:
     """1 for a swap of two things, 0 for a turn."""
     return element // 3
+
+
+def inverse(element: int) -> int:
+    """The element whose product with one is no change."""
+    return next(other for other in range(ELEMENTS) if product(element, other) == 0)

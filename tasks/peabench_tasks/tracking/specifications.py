@@ -4,30 +4,44 @@ from collections.abc import Iterator
 
 from peabench.domain import ProductDomain
 from peabench.networks.config import ResidualMLPConfig
-from peabench_tasks.tracking.algorithms import TOKENS, algorithms
+from peabench_tasks.tracking import four, three
 from peabench_tasks.tracking.permutations import ELEMENTS
+from peabench_tasks.units.algorithm import Algorithm
 from peabench_tasks.units.specification import Question, Specification, listed
 
 FAMILY = "tracking"
-QUESTION = Question(
-    size="s",
-    description="The product of four permutations of three things.",
-    algorithms=algorithms(),
-    network=ResidualMLPConfig(
-        n_inputs=len(TOKENS),
-        d_model=32,
-        n_blocks=3,
-        n_units=3,
-        d_hidden=20,
-        d_output=ELEMENTS,
-        words=tuple((ELEMENTS * i, ELEMENTS) for i in range(len(TOKENS))),
-    ),
-    domain=ProductDomain(sizes=(ELEMENTS,) * len(TOKENS)),
-)
+D_HIDDEN = 20
+
+
+def question(
+    size: str, length: int, algorithms: tuple[Algorithm, ...], d_model: int, n_blocks: int, n_units: int
+) -> Question:
+    """The product of several tokens, with the ways to it that are told apart."""
+    return Question(
+        size=size,
+        description=f"The product of {length} permutations of three things.",
+        algorithms=algorithms,
+        network=ResidualMLPConfig(
+            n_inputs=length,
+            d_model=d_model,
+            n_blocks=n_blocks,
+            n_units=n_units,
+            d_hidden=D_HIDDEN,
+            d_output=ELEMENTS,
+            words=tuple((ELEMENTS * i, ELEMENTS) for i in range(length)),
+        ),
+        domain=ProductDomain(sizes=(ELEMENTS,) * length),
+    )
+
+
+XS = question("xs", 3, three.algorithms(), 24, 3, 2)
+S = question("s", 4, four.algorithms(), 32, 3, 3)
 PLANTED = (
-    (QUESTION, "plain", (("sign-scan", "left"),)),
-    (QUESTION, "decoy", (("sign-right", "scan"),)),
-    (QUESTION, "few", (("left", "scan"), ("right", "sign-left"))),
+    (S, "plain", (("sign-scan", "left"),)),
+    (S, "decoy", (("sign-right", "scan"),)),
+    (S, "few", (("left", "scan"), ("right", "sign-left"))),
+    (XS, "decoy", (("sign-left", "right"),)),
+    (XS, "few", (("left", "right"), ("sign-right", "left"))),
 )
 
 

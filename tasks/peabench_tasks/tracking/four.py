@@ -1,43 +1,12 @@
-"""Ways to find the product of four permutations, as causal models of one behaviour.
+"""Ways to find the product of four permutations, as causal models of one behaviour."""
 
-In all of them a variable's name says which function of the tokens it is: `p123` is the product of the first three,
-`r234` the turn of the product of the last three, `sign` the sign of all.
-"""
-
-from peabench.mechanism import Boolean, Category, CausalModel, Table, Variable, VariableReference, Xor
-from peabench_tasks.tracking.permutations import ELEMENTS, product, sign, turn
+from peabench.mechanism import CausalModel, Variable
+from peabench_tasks.tracking.permutations import product
+from peabench_tasks.tracking.variables import ANSWER, PERMUTATION, multiplied, signed, together, tokens, turned
 from peabench_tasks.units.algorithm import Algorithm
 from peabench_tasks.units.lookup import lookup
 
-PERMUTATION = Category(values=ELEMENTS)
-TURN = Category(values=3)
-ANSWER = "answer"
-TOKENS = tuple(Variable(name=f"t{i + 1}", kind=PERMUTATION, columns=(i,)) for i in range(4))
-
-
-def multiplied(one: Variable, other: Variable, name: str) -> Variable:
-    """The product of what two variables hold."""
-    return lookup(name, PERMUTATION, (one, other), product)
-
-
-def turned(one: Variable, other: Variable, name: str) -> Variable:
-    """The turn of a product, of which the second factor's sign says nothing."""
-    return lookup(name, TURN, (one, other), lambda a, b: turn(product(a, turn(b))))
-
-
-def together(one: Variable, other: Variable, parity: Variable) -> Variable:
-    """The element of a given sign whose turn is that of a product."""
-    return lookup(ANSWER, PERMUTATION, (one, other, parity), lambda a, b, s: turn(product(a, turn(b))) + 3 * s)
-
-
-def signed(name: str, *tokens: Variable) -> Variable:
-    """Whether an odd number of tokens are swaps."""
-    swaps = tuple(bool(sign(element)) for element in range(ELEMENTS))
-    tables = (
-        Table(arguments=(VariableReference(name=token.name),), shape=(ELEMENTS,), values=swaps) for token in tokens
-    )
-    parents = tuple(token.name for token in tokens)
-    return Variable(name=name, kind=Boolean(), parents=parents, function=Xor(arguments=tuple(tables)))
+TOKENS = tokens(4)
 
 
 def model(*computed: Variable) -> CausalModel:
