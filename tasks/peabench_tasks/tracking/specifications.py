@@ -11,6 +11,7 @@ from peabench_tasks.units.specification import Question, Specification, listed
 
 FAMILY = "tracking"
 D_HIDDEN = 20
+WORDS = {3: "three", 4: "four"}
 
 
 def question(
@@ -19,7 +20,7 @@ def question(
     """The product of several tokens, with the ways to it that are told apart."""
     return Question(
         size=size,
-        description=f"The product of {length} permutations of three things.",
+        description=f"The product of {WORDS[length]} permutations of three things.",
         algorithms=algorithms,
         network=ResidualMLPConfig(
             n_inputs=length,
