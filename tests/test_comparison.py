@@ -77,6 +77,21 @@ def test_several_seeds_of_a_task_are_one_task() -> None:
     assert found.overall.difference == pytest.approx(0.2)
 
 
+def test_each_seed_may_count_by_itself() -> None:
+    generator = np.random.default_rng(2)
+    one, other = generator.random((2, 3, 12))
+    results = []
+    for seed in range(3):
+        results += results_of("a", one[seed], seed=seed) + results_of("b", other[seed], seed=seed)
+    over_tasks, over_cells = (compare(results, "a", "b", each_seed=each) for each in (False, True))
+    assert (over_tasks.overall.tasks, over_cells.overall.tasks) == (12, 36)
+    assert over_cells.variants["x"].tasks == 18
+    assert over_cells.overall.wins == int((one > other).sum())
+    assert over_cells.overall.difference == pytest.approx(over_tasks.overall.difference)
+    theirs = bootstrap(((one - other).ravel(),), np.mean, method="percentile", rng=np.random.default_rng(5))
+    np.testing.assert_allclose(over_cells.overall.interval or (), theirs.confidence_interval, atol=5e-3)
+
+
 def test_a_family_with_one_task_has_no_interval_and_is_not_resolved() -> None:
     results = [cell(name, "f/x-s-0", score) for name, score in (("a", 0.9), ("b", 0.1))]
     found = compare(results, "a", "b")

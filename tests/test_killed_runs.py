@@ -137,10 +137,10 @@ def test_native_code_ends_with_its_run(runs_in: Callable[..., Runs], tmp_path: P
     runs = runs_in(tmp_path, endless=True)
     runs.command += ["--task", "*tree-xs-0", "--jobs", "1"]
     run = runs.start()
-    wait_until(runs.cell_processes)
+    wait_until(lambda: len(runs.cell_processes()) == 2)  # one asks and grades, one answers
     time.sleep(10)  # the endless cell is the first
     watched = runs.cell_processes()
-    assert len(watched) == 2  # one asks and grades, one answers
+    assert len(watched) == 2
     run.kill()
     run.wait()
     wait_until(lambda: not set(watched) & set(runs.processes()))

@@ -23,7 +23,7 @@ CellPlace = tuple[str, str, int, str]
 
 @dataclass(frozen=True)
 class Pair:
-    """A task that both scorers answered, and their scores: means over the seeds and devices that both have."""
+    """A task that both scorers answered, and their scores: with one seed of the run, or means over those of both."""
 
     task: str
     family: str
@@ -40,15 +40,15 @@ class Difference:
     difference: float
     """Weighted over tasks as the board's scores are."""
     interval: tuple[float, float] | None
-    """Paired bootstrap 95% interval over tasks; None where a family has a single task."""
+    """Paired bootstrap 95% interval over pairs, tasks as a rule; None where a family has a single one."""
     wins: int
-    """Tasks on which the first scorer's score is higher."""
+    """Pairs in which the first scorer's score is higher."""
     ties: int
     losses: int
 
     @property
     def tasks(self) -> int:
-        """Tasks compared."""
+        """Pairs compared."""
         return self.wins + self.ties + self.losses
 
 
@@ -83,6 +83,7 @@ def compare(
     track: str | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
+    each_seed: bool = False,
 ) -> Comparison:
     """The paired difference between two scorers on the tasks that both answered.
 
@@ -93,6 +94,7 @@ def compare(
         track: needed only where both names stand on several tracks.
         resamples: bootstrap resamples.
         seed: of the bootstrap.
+        each_seed: every seed of the run makes pairs of its own, so that intervals hold what it changes, too.
 
     Raises:
         PeabenchError: a name is unknown, the scorers are of different tracks, a scorer's results are of several
@@ -100,7 +102,7 @@ def compare(
     """
     track = _track_of(results, first, second, track)
     of_first, of_second = (_answered(results, name, track) for name in (first, second))
-    pairs = _pairs(of_first, of_second)
+    pairs = _pairs(of_first, of_second, each_seed)
     if not pairs:
         raise PeabenchError(f"{first} and {second} have no answered cell in common; run both with one seed.")
     weights = _weights(pairs)
@@ -148,10 +150,12 @@ def _answered(results: Sequence[CellResult], scorer: str, track: str) -> dict[Ce
     }
 
 
-def _pairs(first: Mapping[CellPlace, CellResult], second: Mapping[CellPlace, CellResult]) -> list[Pair]:
+def _pairs(
+    first: Mapping[CellPlace, CellResult], second: Mapping[CellPlace, CellResult], each_seed: bool
+) -> list[Pair]:
     common = sorted(set(first) & set(second))
     pairs = []
-    for _, group in groupby(common, key=lambda place: place[:2]):
+    for _, group in groupby(common, key=lambda place: place[: 3 if each_seed else 2]):
         places = list(group)
         one = first[places[0]]
         scores = (fmean(found[place].metrics[SCORE] for place in places) for found in (first, second))

@@ -6,7 +6,6 @@ import importlib.util
 import inspect
 import json
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -61,7 +60,7 @@ def _gather(module: str, files: dict[str, bytes], package: str) -> None:
         return
     files[module] = file.read_bytes()
     if file.suffix == ".py":
-        for name in _imports(module, file):
+        for name in _imports(module, file.name == "__init__.py", files[module]):
             _gather(name, files, package)
 
 
@@ -74,17 +73,19 @@ def _file_of(module: str) -> Path | None:
     return file if file and file.is_file() else None
 
 
-def _imports(module: str, file: Path) -> Iterator[str]:
+@cache
+def _imports(module: str, is_package: bool, source: bytes) -> tuple[str, ...]:
     """Names that a module imports, and the modules that they are in."""
-    package = module if file.name == "__init__.py" else module.rpartition(".")[0]
-    for node in ast.walk(ast.parse(file.read_bytes())):
+    package = module if is_package else module.rpartition(".")[0]
+    found: list[str] = []
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             start = importlib.util.resolve_name("." * node.level, package) if node.level else ""
             origin = ".".join(part for part in (start, node.module) if part)
-            yield origin
-            yield from (f"{origin}.{alias.name}" for alias in node.names)
+            found += [origin, *(f"{origin}.{alias.name}" for alias in node.names)]
+    return tuple(found)
 
 
 def _is_parameter(name: str, value: object) -> bool:

@@ -179,13 +179,16 @@ def compare(
     track: Annotated[str | None, typer.Option(help="Where both stand on several.")] = None,
     results: ResultsOption = None,
     metric: MetricOption = "score",
+    seeds: Annotated[
+        bool, typer.Option("--seeds", help="Each seed of the run counts by itself: intervals hold what it changes.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Compare two scorers task by task: the paired difference A - B and its bootstrap 95% interval."""
     from peabench.comparison import compare as compare_scorers
     from peabench_leaderboard.duel import print_comparison
 
-    found = compare_scorers(_stored(results, metric), first, second, track)
+    found = compare_scorers(_stored(results, metric), first, second, track, each_seed=seeds)
     if json:
         print_json(found.listing())
     else:

@@ -63,7 +63,7 @@ def test_training_explains_more_and_keeps_directions_unit_vectors(name: str) -> 
     one = Dictionaries(variant, candidates([variant.sparsity[0]], [16]), data, data, generator())
     one.calibrate(data)
     before = float(unexplained(one, data, data))
-    train(one, data, data, 150, generator())
+    train(one, data, data, 60, generator())
     assert float(unexplained(one, data, data)) < 0.8 * before
     torch.testing.assert_close(one.parameters["decoder"].norm(dim=2), torch.ones(1, 16))
 
@@ -98,7 +98,7 @@ def test_a_dearer_price_leaves_fewer_latents_firing() -> None:
     data = rows()
     for variant, prices in ((VARIANTS["l1"], [0.02, 0.3]), (VARIANTS["jump-relu"], [0.003, 0.2])):
         made = Dictionaries(variant, candidates(prices, [16, 16]), data, data, generator())
-        train(made, data, data, 150, generator())
+        train(made, data, data, 60, generator())
         few, fewer = (made.encode(data) > 0).sum(2).double().mean(1).tolist()
         assert fewer < 0.8 * few
 
@@ -141,6 +141,8 @@ def test_the_choice_touches_neither_the_evaluation_inputs_nor_the_truth(
 ) -> None:
     """Other evaluation inputs give the same directions, and the same firing where the inputs are the same."""
     monkeypatch.setattr(dictionary_search, "ROUNDS", ((5, 2), (5, 1)))
+    monkeypatch.setattr(dictionary_search, "SPARSITIES", 2)
+    monkeypatch.setattr(dictionary_search, "WIDTHS", 2)
     asked = feature_sites.question()
     others = asked.evaluation.clone()
     others[512:] = others[512:].flip(0)
@@ -180,8 +182,9 @@ def test_rows_that_are_chosen_by_are_not_learnt_from(monkeypatch: pytest.MonkeyP
     assert len(found.trials) == 2 * len(settings) + 4
 
 
-def test_the_search_is_recorded_and_its_best_is_taken() -> None:
-    found = L1SAE().search(rows(4096), 32, generator())
+def test_the_search_is_recorded_and_its_best_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dictionary_search, "ROUNDS", ((20, 6), (10, 2), (5, 1)))
+    found = L1SAE().search(rows(), 32, generator())
     last = [trial for trial in found.trials if trial.steps == dictionary_search.ROUNDS[-1][0]]
     best = max(last, key=lambda trial: trial.criterion)
     assert len(last) == 2 * dictionary_search.ROUNDS[-2][1]

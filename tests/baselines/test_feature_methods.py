@@ -16,11 +16,13 @@ from sklearn import decomposition
 from peabench.conformance import findings
 from peabench.scorers import Scorer
 from peabench.tasks import Task
+from peabench.tracks import feature_questions
 from peabench.tracks.feature_questions import FeatureQuestion
 from peabench.tracks.feature_truth import FeatureAnswer
 from peabench.tracks.features import TRACK, checked
 from peabench_baselines.features import dictionary_learning, dictionary_search, nmf
 from peabench_baselines.features.batch_top_k_sae import BatchTopKSAE
+from peabench_baselines.features.dictionary import Variant
 from peabench_baselines.features.dictionary_learning import DictionaryLearning
 from peabench_baselines.features.gated_sae import GatedSAE
 from peabench_baselines.features.ica import ICA
@@ -59,11 +61,25 @@ def features_task(tmp_path_factory: pytest.TempPathFactory) -> Task:
 
 @pytest.fixture
 def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feature_questions, "POINTS", 512)
     monkeypatch.setattr(dictionary_search, "ROUNDS", ((3, 2), (3, 1)))
+    monkeypatch.setattr(dictionary_search, "SPARSITIES", 2)
+    monkeypatch.setattr(dictionary_search, "WIDTHS", 2)
     for module in (dictionary_learning, nmf):
         monkeypatch.setattr(module, "ROWS", 256)
         monkeypatch.setattr(module, "PASSES", 1)
     monkeypatch.setattr(dictionary_learning, "CODING_STEPS", 5)
+    monkeypatch.setattr(dictionary_learning, "PRICES", dictionary_learning.PRICES[1:])
+
+
+@pytest.fixture
+def small_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nine settings in place of thirty, for half of the steps: enough where features are made by hand."""
+    monkeypatch.setattr(dictionary_search, "ROUNDS", ((40, 2), (200, 1)))
+    monkeypatch.setattr(dictionary_search, "SPARSITIES", 3)
+    monkeypatch.setattr(dictionary_search, "WIDTHS", 3)
+    monkeypatch.setattr(MatchingPursuit, "variant", Variant("matching-pursuit", (1, 4)))
+    monkeypatch.setattr(dictionary_learning, "PRICES", dictionary_learning.PRICES[1:])
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -94,6 +110,7 @@ def test_answers_are_unit_directions_of_live_latents_and_repeat_without_a_warnin
 
 
 @pytest.mark.parametrize("method", SPARSE)
+@pytest.mark.usefixtures("small_search")
 def test_sparse_dictionaries_find_features_in_superposition_and_components_do_not(method: Method) -> None:
     asked = feature_sites.question(CROWDED)
     found = feature_sites.score(method().score(asked))
@@ -118,6 +135,7 @@ def test_independent_sources_are_found_where_there_are_no_more_than_dimensions()
 
 
 @pytest.mark.parametrize("shape", [CROWDED, SQUARE])
+@pytest.mark.usefixtures("small_search")
 def test_a_permuted_decoder_falls_to_about_chance(shape: tuple[int, int]) -> None:
     asked = feature_sites.question(shape)
     assert feature_sites.score(BatchTopKSAE().score(asked), shape) > 0.5
@@ -143,6 +161,7 @@ def test_neurons_are_the_coordinates_of_the_site() -> None:
 
 
 @pytest.mark.parametrize("site", ["resid.1@0", "block0.unit0@0"])
+@pytest.mark.usefixtures("small_search")
 def test_a_transcoder_finds_what_the_block_writes(site: str) -> None:
     asked = feature_sites.question(SQUARE, site=site)
     written = feature_sites.network(*SQUARE).block(0).w_out[0].detach()
@@ -180,6 +199,7 @@ def test_latents_that_never_change_are_left_out_and_the_strongest_kept() -> None
 
 
 @pytest.mark.parametrize("name", ["oracle", "probe"])
+@pytest.mark.usefixtures("small_search")
 def test_no_method_is_above_a_reference_that_sees_the_truth(name: str, features_task: Task) -> None:
     reference = next(found for found in TRACK.references if found.name == name)
     asked = TRACK.questions(features_task, 0)[0]

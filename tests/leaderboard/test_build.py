@@ -231,6 +231,19 @@ def test_the_first_page_with_its_data_is_small_for_the_committed_results(committ
     assert sum(len(text.encode()) for text in texts) < FIRST_PAGE_BYTES
 
 
+def test_questions_without_a_network_are_told_in_seconds(committed: list[CellResult]) -> None:
+    task = "superposition/dense-xs-0"
+    found = [one for one in committed if (one.key.track, one.key.task) == ("features", task)]
+    files = dict(site_files(contents_of(found, "0"), no_answers))
+    assert 'data-cell="seconds"' in str(files["index.html"])
+    assert 'data-cell="passes"' not in str(files["index.html"])
+    page = str(files["task/superposition--dense-xs-0.html"])
+    assert ">Time</th>" in page
+    assert ">Passes</th>" not in page
+    assert ">10%</td>" in page  # of what a check may find wrong
+    assert "1 block," in page
+
+
 def test_pages_of_an_older_site_are_taken_away_and_nothing_else(tmp_path: Path) -> None:
     first: list[tuple[str, str | bytes]] = [
         (MARKER, "x"),

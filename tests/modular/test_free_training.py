@@ -1,5 +1,6 @@
 """Training on all pairs at once gives the networks' own logits, keeps what it should, and goes on where it stopped."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -99,3 +100,9 @@ def test_pairs_that_are_not_shown_have_no_gradient() -> None:
         loss = free_training.objective(logits, sums(MODULUS, 1), shown[None], Recipe(1, 1.0, 0.0, objective, 0.8))
         (gradient,) = torch.autograd.grad(loss, logits)
         assert torch.equal(gradient[0].abs().sum(-1) > 0, shown > 0)
+
+
+def test_numbers_are_rounded_as_before_when_training_is_over(tmp_path: Path) -> None:
+    train_freely(SQUARES, 1, [0], replace(RECIPE, steps=1), tmp_path / "state.safetensors")
+    subnormal = torch.tensor(1e-40)
+    assert subnormal * 0.5 > 0

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 Count = Annotated[int, Field(ge=0)]
 
@@ -50,7 +50,7 @@ def upper_bound(errors: int, cases: int, exhaustive: bool) -> float:
         return 1.0
     if exhaustive or errors == cases:
         return errors / cases
-    return float(beta.ppf(0.95, errors + 1, cases - errors))
+    return float(betaincinv(errors + 1, cases - errors, 0.95))
 
 
 def totals(parts: Mapping[str, tuple[int, int]]) -> tuple[int, int]:

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 
 import torch
 from jaxtyping import Int
-from sklearn.linear_model import Ridge
-from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from peabench.certification.behaviour import DECODABLE
@@ -155,6 +153,9 @@ def _changed(
 
 def _decoded(subject: Subject, place: FeatureSite, feature: int) -> float:
     """AUROC of whether a feature fires, by a ridge read-out that is fitted on half of the rows, on the other half."""
+    from sklearn.linear_model import Ridge  # takes a second to import
+    from sklearn.metrics import roc_auc_score
+
     stream = stream_at(subject, place.site)
     fires = exceptions(firing([place.features[feature]], subject.mechanism, subject.values))[:, 0].numpy()
     half = torch.arange(len(stream)) % 2 == 0

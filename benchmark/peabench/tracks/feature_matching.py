@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from peabench.true_features import Contributions
@@ -71,6 +70,8 @@ def pair_quality(truth: Contributions, answer: Contributions) -> Float[Tensor, "
 
 def match(quality: Float[Tensor, "feature answered"]) -> Matching:
     """The one-to-one matching with the greatest total quality (Kuhn 1955)."""
+    from scipy.optimize import linear_sum_assignment  # takes half a second to import
+
     rows, columns = linear_sum_assignment(quality.numpy(), maximize=True)
     kept = quality.numpy()[rows, columns] > 0
     features, latents = (torch.from_numpy(index[kept].astype(np.int64)) for index in (rows, columns))

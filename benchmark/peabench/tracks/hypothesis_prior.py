@@ -1,17 +1,17 @@
 """What the look of a hypothesis among its rivals says of its truth: a prior learnt over other tasks, no network run."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Bool, Float
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from peabench.mechanism import Level
 from peabench.tasks import Task
 from peabench.tracks.candidates import Candidate, candidates_of
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 Array = np.ndarray[Any, np.dtype[Any]]
 DRAW = 0
@@ -37,7 +37,7 @@ def hypothesis_features(candidates: Sequence[Candidate]) -> Float[Array, "hypoth
     return centred
 
 
-def fit(task: Task, others: Sequence[Task], levels: Sequence[Level]) -> Pipeline | None:
+def fit(task: Task, others: Sequence[Task], levels: Sequence[Level]) -> "Pipeline | None":
     """The prior for `task`: the log-odds of holding, learnt over the other tasks.
 
     Tasks with a hypothesis of this task's are left out: where networks are made for several of the same hypotheses,
@@ -57,6 +57,10 @@ def fit(task: Task, others: Sequence[Task], levels: Sequence[Level]) -> Pipeline
     holds = np.concatenate([part[1] for part in examples])
     if holds.all() or not holds.any():
         return None
+    from sklearn.linear_model import LogisticRegression  # takes a second to import
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     return make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(features, holds)
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 CHANCE_DRAWS = 2_000
@@ -55,6 +54,8 @@ def average_precision(scores: Float[Tensor, " edge"], target: Target) -> float:
 
 def area_under_roc(scores: Float[Tensor, " edge"], target: Target) -> float:
     """Probability that an edge of the circuit stands before an absent one (ties count one half)."""
+    from sklearn.metrics import roc_auc_score  # takes a second to import
+
     kept = target.ranked
     return float(roc_auc_score(target.circuit[kept].numpy(), scores[kept].double().numpy()))
 

@@ -2,13 +2,10 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from peabench.mechanism import NodeAddress, ReaderAddress
@@ -16,6 +13,9 @@ from peabench.networks import Network
 from peabench.networks.end_matrices import end_matrices
 from peabench.tasks import Task
 from peabench.tracks.trivial_edges import can_matter
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 Array = np.ndarray[Any, np.dtype[Any]]
 NODE_KINDS = ("embed", "input", "head", "mlp", "unit")
@@ -66,7 +66,7 @@ def _against_its_like(matrices: Sequence[Float[Tensor, "any any"]], kinds: Seque
     return norms - (np.bincount(kind, weights=norms) / np.bincount(kind))[kind]
 
 
-def fit(task: Task, others: Sequence[Task]) -> Pipeline | None:
+def fit(task: Task, others: Sequence[Task]) -> "Pipeline | None":
     """The prior for `task`: the log-odds of being required, learnt over the other tasks.
 
     Tasks with the same causal model are left out, and so are those of the same family, size and seed, which may have
@@ -80,6 +80,10 @@ def fit(task: Task, others: Sequence[Task]) -> Pipeline | None:
     required = np.concatenate([part[1] for part in found])
     if required.all() or not required.any():
         return None
+    from sklearn.linear_model import LogisticRegression  # takes a second to import
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     return make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(features, required)
 
 

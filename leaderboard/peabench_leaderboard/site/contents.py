@@ -109,6 +109,11 @@ class Board:
         """An id that no other board has."""
         return slug(f"{self.track}-{self.version}").replace("~", "-")
 
+    @property
+    def in_passes(self) -> bool:
+        """Whether answers cost passes; questions without a network cost none, and time tells more."""
+        return any(row.passes for row in self.rows)
+
 
 @dataclass(frozen=True)
 class Contents:

@@ -14,7 +14,7 @@ def plots_context(contents: Contents) -> dict[str, Any]:
 
 def _plots(board: Board) -> dict[str, Any]:
     answered = [row for row in board.rows if row.standing.score is not None]
-    unit = PASSES if any(row.passes for row in answered) else SECONDS  # questions without a network cost no passes
+    unit = PASSES if board.in_passes else SECONDS
     dots = [
         Dot(row.label, row.page, cost or 0.0, row.standing.score or 0.0, row.standing.interval, row.standing.role)
         for row in answered
@@ -33,7 +33,6 @@ def _plots(board: Board) -> dict[str, Any]:
         "board": board,
         "cost": cost_plot(f"cost-{board.key}", dots, "", unit) if dots else "",
         "unit": unit,
-        "in_passes": unit is PASSES,
         "dots": sorted(dots, key=lambda dot: (dot.cost, -dot.score)),
         "sizes": sizes,
         "curves": curves,

@@ -3,6 +3,8 @@
 Perfect accuracy comes long before the mechanism's own metrics stop moving, so the number of steps is a multiple of it.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -58,6 +60,17 @@ def start(config: ResidualMLPConfig | TransformerConfig, seed: int, recipe: Reci
     return network
 
 
+@contextmanager
+def subnormal_numbers_as_zero() -> Iterator[None]:
+    """Gradients fade long before the end of training, and arithmetic on such numbers is slow."""
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+
+
+@subnormal_numbers_as_zero()
 def train_freely(
     config: ResidualMLPConfig | TransformerConfig, sign: int, seeds: list[int], recipe: Recipe, state: Path
 ) -> Trained:
@@ -70,7 +83,6 @@ def train_freely(
         recipe: how.
         state: file from which training goes on where it was stopped, and which it leaves behind.
     """
-    torch.set_flush_denormal(True)  # gradients fade long before the end, and such numbers are slow
     truth = sums(config.d_output, sign)
     shown = torch.stack([pairs_shown(config.d_output, seed, recipe.share) for seed in seeds])
     parameters = stacked([start(config, seed, recipe) for seed in seeds])

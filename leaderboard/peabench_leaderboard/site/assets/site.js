@@ -216,7 +216,7 @@
     cell("interval", write.interval(summary.interval));
     cell("rank", write.rank(summary.rank, summary.rank_interval));
     cell("coverage", `${summary.answered}/${summary.asked}`);
-    cell("passes", summary.forward === null ? ABSENT : `${write.count(summary.forward)} + ${write.count(summary.backward)}`);
+    if (line.querySelector('[data-cell="passes"]')) cell("passes", summary.forward === null ? ABSENT : `${write.count(summary.forward)} + ${write.count(summary.backward)}`);
     cell("seconds", write.seconds(summary.seconds));
     cell("memory", write.size(summary.memory));
     const bar = line.querySelector("svg.bar");
