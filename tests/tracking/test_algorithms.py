@@ -30,10 +30,10 @@ def effects(algorithm: Algorithm, question: Question) -> set[tuple[str, bytes]]:
 
 def as_permutations() -> list[tuple[int, ...]]:
     """Each element as r turns after s swaps."""
-    found = []
+    found = list[tuple[int, ...]]()
     for swaps in range(2):
         for turns in range(3):
-            element = SWAPPED if swaps else (0, 1, 2)
+            element: tuple[int, ...] = SWAPPED if swaps else (0, 1, 2)
             for _ in range(turns):
                 element = composed(TURNED, element)
             found.append(element)
