@@ -16,7 +16,7 @@ from peabench_leaderboard.site.circuit_grid import circuit_picture
 from peabench_leaderboard.site.contents import Board, Contents, Row, TaskPlace, size_order, task_order
 
 FILTERS = ("family", "variant", "size", "provenance")
-DIGITS = 6
+DIGITS = 5
 """Of scores, so that means over filtered tasks agree with the standings in what is shown of them."""
 LONGEST_FORMULA = 300
 """Characters of the specimen's formula that are written out; a longer one is in terms of its parents."""

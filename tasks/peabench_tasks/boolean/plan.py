@@ -45,7 +45,7 @@ class Plan:
     bystanders: tuple[str, ...] = ()
     """Gates that are computed and written, and that nobody reads but other bystanders."""
     strengths: Mapping[str, float] = field(default_factory=dict)
-    """How strongly gates are written, where not with 1."""
+    """How strongly gates are to be written in the end, where it matters; they are planted with 1."""
 
     @property
     def core(self) -> Formula:

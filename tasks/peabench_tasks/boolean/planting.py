@@ -267,11 +267,11 @@ class Planter:
         outputs = torch.cat(unit_outputs, 1)
         own = {(k, int(v)): int(unit) for k, gates in enumerate(self.targets.gates) for unit, v in gates}
         for k, bystanders in enumerate(self.targets.bystanders):
-            for unit, variable, strength in bystanders:
+            for unit, variable in bystanders:
                 wanted = torch.zeros(outputs.shape[1:3])
-                wanted[unit] = strength * (values[k, :, variable].float() * 2 - 1)
+                wanted[unit] = values[k, :, variable].float() * 2 - 1
                 direction = self.targets.basis[k, :, variable]
-                loss = loss + (outputs[k] @ direction - wanted).square().mean(1).sum() / strength**2
+                loss = loss + (outputs[k] @ direction - wanted).square().mean(1).sum()
                 loss = loss + (self.stack.parameters["w_embed"][k] @ direction).square().sum()
         for k, decoys in enumerate(self.targets.decoys):
             swaying = len(decoys) + len(self.targets.swayers[k])
@@ -297,13 +297,13 @@ class Planter:
         return HOLDING * loss
 
     def _gates(self, values: Tensor, unit_outputs: list[Tensor]) -> Tensor:
-        """Mean squared distance of each gate's coordinate from plus or minus its strength."""
+        """Mean squared distance of each gate's coordinate from plus or minus 1."""
         gates = self.targets.gates
         net = torch.arange(len(gates))[:, None]
         outputs = torch.cat(unit_outputs, 1)[net, gates[..., 0]]
         directions = self.targets.basis.transpose(1, 2)[net, gates[..., 1]]
         written = torch.einsum("kgrd,kgd->kgr", outputs, directions)
-        wanted = (values.transpose(1, 2)[net, gates[..., 1]].float() * 2 - 1) * self.targets.strengths[..., None]
+        wanted = values.transpose(1, 2)[net, gates[..., 1]].float() * 2 - 1
         return (written - wanted).square().mean((1, 2)).sum()
 
     def errors(self, batches: list[Batch]) -> Int[Tensor, " network"]:

@@ -99,12 +99,12 @@ TABLES: dict[str, tuple[Term, ...]] = {
 }
 PLANTED: dict[str, tuple[tuple[int, int, int], ...]] = {
     "and_over_or": ((1, 0, 6), (0, 8, 2)),
-    "or_over_and": ((6, 1, 2), (8, 0, 1)),
+    "or_over_and": ((8, 0, 1), (1, 0, 2)),
     "and_over_xor": ((1, 0, 5), (7, 3, 8)),
     "select": ((7, 0, 1), (0, 4, 6)),
     "majority": ((0, 2, 5), (2, 1, 6)),
-    "parity": ((8, 0, 1), (0, 9, 2)),
-    "not_all_equal": ((3, 0, 5), (0, 7, 6)),
+    "parity": ((0, 1, 9), (8, 0, 2)),
+    "not_all_equal": ((3, 0, 7), (0, 7, 6)),
     "product_of_sums": ((2, 0, 1), (0, 1, 10)),
     "sum_of_products": ((1, 0, 4), (10, 5, 0)),
 }

@@ -1,37 +1,41 @@
 """Where the gates of a term go in a residual MLP."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from random import Random
 
 from peabench.networks.config import ResidualMLPConfig
 from peabench_tasks.boolean.plan import Plan
 from peabench_tasks.distributive.terms import Term, formula_of
 
+LOUD = 10.0
+"""How strongly the variables are written that are to be most of the variance; what is read is around 1."""
+
 
 def place(
     term: Term,
-    bait: Term | None,
+    loud: Term | None,
+    others: Sequence[Term],
     inputs: Mapping[str, str],
     config: ResidualMLPConfig,
     seed: int,
-    strengths: tuple[float, float] = (1.0, 1.0),
 ) -> Plan:
-    """A term in a network, and beside it the variables of another, which nobody reads.
+    """A term in a network, and beside it variables that nobody reads.
 
     What reads inputs alone is computed in the first block: while it lies ahead, a direction of the inputs that it reads
     is as good as its output, and that of other terms' variables too. All else goes into a random block between its
-    parents and its readers, bystanders into any free unit.
+    parents and its readers, bystanders as early as there is a free unit.
 
     Args:
         term: what is computed.
-        bait: whose variables are written and not read.
+        loud: whose variables are all written and not read, strongly; those that the term has too are written twice.
+        others: whose variables are written and not read, where they are not written already.
         inputs: the input that each letter is.
         config: the network.
         seed: of the places.
-        strengths: how strongly the term's own variables are written, and the bait's.
     """
-    own = list(term.subterms())
-    beside = [sub for sub in (bait.subterms() if bait is not None else ()) if sub not in own][:-1]
+    strong = inner(loud) if loud is not None else []
+    written = {*term.subterms(), *strong}
+    beside = [*strong, *dict.fromkeys(sub for other in others for sub in inner(other) if sub not in written)]
     formula = formula_of(term, inputs, config.n_inputs, beside)
     bystanders = tuple(f"b{number}" for number in range(len(beside)))
     rng = Random(f"place/{seed}/{formula.gates}")
@@ -45,7 +49,13 @@ def place(
     for name in (*core, *bystanders):
         parents = [units[parent][0] for parent in formula.read[name] if parent in units]
         until = last[name] if parents or name in bystanders else 0
-        block = rng.choice([b for b in range(1 + max(parents, default=-1), until + 1) if free[b]])
+        blocks = [b for b in range(1 + max(parents, default=-1), until + 1) if free[b]]
+        block = blocks[0] if name in bystanders else rng.choice(blocks)
         units[name] = block, free[block].pop()
-    strong = dict.fromkeys(core[:-1], strengths[0]) | dict.fromkeys(bystanders, strengths[1])
-    return Plan(formula, config, units, bystanders=bystanders, strengths=strong)
+    strengths = {name: LOUD if sub in strong else 1.0 for name, sub in zip(bystanders, beside, strict=True)}
+    return Plan(formula, config, units, bystanders=bystanders, strengths=strengths)
+
+
+def inner(term: Term) -> list[Term]:
+    """The variables on the way to a term."""
+    return list(term.subterms())[:-1]

@@ -10,7 +10,6 @@ from peabench_tasks.boolean.plan import Plan
 from peabench_tasks.distributive.identities import PLANTED, TABLES
 from peabench_tasks.distributive.placement import place
 
-SEEDS = 3
 N_INPUTS = 8
 EXAMPLES = 256
 FEW_EXAMPLES = 48
@@ -18,17 +17,16 @@ OWN = "own"
 
 NETWORKS = {
     "xs": ResidualMLPConfig(n_inputs=N_INPUTS, d_model=16, n_blocks=3, n_units=4, d_hidden=8),
-    "s": ResidualMLPConfig(n_inputs=N_INPUTS, d_model=20, n_blocks=4, n_units=4, d_hidden=8),
+    "s": ResidualMLPConfig(n_inputs=N_INPUTS, d_model=20, n_blocks=3, n_units=5, d_hidden=8),
 }
-VARIANT_SIZES = {"plain": ("xs",), "few": ("xs",), "decoy": ("s",), "quiet": ("s",)}
+VARIANTS = {"plain": ("xs", 1), "few": ("xs", 2), "crossed": ("s", 7)}
+"""The size of each variant's networks, and how many tasks it has."""
 DIFFICULTY = {
     "plain": "",
     "few": "scorers get few examples",
-    "decoy": "all variables of a rival are computed too, and written twice as strongly as what is read",
-    "quiet": "all variables of a rival are computed too, and what is read is written at a quarter of their strength",
+    "crossed": "every network computes the variables of two rivals and reads those of one; which of them are most of "
+    "the variance is crossed with which are read",
 }
-STRENGTHS = {"decoy": (1.0, 2.0), "quiet": (0.25, 1.0)}
-"""How strongly the variables that are read are written, and those of the rival; the others have no rival's."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +37,8 @@ class Member:
     """`OWN`, or that of a companion's folder, which tells nothing."""
     truth: int | None
     """Number of the formula that is planted; None: trained on the outputs alone."""
-    bait: int | None
-    """Number of the formula whose variables are computed and not read."""
+    loud: int | None
+    """Number of the formula whose variables are written strongly where nobody reads them."""
     seed: int
     """Of places, directions and weights."""
 
@@ -89,37 +87,38 @@ class Specification:
         return turns[self.number // len(TABLES) % len(turns)]
 
     def members(self, seed: int) -> list[Member]:
-        """The task's networks: its own, another of the same formula, one of each other formula, and a memoriser.
+        """The task's networks, its own first; companions have names in an order drawn at random.
 
-        Where a rival is computed beside the truth, it is another member's truth.
+        A crossed task has two networks of each of two formulas: in either two, the variables of one formula are strong
+        in one and those of the other in the other. Other tasks have two networks of one formula, one of each other
+        formula, and a memoriser.
         """
         own, *others = self.truths
-        pairs: list[tuple[int | None, int]] = [(own, others[0]), (own, others[1])]
-        pairs += [(other, own) for other in others]
+        parts: list[tuple[int | None, int | None]] = [(truth, None) for truth in (own, own, *others, None)]
+        if self.variant == "crossed":
+            parts = [(own, others[0]), (own, own), (others[0], own), (others[0], others[0])]
         first = 1_000_000 * (seed + 1) + 100 * self.number
-        names = [f"n{i}" for i in range(1, len(pairs) + 1)]
+        names = [f"n{i}" for i in range(1, len(parts))]
         Random(f"names/{self.name}/{seed}").shuffle(names)
-        members = [
-            Member(name, truth, bait if self.variant in STRENGTHS else None, first + i)
-            for i, (name, (truth, bait)) in enumerate(zip([OWN, *names[1:]], pairs, strict=True))
+        return [
+            Member(name, truth, loud, first + i)
+            for i, (name, (truth, loud)) in enumerate(zip([OWN, *names[1:], names[0]], parts, strict=True))
         ]
-        return [*members, Member(names[0], None, None, first + len(pairs))]
 
     def plan(self, member: Member) -> Plan:
         """A planted member's formula in its network."""
         if member.truth is None:
             raise ValueError(f"{member.name} of {self.name} is not planted")
         terms = TABLES[self.table]
-        bait = None if member.bait is None else terms[member.bait]
-        strengths = STRENGTHS.get(self.variant, (1.0, 1.0))
-        return place(terms[member.truth], bait, self.inputs, self.network, member.seed, strengths)
+        loud = None if member.loud is None else terms[member.loud]
+        others = [terms[number] for number in self.truths[:2]] if loud is not None else []
+        return place(terms[member.truth], loud, others, self.inputs, self.network, member.seed)
 
 
 def specifications() -> Iterator[Specification]:
     """All tasks of the family."""
     number = 0
-    for variant, sizes in VARIANT_SIZES.items():
-        for size in sizes:
-            for seed in range(SEEDS):
-                yield Specification(variant, size, seed, number)
-                number += 1
+    for variant, (size, count) in VARIANTS.items():
+        for seed in range(count):
+            yield Specification(variant, size, seed, number)
+            number += 1

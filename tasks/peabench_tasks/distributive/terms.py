@@ -69,16 +69,19 @@ def formula_of(term: Term, inputs: Mapping[str, str], n_inputs: int, bystanders:
         term: not negated: a gate writes it.
         inputs: the input that each letter is.
         n_inputs: inputs in all, those that no letter is included.
-        bystanders: subterms of other terms, in topological order, computed beside those of the term, as `b0`, `b1`, ...
+        bystanders: subterms of this term or of others, each behind its own, computed beside those of the term, as `b0`,
+            `b1`, ...; where a subterm is the term's too, the term's is read.
     """
     *below, root = term.subterms()
-    names = {sub: f"g{number}" for number, sub in enumerate(below)} | {root: "output"}
-    names |= {sub: f"b{number}" for number, sub in enumerate(bystanders)}
+    own = {sub: f"g{number}" for number, sub in enumerate(below)} | {root: "output"}
+    beside = {sub: f"b{number}" for number, sub in enumerate(bystanders)}
+    names = beside | own
 
     def literal(operand: Term | str) -> tuple[str, bool]:
         if isinstance(operand, Term):
             return names[replace(operand, negated=False)], operand.negated
         return inputs[operand[-1]], operand.startswith("~")
 
-    gates = (Gate(names[sub], sub.operation, tuple(map(literal, sub.operands))) for sub in (*below, *bystanders, root))
+    written = [*((own[sub], sub) for sub in below), *((beside[sub], sub) for sub in bystanders), ("output", root)]
+    gates = (Gate(name, sub.operation, tuple(map(literal, sub.operands))) for name, sub in written)
     return Formula(n_inputs, tuple(gates))

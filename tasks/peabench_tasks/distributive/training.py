@@ -28,6 +28,7 @@ from peabench_tasks.distributive.identities import TABLES
 from peabench_tasks.distributive.mechanism import memorised, planted
 from peabench_tasks.distributive.memoriser import memorise
 from peabench_tasks.distributive.specifications import DIFFICULTY, OWN, Member, Specification, specifications
+from peabench_tasks.distributive.strengths import with_strengths
 from peabench_tasks.distributive.terms import formula_of
 from peabench_tasks.production import certified_already, make_all
 
@@ -135,7 +136,8 @@ def finish_planted(
     failed = "not certified"
     for attempt in range(MENDING_ROUNDS):
         if int(sampled_errors(planter, POOLS)) == 0 or attempt == MENDING_ROUNDS - 1:
-            checks = certify_with_dormant(folder, record, plan, member.seed, planter.stack.network(0), mechanism, {})
+            network = with_strengths(planter.stack.network(0), plan, planter.targets.basis[0])
+            checks = certify_with_dormant(folder, record, plan, member.seed, network, mechanism, {})
             if all(check.passed for check in checks):
                 return None
             failed = failures(checks)
