@@ -1,0 +1,12 @@
+"""The `tracking` family as the harness sees it; importing this needs no torch."""
+
+from pathlib import Path
+
+from peabench.registry import Family
+
+TRACKING = Family(
+    name="tracking",
+    description="The product of four permutations: bracketings, with or without the sign first, in residual MLPs.",
+    checkpoints=Path(__file__).parent / "checkpoints",
+    train="peabench_tasks.tracking.training:train",
+)
