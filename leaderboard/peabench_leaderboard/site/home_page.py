@@ -120,14 +120,18 @@ def _row_data(row: Row, board: Board) -> dict[str, Any]:
     }
 
 
-def _costs(cells: Any, keys: Sequence[TaskKey], name: str) -> list[float | int | None]:
+def _costs(cells: Any, keys: Sequence[TaskKey], name: str) -> list[float | int | None] | float | int | None:
+    """A cost on each task, or once what it is on all tasks that were answered."""
+
     def cost(cell: CellResult | None) -> float | int | None:
         if cell is None or cell.cost is None or cell.status != "ok":
             return None
         value = float(f"{getattr(cell.cost, name):.4g}")
         return int(value) if value.is_integer() else value
 
-    return [cost(cells.get(key)) for key in keys]
+    costs = [cost(cells.get(key)) for key in keys]
+    known = {one for one in costs if one is not None}
+    return known.pop() if len(known) == 1 else costs
 
 
 def _values(places: Sequence[TaskPlace], name: str) -> list[tuple[str, int]]:

@@ -151,7 +151,7 @@
       const answered = chosen.filter((i) => row.scores[i] !== null);
       const tasks = answered.map((i) => board.tasks[i]);
       const scores = answered.map((i) => row.scores[i]);
-      const pick = (values) => median(answered.map((i) => values[i]));
+      const pick = (costs) => median(answered.map((i) => (Array.isArray(costs) ? costs[i] : costs)));
       const draws = all ? null : bootstrap(tasks, scores);
       const sorted = draws && Float64Array.from(draws).sort();
       return {
