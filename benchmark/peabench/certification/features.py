@@ -1,6 +1,7 @@
 """Checks of features: moving the activations along their directions does what the causal model says, and only that."""
 
 from collections.abc import Sequence
+from math import ceil
 
 import torch
 from jaxtyping import Int
@@ -26,6 +27,8 @@ from peabench.true_features import DECOY, exceptions, firing
 PAIRS = 131_072
 """Drawn for all variables of a site together; at least `FEWEST` and at most `MOST` for each."""
 FEWEST, MOST = 1024, 16_384
+AT_THE_TOLERANCE = 12
+"""Errors that so many pairs of a variable hold at the tolerance, at least: of fewer, two errors could be too many."""
 JOINT_SETS = 64
 JOINT_ROWS = 512
 
@@ -36,7 +39,7 @@ def features_check(subject: Subject) -> Check | None:
     null_errors = null_cases = changed = 0
     for place in feature_places(subject):
         wrong_place = place.permuted(subject.generator)
-        count = max(FEWEST, min(MOST, PAIRS // len(place.variables)))
+        count = pairs_each(len(place.variables), subject.tolerance)
         for name in place.variables:
             base, settings = move_pairs(subject, place, [name], count)
             want = set_outputs(subject, place, base, settings)
@@ -62,6 +65,16 @@ def features_check(subject: Subject) -> Check | None:
         parts=parts,
         recorded={"share of pairs whose output should change": round(changed / cases, 5), **_explained(subject)},
     )
+
+
+def pairs_each(variables: int, tolerance: float) -> int:
+    """Pairs that are drawn for each of so many variables.
+
+    >>> pairs_each(32, 0.003), pairs_each(64, 0.003), pairs_each(64, 0.0)
+    (4096, 4000, 2048)
+    """
+    enough = ceil(AT_THE_TOLERANCE / tolerance) if tolerance else 0
+    return max(FEWEST, min(MOST, PAIRS // variables), enough)
 
 
 def joint_features_check(subject: Subject) -> Check | None:
