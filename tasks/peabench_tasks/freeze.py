@@ -23,7 +23,7 @@ SUITES = {
     ),
     "rivals": (
         "Networks with rival hypotheses, and sets of networks of one behaviour.",
-        ["distributive/*", "modular/*", "sparse_parity/*", "multitask_parity/*-s-*", "tracking/*"],
+        ["distributive/*", "modular/*"],
     ),
     "smoke": (
         "A minute's worth, to see that an installation works.",

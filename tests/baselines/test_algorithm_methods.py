@@ -33,6 +33,7 @@ from peabench_baselines.algorithms.das_interchange import (
     trained,
 )
 from peabench_baselines.algorithms.frequencies import frequency_fits
+from peabench_baselines.algorithms.logit_spectrum import LogitSpectrum, crest_power
 from peabench_baselines.algorithms.mean_field import half_way, mean_field, reason_against_mean_field
 from peabench_baselines.algorithms.off_distribution import OffDistribution
 from peabench_baselines.algorithms.random_hypotheses import RandomHypotheses
@@ -44,11 +45,11 @@ from peabench_baselines.universality.layer_activations import layer_activations
 
 Method = type[Scorer[AlgorithmQuestion, AlgorithmAnswer]]
 METHODS: list[Method] = [
-    ActivationSpectrum, BestProbe, DASInterchange, OffDistribution, RandomHypotheses, ShortestDescription, VariableRSA,
-    WalshSpectrum, WeightSpectrum,
+    ActivationSpectrum, BestProbe, DASInterchange, LogitSpectrum, OffDistribution, RandomHypotheses,
+    ShortestDescription, VariableRSA, WalshSpectrum, WeightSpectrum,
 ]  # fmt: skip
 ABOUT_VARIABLES: list[Method] = [BestProbe, DASInterchange, OffDistribution, VariableRSA, WalshSpectrum]
-ABOUT_FREQUENCIES: list[Method] = [ActivationSpectrum, WeightSpectrum]
+ABOUT_FREQUENCIES: list[Method] = [ActivationSpectrum, LogitSpectrum, WeightSpectrum]
 MODULUS = 11
 KEYS = (2, 5)
 SETS = ((2, 5), (2,), (5,), (2, 3), (1, 4), (2, 3, 5), (1, 2, 3, 4, 5), (3, 4))
@@ -150,12 +151,23 @@ def test_neurons_have_the_parities_of_the_variables_they_compute(factored: Task,
     assert other[0] < 1 - 1e-3
 
 
-@pytest.mark.parametrize("method", ABOUT_FREQUENCIES)
+@pytest.mark.parametrize("method", [m for m in ABOUT_FREQUENCIES if m is not LogitSpectrum])
 @pytest.mark.parametrize("transformer", [False, True])
 def test_spectra_find_the_set_of_frequencies(method: Method, transformer: bool) -> None:
     found = scores(method, numbers_question(numbers_network(transformer)))
     assert int(np.argmax(found)) == 0
     assert found[0] > 0.7
+
+
+def test_the_spectrum_of_logits_is_of_the_waves_whose_crest_is_at_the_prediction() -> None:
+    first, second = NUMBERS.all().double().T
+    distance = torch.arange(MODULUS) - (first + second)[:, None]
+    pointing = sum(torch.cos(2 * torch.pi * k * distance / MODULUS) for k in KEYS)
+    elsewhere = 0.2 * torch.cos(2 * torch.pi * 3 * (torch.arange(MODULUS) - first[:, None]) / MODULUS)
+    assert isinstance(pointing, torch.Tensor)
+    power = crest_power(pointing + elsewhere)
+    assert set(power.topk(2).indices.tolist()) == set(KEYS)
+    assert power.sort().values[-3] < 0.01 * power.max()
 
 
 @pytest.mark.parametrize("method", ABOUT_FREQUENCIES)

@@ -25,6 +25,7 @@ from peabench_baselines.universality.interchange_transfer import (
 )
 from peabench_baselines.universality.layer_activations import layer_activations
 from peabench_baselines.universality.linear_cka import LinearCKA
+from peabench_baselines.universality.logit_similarity import LogitSimilarity, beside_the_prediction
 from peabench_baselines.universality.neuron_spectra import hidden_neurons, power_spectra
 from peabench_baselines.universality.output_agreement import OutputAgreement
 from peabench_baselines.universality.procrustes import Procrustes
@@ -39,8 +40,8 @@ from peabench_baselines.universality.weight_matching import WeightMatching
 
 Method = type[Scorer[UniversalityQuestion, UniversalityAnswer]]
 METHODS: list[Method] = [
-    InterchangeTransfer, LinearCKA, OutputAgreement, Procrustes, PWCCA, RandomSimilarity, RSA, SpectrumMatch, Stitching,
-    SVCCA, WeightMatching,
+    InterchangeTransfer, LinearCKA, LogitSimilarity, OutputAgreement, Procrustes, PWCCA, RandomSimilarity, RSA,
+    SpectrumMatch, Stitching, SVCCA, WeightMatching,
 ]  # fmt: skip
 INPUTS = DOMAIN.all()
 
@@ -108,6 +109,19 @@ def test_output_agreement_sees_networks_that_behave_differently() -> None:
     expected = float((answers[0] == answers[1]).double().mean())
     assert similarities(OutputAgreement, network("factored"), other)[0, 1] == pytest.approx(expected)
     assert expected < 1
+
+
+def test_logit_similarity_sees_margins_and_not_their_size() -> None:
+    made, larger, other = network("factored"), network("factored"), network("factored")
+    with torch.no_grad():
+        for one, weight in ((made, 0.5), (larger, 0.5), (other, -0.5)):
+            one.w_output[0] = weight  # how sure it is depends on A
+        larger.w_output.mul_(3)
+        larger.b_output.mul_(3)
+    found = similarities(LogitSimilarity, made, larger, other)
+    assert found[0, 1] == pytest.approx(1)
+    assert found[0, 2] == pytest.approx(-1)
+    assert beside_the_prediction(made(INPUTS)).sum().item() == pytest.approx(0, abs=1e-4)
 
 
 @pytest.mark.parametrize("method", [m for m in METHODS if m not in (RandomSimilarity,)])

@@ -6,7 +6,7 @@ from peabench.registry import Family
 
 TRACKING = Family(
     name="tracking",
-    description="The product of four permutations: bracketings, with or without the sign first, in residual MLPs.",
+    description="The product of three or four permutations: bracketings, with or without the sign first.",
     checkpoints=Path(__file__).parent / "checkpoints",
     train="peabench_tasks.tracking.training:train",
 )
