@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from random import Random
-from typing import ClassVar
+from typing import ClassVar, Self
 
-from typing_extensions import Self, override
+from typing_extensions import override
 
 from peabench.networks.config import ResidualMLPConfig
 from peabench_tasks.boolean.plan import Plan
@@ -106,9 +106,7 @@ class Specification(TaskSpecification):
         first = 1_000_000 * (seed + 1) + 100 * self.number
         names = [f"n{i}" for i in range(1, len(parts))]
         Random(f"names/{self.family}/{self.name}/{seed}").shuffle(names)
-        return [
-            Member(name, *part, first + i) for i, (name, part) in enumerate(zip([OWN, *names], parts, strict=True))
-        ]
+        return [Member(name, *part, first + i) for i, (name, part) in enumerate(zip([OWN, *names], parts, strict=True))]
 
     def profiles(self, seed: int) -> list[tuple[int, int]]:
         """Which way each network of a crossed task reads, and whose variables are strong in it, its own first.
@@ -134,7 +132,5 @@ class Specification(TaskSpecification):
         """
         if member.truth is None:
             raise ValueError(f"{member.name} of {self.name} is not planted")
-        beside, strong = (
-            None if number is None else self.ways[number] for number in (member.beside, member.strong)
-        )
+        beside, strong = (None if number is None else self.ways[number] for number in (member.beside, member.strong))
         return place(self.ways[member.truth], beside, strong, self.inputs, self.network, member.seed)
