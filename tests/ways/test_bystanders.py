@@ -12,11 +12,11 @@ from peabench_tasks.boolean.planting import Planter, initial_network, pivotal_we
 from peabench_tasks.boolean.tables import Tables, variable_numbers
 from peabench_tasks.boolean.targets import Targets
 from peabench_tasks.boolean.training import plant
-from peabench_tasks.ways.hypotheses import claim
 from peabench_tasks.distributive.identities import TABLES
+from peabench_tasks.distributive.specifications import Distributive
+from peabench_tasks.ways.hypotheses import claim
 from peabench_tasks.ways.mechanism import planted
 from peabench_tasks.ways.placement import place
-from peabench_tasks.distributive.specifications import NETWORKS
 from peabench_tasks.ways.strengths import with_strengths
 
 INPUTS = {"A": "x3", "B": "x6", "C": "x1"}
@@ -31,11 +31,11 @@ def planter_of(plan: Plan) -> Planter:
 
 
 def with_bait() -> Plan:
-    return place(TERM, BAIT, [], INPUTS, NETWORKS["s"], 0)
+    return place(TERM, BAIT, BAIT, INPUTS, Distributive.networks["s"], 0)
 
 
 def test_targets_keep_bystanders_out_of_the_circuit_and_of_what_is_interchanged() -> None:
-    plan, plain = with_bait(), place(TERM, None, [], INPUTS, NETWORKS["s"], 0)
+    plan, plain = with_bait(), place(TERM, None, None, INPUTS, Distributive.networks["s"], 0)
     targets, number = Targets.from_plans([plan], [0]), variable_numbers(plan)
     assert plan.bystanders == ("b0", "b1")
     assert not any(targets.planted[0, number[name]] for name in plan.bystanders)
@@ -46,7 +46,7 @@ def test_targets_keep_bystanders_out_of_the_circuit_and_of_what_is_interchanged(
 
 def test_the_loss_on_what_misleads_asks_for_bystanders_alone() -> None:
     losses = []
-    for plan in (with_bait(), place(TERM, None, [], INPUTS, NETWORKS["s"], 0)):
+    for plan in (with_bait(), place(TERM, None, None, INPUTS, Distributive.networks["s"], 0)):
         planter = planter_of(plan)
         _, written = planter.losses(planter.pool(64), tutoring=0.0)
         losses.append(float(written.detach()))
@@ -91,7 +91,7 @@ def test_strengths_are_exact_and_change_nothing_that_is_read() -> None:
 def test_the_mechanism_lists_them_as_decoys() -> None:
     plan = with_bait()
     basis = Targets.from_plans([plan], [0]).basis[0]
-    mechanism = planted(plan, basis, claim("and_over_or", 0, INPUTS, plan.config.n_inputs))
+    mechanism = planted(plan, basis, claim(TABLES["and_over_or"], 0, INPUTS, plan.config.n_inputs))
     assert mechanism.causal_model.inner == ("g0",)
     assert [feature.name for feature in mechanism.features] == ["decoy-b0", "decoy-b1"]
     assert [feature.site for feature in mechanism.features] == [f"resid.{plan.written(n)}@0" for n in plan.bystanders]

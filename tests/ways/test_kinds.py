@@ -5,10 +5,12 @@ import pytest
 from jaxtyping import Bool
 
 from peabench_tasks.boolean.formulas import all_inputs
-from peabench_tasks.ways.terms import XOR, Term, formula_of
+from peabench_tasks.multitask_parity.specifications import MultitaskParity
 from peabench_tasks.multitask_parity.ways import KINDS
-from peabench_tasks.parity.specification import Specification
+from peabench_tasks.sparse_parity.specifications import SparseParity
 from peabench_tasks.sparse_parity.ways import counts, kinds, splits
+from peabench_tasks.ways.kinds import OF_A_KIND, OfKinds
+from peabench_tasks.ways.terms import XOR, Term, formula_of
 
 Rows = Bool[np.ndarray, "row letter"]
 LETTERS = {"sparse": "ABCD", "multitask": "SABCD"}
@@ -93,9 +95,9 @@ def test_a_way_says_which_variable_serves_which_subtask() -> None:
     assert all((True, True) in serves(term) for term in leaning)
 
 
-def test_questions_ask_equally_much_of_every_kind(family_tasks: list[Specification]) -> None:
-    for specification in family_tasks:
-        size = specification.shape.of_a_kind
+@pytest.mark.parametrize("family", [SparseParity, MultitaskParity])
+def test_questions_ask_equally_much_of_every_kind(family: type[OfKinds]) -> None:
+    for specification in family.listed():
         for number, way in enumerate(specification.ways):
-            assert way in specification.kinds[number // size]
+            assert way in specification.kinds[number // OF_A_KIND]
         assert len(set(specification.ways)) == len(specification.ways) >= 9
