@@ -125,6 +125,18 @@ def test_the_contract_is_kept(method: Method, factored: Task) -> None:
     assert_conforms(method, [factored.folder])
 
 
+def test_chance_is_what_random_scores_earn_on_average(expanded: Task) -> None:
+    question = asked(expanded)
+
+    def score(answer: AlgorithmAnswer) -> float:
+        return TRACK.grade(expanded, 0, question, answer)["score"]
+
+    generator = torch.Generator().manual_seed(0)
+    drawn = torch.rand(400, len(question.hypotheses), generator=generator)
+    found = torch.tensor([score(AlgorithmAnswer(scores)) for scores in drawn])
+    assert score(RandomHypotheses().score(question)) == pytest.approx(found.mean(), abs=4 * float(found.std()) / 20)
+
+
 def test_interchanges_by_das_find_the_variables_of_either_network(factored: Task, expanded: Task) -> None:
     names = ["factored", "expanded", "parity", "first-then-rest"]
     one, other = (scores(DASInterchange, asked(task, names)) for task in (factored, expanded))

@@ -94,11 +94,21 @@ def test_the_contract_is_kept(method: Method, task: Task) -> None:
     assert_conforms(method, [task.folder])
 
 
+def test_chance_is_what_random_similarities_earn_on_average(task: Task) -> None:
+    question = TRACK.questions(task, 0)[0]
+    drawn = torch.rand(400, len(question.pairs), generator=torch.Generator().manual_seed(0))
+    grades = [TRACK.grade(task, 0, question, UniversalityAnswer(similarities)) for similarities in drawn]
+    earned = TRACK.grade(task, 0, question, RandomSimilarity().score(question))
+    for name, value in earned.items():
+        found = torch.tensor([metrics[name] for metrics in grades])
+        assert value == pytest.approx(found.mean(), abs=4 * float(found.std()) / 20), name
+
+
 def test_output_agreement_earns_exactly_nothing(task: Task) -> None:
     question = TRACK.questions(task, 0)[0]
     answer = OutputAgreement().score(question)
     assert answer.similarities.unique().tolist() == [1]
-    assert TRACK.grade(task, 0, question, answer)["score"] == 0
+    assert TRACK.grade(task, 0, question, answer) == {"score": 0, "auroc_algorithm": 0.5, "auroc_copies": 0.5}
 
 
 def test_output_agreement_sees_networks_that_behave_differently() -> None:
