@@ -7,8 +7,8 @@ from peabench.tracks.algorithms import AlgorithmAnswer, AlgorithmQuestion
 
 
 class RandomHypotheses(Scorer[AlgorithmQuestion, AlgorithmAnswer]):
-    """The same for all hypotheses, which is graded as the mean over all their orders: exactly what random scores earn on
-    average, without the luck of one draw.
+    """The same for all hypotheses, which is graded as the mean over all their orders: exactly what random scores earn
+    on average, without the luck of one draw.
     """
 
     name = "random-hypotheses"

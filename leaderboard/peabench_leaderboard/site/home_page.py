@@ -70,7 +70,7 @@ def badges(row: Row) -> list[tuple[str, str]]:
     """What a row is, in a word each, and what the word means."""
     found = []
     if row.standing.role == "null":
-        found.append(("null", "What knowing nothing of these weights earns"))
+        found.append(("null", "What is earned without a look inside the network"))
     if row.standing.role == "ceiling":
         found.append(("ceiling", "Is told labels that no method has: about the most that can be read"))
     if row.standing.role == "oracle":
@@ -116,6 +116,7 @@ def _row_data(row: Row, board: Board) -> dict[str, Any]:
         "rank": standing.rank,
         "rank_interval": standing.rank_interval,
         "scores": [_rounded(row.scores.get(key)) for key in keys],
+        "declined": [i for i, key in enumerate(keys) if key in row.cells and row.cells[key].status == "declined"],
         **{cost: _costs(row.cells, keys, cost) for cost in COSTS},
     }
 

@@ -149,8 +149,9 @@
     const all = chosen.length === board.tasks.length;
     const found = board.rows.map((row) => {
       const answered = chosen.filter((i) => row.scores[i] !== null);
-      const tasks = answered.map((i) => board.tasks[i]);
-      const scores = answered.map((i) => row.scores[i]);
+      const counted = answered.length ? chosen.filter((i) => row.scores[i] !== null || row.declined.includes(i)) : [];
+      const tasks = counted.map((i) => board.tasks[i]);
+      const scores = counted.map((i) => row.scores[i] ?? 0); // a declined task counts as chance
       const pick = (costs) => median(answered.map((i) => (Array.isArray(costs) ? costs[i] : costs)));
       const draws = all ? null : bootstrap(tasks, scores);
       const sorted = draws && Float64Array.from(draws).sort();
@@ -162,6 +163,7 @@
         rank: all ? row.rank : null,
         rank_interval: all ? row.rank_interval : null,
         answered: answered.length,
+        counted: counted.length,
         asked: chosen.length,
         forward: pick(row.forward_passes),
         backward: pick(row.backward_passes),
@@ -169,7 +171,7 @@
         memory: pick(row.peak_memory_bytes),
       };
     });
-    if (!all) addRanks(found.filter((one) => one.row.role === "method" && one.answered === one.asked && one.asked));
+    if (!all) addRanks(found.filter((one) => one.row.role === "method" && one.counted === one.asked && one.asked));
     return found;
   }
 
