@@ -153,6 +153,7 @@
       const tasks = counted.map((i) => board.tasks[i]);
       const scores = counted.map((i) => row.scores[i] ?? 0); // a declined task counts as chance
       const pick = (costs) => median(answered.map((i) => (Array.isArray(costs) ? costs[i] : costs)));
+      const kilobytes = pick(row.peak_memory_kilobytes);
       const draws = all ? null : bootstrap(tasks, scores);
       const sorted = draws && Float64Array.from(draws).sort();
       return {
@@ -168,7 +169,7 @@
         forward: pick(row.forward_passes),
         backward: pick(row.backward_passes),
         seconds: pick(row.wall_seconds),
-        memory: pick(row.peak_memory_bytes),
+        memory: kilobytes === null ? null : Math.round(1000 * kilobytes),
       };
     });
     if (!all) addRanks(found.filter((one) => one.row.role === "method" && one.counted === one.asked && one.asked));
