@@ -59,7 +59,11 @@ def declined(scorer: str, task: str) -> CellResult:
 
 def test_a_declined_cell_counts_as_chance() -> None:
     """So that nobody gains by answering what is easy, and methods for different tasks have a rank."""
-    scores = {"whole": [0.5, 0.5, 0.4, 0.4], "easy": [0.9, None, None, None], "guess": [0.9, 0.0, 0.0, 0.0]}
+    scores: dict[str, list[float | None]] = {
+        "whole": [0.5, 0.5, 0.4, 0.4],
+        "easy": [0.9, None, None, None],
+        "guess": [0.9, 0.0, 0.0, 0.0],
+    }
     results = [
         cell(name, f"f/{'ab'[i > 1]}-s-{i}", score) if score is not None else declined(name, f"f/{'ab'[i > 1]}-s-{i}")
         for name, found in scores.items()
