@@ -65,7 +65,8 @@ class Standing:
     answered_score: float | None
     """The same mean over the answered tasks alone."""
     above_null: float | None
-    """The same on the scale on which the best null of each task (random answers, a structural prior) earns 0."""
+    """The score on the scale on which the best null of each task (random answers, a structural prior, outputs alone)
+    earns 0; tasks that a null answers perfectly are left out."""
     families: dict[str, float]
     """Score over the tasks of each family of which any was answered, like the next four."""
     variants: dict[str, float]

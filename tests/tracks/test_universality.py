@@ -124,9 +124,9 @@ def test_no_two_networks_weigh_more_as_one_of_them_has_a_copy(tmp_path: Path) ->
 
 
 def test_random_similarities_earn_0_on_average(task: Task, question: UniversalityQuestion) -> None:
-    draws = torch.rand(400, PAIRS, generator=torch.Generator().manual_seed(0))
+    draws = torch.rand(100, PAIRS, generator=torch.Generator().manual_seed(0))
     found = torch.tensor([score(task, question, similarities) for similarities in draws])
-    assert abs(float(found.mean())) < 4 * float(found.std()) / 20
+    assert abs(float(found.mean())) < 4 * float(found.std()) / 10
 
 
 @pytest.mark.parametrize(
