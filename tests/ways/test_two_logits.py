@@ -1,5 +1,7 @@
 """An output's unit that is written down: the same decisions, and one of two logits on every input."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -8,10 +10,12 @@ from peabench.networks import ResidualMLP
 from peabench_tasks.boolean.plan import Plan
 from peabench_tasks.distributive.identities import TABLES
 from peabench_tasks.distributive.specifications import Distributive
-from peabench_tasks.ways.making import plant_together
+from peabench_tasks.ways.hypotheses import claim
+from peabench_tasks.ways.making import finish_planted, plant_together
 from peabench_tasks.ways.placement import place
 from peabench_tasks.ways.strengths import with_strengths
 from peabench_tasks.ways.terms import XOR
+from peabench_tasks.ways.training import task_record
 from peabench_tasks.ways.two_logits import MARGIN, with_two_logits
 
 INPUTS = {"A": "x3", "B": "x6", "C": "x1", "D": "x4"}
@@ -53,3 +57,15 @@ def test_more_combinations_than_neurons_are_refused() -> None:
     basis = torch.eye(CONFIG.d_model)
     with pytest.raises(ValueError, match="takes 16 neurons, got 8"):
         with_two_logits(ResidualMLP(CONFIG), plan, basis)
+
+
+def test_a_network_of_which_a_gate_was_not_learnt_is_not_written(tmp_path: Path) -> None:
+    specification = next(s for s in Distributive.listed() if s.variant == "crossed")
+    own = specification.members(0)[0]
+    plan, record = specification.plan(own), task_record(specification, 0)
+    claimed = claim(specification.ways, own.truth, specification.inputs, CONFIG.n_inputs)
+    (planter,) = plant_together([plan], [own.seed], lessons=5)
+    problem = finish_planted(record, tmp_path, claimed, own.seed, plan, planter)
+    assert problem is not None
+    assert problem.startswith("a gate was not learnt")
+    assert list(tmp_path.iterdir()) == []

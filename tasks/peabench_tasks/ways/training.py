@@ -13,7 +13,7 @@ from peabench.domain import ProductDomain
 from peabench.tasks import TaskRecord, Twin, companion_folder
 from peabench_tasks.production import certified_already, make_all, matching
 from peabench_tasks.ways.hypotheses import claim
-from peabench_tasks.ways.making import finish_planted, make_memoriser, plant_together
+from peabench_tasks.ways.making import LESSONS, finish_planted, make_memoriser, plant_together
 from peabench_tasks.ways.specification import DIFFICULTY, EXAMPLES, OWN, Member, Specification
 from peabench_tasks.ways.terms import formula_of
 
@@ -116,7 +116,8 @@ def begin_members(
     drawn = [replace(member, seed=member.seed + 10 * start) for member in waiting]
     plans = {member.name: specification.plan(member) for member in drawn if member.truth is not None}
     seeds = [member.seed for member in drawn if member.name in plans]
-    planters = dict(zip(plans, plant_together(list(plans.values()), seeds) if plans else [], strict=True))
+    lessons = LESSONS * (start + 1)
+    planters = dict(zip(plans, plant_together(list(plans.values()), seeds, lessons) if plans else [], strict=True))
     problems = []
     for as_listed, member in zip(waiting, drawn, strict=True):
         record, folder = task_record(specification, seed, as_listed), folder_of(member, draft)
