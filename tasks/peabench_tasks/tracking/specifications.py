@@ -38,11 +38,9 @@ def question(
 XS = question("xs", 3, three.algorithms(), 24, 3, 2)
 S = question("s", 4, four.algorithms(), 32, 3, 3)
 PLANTED = (
-    (S, "plain", (("sign-scan", "left"),)),
-    (S, "decoy", (("sign-right", "scan"),)),
-    (S, "few", (("left", "scan"), ("right", "sign-left"))),
-    (XS, "decoy", (("sign-left", "right"),)),
-    (XS, "few", (("left", "right"), ("sign-right", "left"))),
+    (S, "crossed", (("outer-under", "scan"), ("sign-scan", "outer-over"))),
+    (XS, "crossed", (("sign-left", "right"), ("left", "sign-right"))),
+    (S, "plain", (("scan", "under"),)),
 )
 
 
