@@ -77,17 +77,12 @@ def carried() -> tuple[Algorithm, ...]:
     )
     under = lookup("under3", PERMUTATION, (t2, t3), lambda b, c: product(product(inverse(c), b), c))
     over = lookup("over2", PERMUTATION, (t2, t3), lambda b, c: product(product(b, c), inverse(b)))
-    first = lookup(ANSWER, PERMUTATION, (p13, under, t4), lambda p, u, d: product(product(p, u), d))
-    last = lookup(ANSWER, PERMUTATION, (t1, over, p24), lambda a, o, p: product(product(a, o), p))
-    outer_under = lookup(
-        ANSWER, PERMUTATION, (p14, p23, t4), lambda p, m, d: product(p, product(product(inverse(d), m), d))
-    )
-    outer_over = lookup(
-        ANSWER, PERMUTATION, (t1, p23, p14), lambda a, m, p: product(product(product(a, m), inverse(a)), p)
-    )
+    first, last = multiplied(p13, under, "p123"), multiplied(over, p24, "p234")
+    turned_in = lookup("under4", PERMUTATION, (p23, t4), lambda m, d: product(product(inverse(d), m), d))
+    turned_out = lookup("over1", PERMUTATION, (t1, p23), lambda a, m: product(product(a, m), inverse(a)))
     return (
-        Algorithm("under", "(1 3) (3' 2 3) 4", model(p13, under, first)),
-        Algorithm("over", "1 (2 3 2') (2 4)", model(over, p24, last)),
-        Algorithm("outer-under", "(1 4) (4' (2 3) 4)", model(p14, p23, outer_under)),
-        Algorithm("outer-over", "(1 (2 3) 1') (1 4)", model(p14, p23, outer_over)),
+        Algorithm("under", "((1 3) (3' 2 3)) 4", model(p13, under, first, multiplied(first, t4, ANSWER))),
+        Algorithm("over", "1 ((2 3 2') (2 4))", model(over, p24, last, multiplied(t1, last, ANSWER))),
+        Algorithm("outer-under", "(1 4) (4' (2 3) 4)", model(p14, p23, turned_in, multiplied(p14, turned_in, ANSWER))),
+        Algorithm("outer-over", "(1 (2 3) 1') (1 4)", model(p14, p23, turned_out, multiplied(turned_out, p14, ANSWER))),
     )

@@ -38,9 +38,11 @@ def question(
 XS = question("xs", 3, three.algorithms(), 24, 3, 2)
 S = question("s", 4, four.algorithms(), 32, 3, 3)
 PLANTED = (
-    (S, "crossed", (("outer-under", "scan"), ("sign-scan", "outer-over"))),
-    (XS, "crossed", (("sign-left", "right"), ("left", "sign-right"))),
-    (S, "plain", (("scan", "under"),)),
+    (S, "crossed", ("outer-under", "scan")),
+    (S, "crossed", ("sign-scan", "outer-over")),
+    (XS, "crossed", ("sign-left", "right")),
+    (XS, "crossed", ("left", "sign-right")),
+    (S, "plain", ("scan", "under")),
 )
 
 

@@ -1,5 +1,6 @@
 """Which networks a task consists of: two for each of two ways to the same output, each beside the other's variables."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -13,11 +14,12 @@ OWN = "own"
 EXAMPLES = 256
 WEAK, STRONG = 0.5, 1.5
 """How strongly the variables of either way are written, wherever every network holds those of both."""
-DIFFICULTY = {
-    "plain": "",
-    "crossed": "every network computes the variables of two rivals and reads those of one; which of them are most of "
-    "the variance is crossed with which are read",
-}
+PLAIN = "plain"
+"""The variant whose networks compute nothing that they do not read."""
+CROSSED = (
+    "every network computes the variables of two rivals and reads those of one; which of them are most of "
+    "the variance is crossed with which are read"
+)
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,6 @@ class Specification:
     family: str
     question: Question
     variant: str
-    """Of `DIFFICULTY`."""
     seed: int
     number: int
     """Place in the family's list, which seeds of weights follow from."""
@@ -74,6 +75,11 @@ class Specification:
     def name(self) -> str:
         """Second part of the task's id."""
         return f"{self.variant}-{self.size}-{self.seed}"
+
+    @property
+    def difficulty(self) -> str:
+        """What makes it hard."""
+        return "" if self.variant == PLAIN else CROSSED
 
     @property
     def own_is_strong(self) -> bool:
@@ -94,7 +100,7 @@ class Specification:
         names = [OWN, *Random(f"names/{self.family}/{self.name}/{seed}").sample(("n1", "n2", "n3"), 3)]
         first = 1_000_000 * (seed + 1) + 1000 * self.number
         return [
-            Member(name, truth, None if self.variant == "plain" else bait, strengths, first + 10 * i)
+            Member(name, truth, None if self.variant == PLAIN else bait, strengths, first + 10 * i)
             for i, (name, truth, bait, strengths) in enumerate(
                 zip(names, (own, own, other, other), (other, other, own, own), self.strengths(), strict=True)
             )
@@ -102,7 +108,7 @@ class Specification:
 
     def strengths(self) -> list[tuple[float, float]]:
         """Of each network in the order of `members`: how strongly what is read is written, and what is not."""
-        if self.variant == "plain":
+        if self.variant == PLAIN:
             return [(1.0, 1.0)] * 4
         text = f"{self.family}/{self.name}/strengths"
         if heads(f"{text}/own way's alike"):
@@ -127,10 +133,10 @@ def heads(text: str) -> bool:
     return Random(text).random() < 0.5
 
 
-def listed(family: str, planted: Sequence[tuple[Question, str, Sequence[tuple[str, str]]]]) -> Iterator[Specification]:
-    """The tasks of a family: of each question and variant one for each pair of ways that are planted."""
-    number = 0
-    for question, variant, pairs in planted:
-        for seed, truths in enumerate(pairs):
-            yield Specification(family, question, variant, seed, number, truths)
-            number += 1
+def listed(family: str, planted: Sequence[tuple[Question, str, tuple[str, str]]]) -> Iterator[Specification]:
+    """The tasks of a family: of each the question, the variant and the ways that are planted, its own first."""
+    known = Counter[tuple[str, str]]()
+    for number, (question, variant, truths) in enumerate(planted):
+        seed = known[variant, question.size]
+        known[variant, question.size] += 1
+        yield Specification(family, question, variant, seed, number, truths)

@@ -18,7 +18,7 @@ from peabench_tasks.units.algorithm import claim
 from peabench_tasks.units.assembly import Stream, assemble
 from peabench_tasks.units.lessons import NotLearnt, learn
 from peabench_tasks.units.mechanism import build_mechanism
-from peabench_tasks.units.specification import DIFFICULTY, EXAMPLES, OWN, Member, Specification
+from peabench_tasks.units.specification import EXAMPLES, OWN, Member, Specification
 
 STARTS = 5
 """How often a network begins anew, from other places, weights and directions, before its task is given up."""
@@ -132,7 +132,7 @@ def task_record(specification: Specification, seed: int, member: Member | None =
         domain=question.domain,
         domain_size=question.domain.size,
         examples=EXAMPLES,
-        difficulty=DIFFICULTY[specification.variant],
+        difficulty=specification.difficulty,
         description=question.description,
         twins=(Twin(name="random", provenance="random_init", seed=RANDOM_INIT + member.seed),),
         companions=() if alone else tuple(sorted(companion.name for companion in companions)),
