@@ -14,7 +14,7 @@ FAMILY = "facts"
 def question(
     size: str, description: str, algorithms: tuple[Algorithm, ...], sizes: tuple[int, ...], d_model: int, d_hidden: int
 ) -> Question:
-    """Ways that are told apart, and networks of three blocks of three units for them."""
+    """Ways that are told apart, and networks of three blocks of two units for them."""
     starts = [sum(sizes[:i]) for i in range(len(sizes))]
     return Question(
         size=size,
@@ -24,7 +24,7 @@ def question(
             n_inputs=len(sizes),
             d_model=d_model,
             n_blocks=3,
-            n_units=3,
+            n_units=2,
             d_hidden=d_hidden,
             d_output=algorithms[0].model.kinds[algorithms[0].model.output].values,
             words=tuple(zip(starts, sizes, strict=True)),
@@ -41,7 +41,7 @@ def about_two_hops(seed: int) -> Question:
         two_hop.algorithms(two_hop.Facts.drawn(seed)),
         (two_hop.ENTITIES, two_hop.RELATIONS, two_hop.RELATIONS),
         32,
-        32,
+        64,
     )
 
 
@@ -53,7 +53,7 @@ def about_reversal(seed: int) -> Question:
         reversal.algorithms(reversal.Facts.drawn(seed)),
         (2, reversal.RELATIONS, reversal.NAMES),
         36,
-        32,
+        48,
     )
 
 

@@ -10,7 +10,7 @@ from peabench_tasks.units.algorithm import Algorithm
 from peabench_tasks.units.specification import Question, Specification, listed
 
 FAMILY = "tracking"
-D_HIDDEN = 20
+D_HIDDEN = 28
 WORDS = {3: "three", 4: "four"}
 
 
