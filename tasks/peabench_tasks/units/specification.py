@@ -17,8 +17,8 @@ WEAK, STRONG = 0.5, 1.5
 PLAIN = "plain"
 """The variant whose networks compute nothing that they do not read."""
 CROSSED = (
-    "every network computes the variables of two rivals and reads those of one; which of them are most of "
-    "the variance is crossed with which are read"
+    "every network computes the variables of two ways and reads those of one; which are strong is crossed with which "
+    "are read, so that strength says nothing"
 )
 
 
