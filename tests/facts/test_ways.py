@@ -17,17 +17,17 @@ def answers(algorithm: Algorithm, rows: list[tuple[int, ...]]) -> list[int]:
 @pytest.mark.parametrize("seed", range(3))
 def test_two_hops_lead_where_the_facts_say(seed: int) -> None:
     facts = two_hop.Facts.drawn(seed)
-    rows = [(e, r, s) for e in range(20) for r in range(3) for s in range(3)]
+    rows = [(e, r, s) for e in range(16) for r in range(3) for s in range(3)]
     wanted = [facts.answers[s][facts.bridges[r][e]] for e, r, s in rows]
     for algorithm in two_hop.algorithms(facts):
         assert answers(algorithm, rows) == wanted
     for leads in facts.bridges:
-        assert {leads.count(bridge) for bridge in range(6)} == {3, 4}
+        assert {leads.count(bridge) for bridge in range(6)} == {2, 3}
     assert all(sorted(said) == list(range(6)) for said in facts.answers)
 
 
 def test_what_is_known_by_heart_has_no_middle() -> None:
-    for sets, shared in ((two_hop.Facts.drawn(0).known, {6, 7}), (reversal.Facts.drawn(0).known, {0, 2})):
+    for sets, shared in ((two_hop.Facts.drawn(0).known, {4, 5}), (reversal.Facts.drawn(0).known, {0, 2})):
         known = [set(some) for some in sets.values()]
         common = [sorted(len(one & other) for other in known if other != one) for one in known]
         assert all(some == common[0] for some in common)

@@ -14,7 +14,7 @@ FAMILY = "facts"
 def question(
     size: str, description: str, algorithms: tuple[Algorithm, ...], sizes: tuple[int, ...], d_model: int, d_hidden: int
 ) -> Question:
-    """Ways that are told apart, and networks of three blocks of two units for them."""
+    """Ways that are told apart, and networks of two blocks of three units for them."""
     starts = [sum(sizes[:i]) for i in range(len(sizes))]
     return Question(
         size=size,
@@ -23,8 +23,8 @@ def question(
         network=ResidualMLPConfig(
             n_inputs=len(sizes),
             d_model=d_model,
-            n_blocks=3,
-            n_units=2,
+            n_blocks=2,
+            n_units=3,
             d_hidden=d_hidden,
             d_output=algorithms[0].model.kinds[algorithms[0].model.output].values,
             words=tuple(zip(starts, sizes, strict=True)),
@@ -40,7 +40,7 @@ def about_two_hops(seed: int) -> Question:
         "What a second relation says of that to which a first one leads from an entity.",
         two_hop.algorithms(two_hop.Facts.drawn(seed)),
         (two_hop.ENTITIES, two_hop.RELATIONS, two_hop.RELATIONS),
-        32,
+        28,
         64,
     )
 

@@ -11,7 +11,7 @@ from peabench.mechanism import Boolean, Category, CausalModel, Variable
 from peabench_tasks.units.algorithm import Algorithm
 from peabench_tasks.units.lookup import lookup
 
-ENTITIES, RELATIONS, BRIDGES, ANSWERS = 20, 3, 6, 6
+ENTITIES, RELATIONS, BRIDGES, ANSWERS = 16, 3, 6, 6
 CLASSES = 3
 ANSWER = "answer"
 ENTITY = Variable(name="entity", kind=Category(values=ENTITIES), columns=(0,))
@@ -32,8 +32,8 @@ class Facts:
     answers: tuple[tuple[int, ...], ...]
     """What each second relation says of each bridge, of each another."""
     known: Mapping[str, Collection[int]]
-    """By name, sets of entities that may be known by heart: six that are in all of them, and two neighbours in a ring
-    of five. None of them is between the others."""
+    """By name, sets of entities that may be known by heart: four that are in all of them, and two neighbours in a
+    ring of five. None of them is between the others."""
 
     @classmethod
     def drawn(cls, seed: int) -> "Facts":
@@ -41,8 +41,8 @@ class Facts:
         rng = Random(f"facts/two_hop/{seed}")
         bridges = tuple(tuple(rng.sample([i % BRIDGES for i in range(ENTITIES)], ENTITIES)) for _ in range(RELATIONS))
         answers = tuple(tuple(rng.sample(range(ANSWERS), ANSWERS)) for _ in range(RELATIONS))
-        entities = rng.sample(range(ENTITIES), 11)
-        always, ring = entities[:6], entities[6:]
+        entities = rng.sample(range(ENTITIES), 9)
+        always, ring = entities[:4], entities[4:]
         return cls(bridges, answers, {f"known-{i + 1}": (*always, ring[i], ring[i - 1]) for i in range(5)})
 
     def bridge(self, entity: int, first: int) -> int:
