@@ -53,7 +53,7 @@ def about_reversal(seed: int) -> Question:
         reversal.algorithms(reversal.Facts.drawn(seed)),
         (2, reversal.RELATIONS, reversal.NAMES),
         36,
-        48,
+        64,
     )
 
 
