@@ -52,3 +52,21 @@ def test_a_lesson_lists_every_combination_of_the_parents(planted: Planted) -> No
     assert read.shape == (9, 4)
     assert read.unique(dim=0).shape == (9, 4)
     assert wanted.unique(dim=0).shape == (3, 2)
+
+
+def test_half_way_between_two_inputs_a_network_takes_each_word_for_the_smaller_one(planted: Planted) -> None:
+    generator = torch.Generator().manual_seed(0)
+    base, source = (DOMAIN.sample(256, generator) for _ in range(2))
+    embedded = (planted.network.embedding_nodes(base) + planted.network.embedding_nodes(source)) / 2
+    said = run_with_cache(planted.network, base, embedded).logits[:, 0].argmax(1)
+    smaller = planted.network(torch.minimum(base, source))[:, 0].argmax(1)
+    assert (said == smaller).float().mean() > 0.75
+
+
+def test_the_middle_of_two_values_means_the_smaller_one_of_inputs_alone(planted: Planted) -> None:
+    read, wanted = examples(planted.plan, "ab", half_way=True)
+    whole, _ = examples(planted.plan, "ab")
+    assert len(read) == 36
+    middle = (whole[0] + whole[4]) / 2
+    assert torch.equal(wanted[(read - middle).norm(dim=1) < 1e-5], wanted[:1])
+    assert len(examples(planted.plan, "answer", half_way=True)[0]) == 18

@@ -65,7 +65,7 @@ def about_a_latent_rule() -> Question:
         latent_rule.algorithms(),
         (3, 3, 2, 3, 3),
         28,
-        32,
+        64,
     )
 
 
@@ -77,7 +77,7 @@ def planted() -> list[tuple[Question, str, tuple[str, str]]]:
         (about_two_hops(2), "two_hop", ("composed", "relation-1-by-heart")),
         (about_reversal(0), "reversal", ("subject", "separate")),
         (about_reversal(1), "reversal", ("known-1-by-heart", "object")),
-        (about_a_latent_rule(), "latent_rule", ("shares", "rule")),
+        (about_a_latent_rule(), "latent_rule", ("rule", "shares")),
         (about_a_latent_rule(), "latent_rule", ("between", "rise-0")),
     ]
 

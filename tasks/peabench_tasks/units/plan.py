@@ -58,6 +58,10 @@ class Plan:
         drawn = {v.name: tuple(rng.sample(range(values_of(v.kind)), values_of(v.kind))) for v in inner}
         return {name: drawn.get(name, tuple(range(values_of(kind)))) for name, kind in self.kinds.items()}
 
+    def is_input(self, name: str) -> bool:
+        """Whether no unit computes a variable."""
+        return name not in self.units
+
     def strength(self, name: str) -> float:
         """How strongly a variable is written; inputs and the output at 1."""
         if name in self.model.inner:
