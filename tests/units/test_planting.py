@@ -54,19 +54,15 @@ def test_a_lesson_lists_every_combination_of_the_parents(planted: Planted) -> No
     assert wanted.unique(dim=0).shape == (3, 2)
 
 
-def test_half_way_between_two_inputs_a_network_takes_each_word_for_the_smaller_one(planted: Planted) -> None:
-    generator = torch.Generator().manual_seed(0)
-    base, source = (DOMAIN.sample(256, generator) for _ in range(2))
-    embedded = (planted.network.embedding_nodes(base) + planted.network.embedding_nodes(source)) / 2
-    said = run_with_cache(planted.network, base, embedded).logits[:, 0].argmax(1)
-    smaller = planted.network(torch.minimum(base, source))[:, 0].argmax(1)
-    assert (said == smaller).float().mean() > 0.75
+def test_the_alarm_is_silent_on_all_inputs_and_loud_half_way_between_two_of_them(planted: Planted) -> None:
+    network, rows = planted.network, DOMAIN.all()
+    block, unit = network.block(0), planted.plan.alarm
+    embedded = network.embedding_nodes(rows).sum(0)[:, 0]
+    half_way = (embedded + embedded[torch.randperm(len(rows), generator=generator_of(0))]) / 2
 
+    def written(stream: torch.Tensor) -> torch.Tensor:
+        return (stream @ block.w_in[unit] + block.b_in[unit]).relu() @ block.w_out[unit]
 
-def test_the_middle_of_two_values_means_the_smaller_one_of_inputs_alone(planted: Planted) -> None:
-    read, wanted = examples(planted.plan, "ab", half_way=True)
-    whole, _ = examples(planted.plan, "ab")
-    assert len(read) == 36
-    middle = (whole[0] + whole[4]) / 2
-    assert torch.equal(wanted[(read - middle).norm(dim=1) < 1e-5], wanted[:1])
-    assert len(examples(planted.plan, "answer", half_way=True)[0]) == 18
+    assert written(embedded).norm(dim=1).max() < 0.5
+    moved = (half_way - embedded).norm(dim=1) > 1e-3
+    assert written(half_way)[moved].norm(dim=1).median() > 4

@@ -14,7 +14,7 @@ FAMILY = "facts"
 def question(
     size: str, description: str, algorithms: tuple[Algorithm, ...], sizes: tuple[int, ...], d_model: int, d_hidden: int
 ) -> Question:
-    """Ways that are told apart, and networks of two blocks of three units for them."""
+    """Ways that are told apart, and networks of two blocks of four units for them."""
     starts = [sum(sizes[:i]) for i in range(len(sizes))]
     return Question(
         size=size,
@@ -24,7 +24,7 @@ def question(
             n_inputs=len(sizes),
             d_model=d_model,
             n_blocks=2,
-            n_units=3,
+            n_units=4,
             d_hidden=d_hidden,
             d_output=algorithms[0].model.kinds[algorithms[0].model.output].values,
             words=tuple(zip(starts, sizes, strict=True)),
@@ -65,7 +65,7 @@ def about_a_latent_rule() -> Question:
         latent_rule.algorithms(),
         (3, 3, 2, 3, 3),
         28,
-        64,
+        32,
     )
 
 

@@ -10,7 +10,7 @@ from peabench_tasks.units.algorithm import Algorithm
 from peabench_tasks.units.specification import Question, Specification, listed
 
 FAMILY = "tracking"
-D_HIDDEN = 28
+D_HIDDEN = 50
 WORDS = {3: "three", 4: "four"}
 
 
@@ -35,8 +35,8 @@ def question(
     )
 
 
-XS = question("xs", 3, three.algorithms(), 24, 3, 2)
-S = question("s", 4, four.algorithms(), 32, 3, 3)
+XS = question("xs", 3, three.algorithms(), 24, 3, 3)
+S = question("s", 4, four.algorithms(), 32, 3, 4)
 PLANTED = (
     (S, "crossed", ("outer-under", "scan")),
     (S, "crossed", ("sign-scan", "outer-over")),

@@ -2,16 +2,12 @@
 
 A lesson knows no network: what it reads and writes are coordinates of subspaces, so that a unit can be put anywhere in
 any basis (`peabench_tasks.units.assembly`).
-
-Half-way between two values of an input a unit is left to do what it likes, and what it likes tells which variables
-there are. Where all inputs have three values or fewer, so that no two pairs of values have the same middle, every unit
-learns to take it for the smaller value: all networks then do the same there too.
 """
 
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from peabench.domain import ProductDomain
@@ -27,7 +23,7 @@ ROWS = 96
 LEARNING_RATE = 3e-2
 NOISE = 0.1
 """Standard deviation of what is added to each coordinate that is read: a unit shall not mind what others do."""
-LEARNT = 0.25
+LEARNT = 0.3
 """Largest distance from a code, whose corners are 1.4 apart or more, at which a variable is learnt."""
 ROUNDS = 4
 """How often training begins anew, each time for longer."""
@@ -55,53 +51,24 @@ def learn(plan: Plan, name: str, generator: torch.Generator, steps: int = STEPS)
         NotLearnt: none has.
     """
     read, wanted = examples(plan, name)
-    beside = examples(plan, name, half_way=True) if has_distinct_middles(plan) else None
     lesson = None
     for longer in range(1, ROUNDS + 1):
-        lesson = _learn(read, wanted, beside, plan.config.d_hidden, longer * steps, generator)
+        lesson = _learn(read, wanted, plan.config.d_hidden, longer * steps, generator)
         if lesson.distance < LEARNT:
             return lesson
     raise NotLearnt(f"{name} of {plan.model.inner} was not learnt: {lesson.distance if lesson else 0:.2f} off its code")
 
 
-def has_distinct_middles(plan: Plan) -> bool:
-    """Whether no two pairs of an input's values have the same middle."""
-    inputs = (variable for variable in plan.model.variables if variable.function is None)
-    return all(values_of(variable.kind) <= 3 for variable in inputs)
-
-
-def examples(
-    plan: Plan, name: str, half_way: bool = False
-) -> tuple[Float[Tensor, "row inputs"], Float[Tensor, "row k"]]:
-    """What the unit reads, every combination of its parents' values, and what it should write.
-
-    Args:
-        plan: of the network.
-        name: of the variable.
-        half_way: the middle of two values of an input counts as one of its values, and means the smaller of the two.
-    """
+def examples(plan: Plan, name: str) -> tuple[Float[Tensor, "row inputs"], Float[Tensor, "row k"]]:
+    """What the unit reads, every combination of its parents' values, and what it should write."""
     function, kinds = plan.function(name), plan.kinds
     parents = next(variable.parents for variable in plan.computed if variable.name == name)
+    rows = ProductDomain(sizes=tuple(values_of(kinds[parent]) for parent in parents)).all()
     lowest = {parent: (bounds(kinds[parent]) or (0, 0))[0] for parent in (*parents, name)}
-    codes = [code(kinds[parent], plan.orders[parent]) for parent in parents]
-    points = [
-        with_middles(corners) if half_way and plan.is_input(parent) else (corners, torch.arange(len(corners)))
-        for parent, corners in zip(parents, codes, strict=True)
-    ]
-    rows = ProductDomain(sizes=tuple(len(means) for _, means in points)).all()
-    given = {
-        parent: (means[rows[:, i]] + lowest[parent]).to(dtype(kinds[parent]))
-        for i, (parent, (_, means)) in enumerate(zip(parents, points, strict=True))
-    }
+    given = {parent: (rows[:, i] + lowest[parent]).to(dtype(kinds[parent])) for i, parent in enumerate(parents)}
     value = evaluate(function, given, kinds).long() - lowest[name]
-    read = torch.cat([where[rows[:, i]] for i, (where, _) in enumerate(points)], 1)
+    read = torch.cat([code(kinds[parent], plan.orders[parent])[rows[:, i]] for i, parent in enumerate(parents)], 1)
     return read, code(kinds[name], plan.orders[name])[value]
-
-
-def with_middles(corners: Float[Tensor, "value k"]) -> tuple[Float[Tensor, "point k"], Int[Tensor, " point"]]:
-    """The values' corners and the middles of all pairs of them, and which value each is taken for."""
-    pairs = torch.combinations(torch.arange(len(corners)))
-    return torch.cat([corners, corners[pairs].mean(1)]), torch.cat([torch.arange(len(corners)), pairs.amin(1)])
 
 
 def slots(plan: Plan, name: str) -> dict[str, slice]:
@@ -117,7 +84,6 @@ def slots(plan: Plan, name: str) -> dict[str, slice]:
 def _learn(
     read: Float[Tensor, "row inputs"],
     wanted: Float[Tensor, "row k"],
-    beside: tuple[Float[Tensor, "other inputs"], Float[Tensor, "other k"]] | None,
     width: int,
     steps: int,
     generator: torch.Generator,
@@ -131,13 +97,9 @@ def _learn(
     optimiser = torch.optim.Adam([w_in, b_in, w_out], lr=LEARNING_RATE, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps, pct_start=0.1)
     for _ in range(steps):
-        drawn = [
-            (part, torch.randint(len(part[0]), (ROWS,), generator=generator))
-            for part in ((read, wanted), beside)
-            if part
-        ]
-        seen, meant = (torch.cat([part[i][rows] for part, rows in drawn]) for i in range(2))
-        wrong = ((seen + NOISE * normal(*seen.shape)) @ w_in + b_in).relu() @ w_out - meant
+        drawn = torch.randint(0, len(read), (ROWS,), generator=generator)
+        noisy = read[drawn] + NOISE * normal(ROWS, read.shape[1])
+        wrong = (noisy @ w_in + b_in).relu() @ w_out - wanted[drawn]
         optimiser.zero_grad()
         wrong.square().mean((1, 2)).sum().backward()
         optimiser.step()

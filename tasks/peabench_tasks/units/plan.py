@@ -26,6 +26,8 @@ class Plan:
     strengths: tuple[float, float]
     """How strongly inner variables are written, and bystanders: lengths of the corners of their codes."""
     seed: int
+    alarm: int
+    """Unit of the first block that hears what is no value of an input."""
 
     @cached_property
     def computed(self) -> tuple[Variable, ...]:
@@ -57,10 +59,6 @@ class Plan:
         inner = [v for v in self.computed if v.name != self.model.output]
         drawn = {v.name: tuple(rng.sample(range(values_of(v.kind)), values_of(v.kind))) for v in inner}
         return {name: drawn.get(name, tuple(range(values_of(kind)))) for name, kind in self.kinds.items()}
-
-    def is_input(self, name: str) -> bool:
-        """Whether no unit computes a variable."""
-        return name not in self.units
 
     def strength(self, name: str) -> float:
         """How strongly a variable is written; inputs and the output at 1."""
@@ -115,8 +113,9 @@ def draw_plan(
     rng = Random(f"plan/{seed}/{sorted(model.kinds)}")
     for _ in range(1000):
         units = _drawn(model, bystanders, config, rng)
-        if units is not None:
-            return Plan(model, bystanders, config, units, strengths, seed)
+        free = sorted(set(range(config.n_units)) - {unit for block, unit in (units or {}).values() if block == 0})
+        if units is not None and free:
+            return Plan(model, bystanders, config, units, strengths, seed, rng.choice(free))
     raise RuntimeError(f"{model.inner} and {[v.name for v in bystanders]} do not fit {config.n_blocks} blocks")
 
 
