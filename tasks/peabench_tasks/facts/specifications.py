@@ -74,10 +74,10 @@ def planted() -> list[tuple[Question, str, tuple[str, str]]]:
     return [
         (about_two_hops(0), "two_hop", ("bridge", "composed")),
         (about_two_hops(1), "two_hop", ("known-1-by-heart", "bridge")),
-        (about_two_hops(2), "two_hop", ("composed", "relation-1-by-heart")),
+        (about_two_hops(2), "two_hop", ("composed", "second-corrected")),
         (about_reversal(0), "reversal", ("subject", "separate")),
-        (about_reversal(1), "reversal", ("known-1-by-heart", "object")),
-        (about_a_latent_rule(), "latent_rule", ("rule", "shares")),
+        (about_reversal(1), "reversal", ("both", "object")),
+        (about_a_latent_rule(), "latent_rule", ("rise-1", "shares")),
         (about_a_latent_rule(), "latent_rule", ("between", "rise-0")),
     ]
 
