@@ -52,7 +52,7 @@ def same_behaviour_check(subject: Subject, companions: Sequence[Network], twin: 
         exhaustive=whole,
         null=None if twin is None else NullCheck(description="the random-init twin", cases=count, errors=untrained),
         recorded={
-            "smallest margin": round(margin, 5),
+            "smallest margin": float(f"{margin:.5g}"),
             f"largest change of a logit in {GAUGES} other gauges": float(f"{max(rounding):.2g}"),
         },
     )

@@ -75,8 +75,8 @@ class Evidence:
     @property
     def hardest(self) -> Found:
         """The variable that is hardest to find, at the seed that finds it best."""
-        best = [min(found, key=_surely_wrong) for found in zip(*self.searches, strict=True)]
-        return max(best, key=_surely_wrong)
+        by_variable: list[tuple[Found, ...]] = list(zip(*self.searches, strict=True))
+        return max((min(found, key=_surely_wrong) for found in by_variable), key=_surely_wrong)
 
     @property
     def poorest(self) -> Found:
