@@ -1,5 +1,7 @@
 """Facts as they are drawn, and the ways to answer from them, against a plain look at the facts."""
 
+from collections.abc import Sequence
+
 import pytest
 import torch
 
@@ -7,7 +9,7 @@ from peabench_tasks.facts import latent_rule, reversal, two_hop
 from peabench_tasks.units.algorithm import Algorithm
 
 
-def answers(algorithm: Algorithm, rows: list[tuple[int, ...]]) -> list[int]:
+def answers(algorithm: Algorithm, rows: Sequence[tuple[int, ...]]) -> list[int]:
     """What a way says."""
     model = algorithm.model
     said: list[int] = model.run(model.read_inputs(torch.tensor(rows)))[model.output].tolist()

@@ -6,6 +6,7 @@ from peabench.domain import ProductDomain
 from peabench.networks.config import ResidualMLPConfig
 from peabench_tasks.facts import latent_rule, reversal, two_hop
 from peabench_tasks.units.algorithm import Algorithm
+from peabench_tasks.units.codes import values_of
 from peabench_tasks.units.specification import Question, Specification, listed
 
 FAMILY = "facts"
@@ -26,7 +27,7 @@ def question(
             n_blocks=2,
             n_units=4,
             d_hidden=d_hidden,
-            d_output=algorithms[0].model.kinds[algorithms[0].model.output].values,
+            d_output=values_of(algorithms[0].model.kinds[algorithms[0].model.output]),
             words=tuple(zip(starts, sizes, strict=True)),
         ),
         domain=ProductDomain(sizes=sizes),
