@@ -23,7 +23,7 @@ ROWS = 96
 LEARNING_RATE = 3e-2
 NOISE = 0.1
 """Standard deviation of what is added to each coordinate that is read: a unit shall not mind what others do."""
-LEARNT = 0.35
+LEARNT = 0.3
 """Largest distance from a code, whose corners are 1.4 apart or more, at which a variable is learnt."""
 ROUNDS = 4
 """How often training begins anew, each time for longer."""
