@@ -1,7 +1,7 @@
 """Checks of what is claimed of a network that adds by frequencies: that these carry the sum, and nothing else does."""
 
 from peabench.certification.adder import Adder, sign_of
-from peabench.certification.checks import Check, NullCheck, judged
+from peabench.certification.checks import Check, NullCheck, judged, totals
 from peabench.certification.derived import SETTLED
 from peabench.certification.rivals import REFUTED
 from peabench.certification.subject import Subject
@@ -54,6 +54,7 @@ def frequency_checks(subject: Subject, halfway: Network | None, twin: Network | 
     checks = [
         restricted(adder, claim, subject.tolerance),
         excluded(adder, claim),
+        unclaimed(adder, claim, subject.tolerance),
         phases(adder, claim),
         closed_form_of_frequencies(adder, claim),
         neurons(adder, claim, untrained),
@@ -99,6 +100,24 @@ def excluded(adder: Adder, claim: Hypothesis) -> Check:
         null=NullCheck(description="when it loses all others", cases=adder.pairs, errors=spared),
         bar=LEFT,
         recorded={"excluded loss": round(adder.loss(logits), 6), "chance": round(1 / adder.modulus, 5)},
+    )
+
+
+def unclaimed(adder: Adder, claim: Hypothesis, tolerance: float) -> Check:
+    """No other frequency of the embedding is needed."""
+    keys = carried(adder, claim.frequencies or (), claim.form)
+    parts = {f"frequency {k}": (adder.wrong(adder.without((k,))), adder.pairs) for k in others(adder, keys)}
+    needed = [adder.wrong(adder.without((k,))) for k in claim.frequencies or ()]
+    return judged(
+        "unclaimed",
+        f"the output stays right when the embedding loses one frequency beside {NAMES[claim.form == 'pizza']}",
+        *totals(parts),
+        exhaustive=True,
+        null=NullCheck(
+            description="when it loses one claimed frequency", cases=len(needed) * adder.pairs, errors=sum(needed)
+        ),
+        bar=tolerance,
+        parts=parts,
     )
 
 
@@ -333,5 +352,6 @@ def _metrics(adder: Adder, claim: Hypothesis) -> dict[str, float]:
     shares = dict(zip(keys, adder.shares(keys), strict=True))
     metrics = {f"amplitude of frequency {k}, share": round(share, 5) for k, share in shares.items()}
     metrics["right"] = round(1 - adder.wrong(adder.logits) / adder.pairs, 5)
-    metrics["right with the claimed frequencies alone"] = round(1 - adder.wrong(adder.with_only(keys)) / adder.pairs, 5)
+    alone = adder.with_only(carried(adder, keys, claim.form))
+    metrics[f"right with {NAMES[claim.form == 'pizza']} alone"] = round(1 - adder.wrong(alone) / adder.pairs, 5)
     return metrics | adder.form_metrics
