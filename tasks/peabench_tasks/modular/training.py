@@ -155,8 +155,9 @@ def write(out: Path, networks: Networks, variant: Variant, index: int) -> list[s
         for letter, other in companions.items():
             theirs = out / STATES / f"companion-{other.study.name(other.index)}"
             problems += [] if theirs.exists() else as_companion(theirs, networks, other)
-            shutil.copytree(theirs, companion_folder(path, letter))
-        problems += certified(path)
+            if not problems:
+                shutil.copytree(theirs, companion_folder(path, letter))
+        problems = problems or certified(path)
         if problems:
             return [f"{name} ({', '.join(problems)})"]
         shutil.rmtree(out / name, ignore_errors=True)
@@ -171,7 +172,8 @@ def as_companion(folder: Path, networks: Networks, made: Trained) -> list[str]:
         path = Path(place) / folder.name
         save_task(path, alone, made.network, explained(networks, made.study.variant, made.index), {})
         problems = certified(path)
-        path.rename(folder)
+        if not problems:
+            path.rename(folder)
     return problems
 
 
