@@ -28,8 +28,8 @@ FAMILY = "modular"
 EXAMPLES = 1024
 STATES = ".states"
 """Folder of trainings, from which one that was stopped goes on."""
-STEPS: dict[Variant, int] = {"clock": 1, "pizza": 2}
-"""How far apart in their lists a task's two networks of one form are: no two tasks have the same four."""
+BESIDE: dict[Variant, int] = {"clock": 0, "pizza": 1}
+"""Where in the list of the other form a task's companions begin: so that no two tasks have the same four networks."""
 HALFWAY = "halfway.safetensors"
 
 
@@ -97,7 +97,7 @@ def train(out: Path, only: str | None, seed: int, progress: Callable[[str, float
 
 def _beside(variant: Variant, other: Variant) -> bool:
     """Whether networks of a variant are looked at where tasks of another are made."""
-    return variant == other or {variant, other} == set(STEPS)
+    return variant == other or {variant, other} == set(BESIDE)
 
 
 def trained(study: Study, index: int, seed: int, states: Path) -> Trained:
@@ -187,12 +187,11 @@ def certified(folder: Path) -> list[str]:
 
 def beside(networks: Networks, variant: Variant, index: int) -> list[Trained]:
     """Networks beside a clock or a pizza: another of its form and two of the other, each in as many tasks as any."""
-    if variant not in STEPS:
+    if variant not in BESIDE:
         return []
-    step = STEPS[variant]
-    own, other = ([n for (v, _), n in networks.items() if (v == variant) == same and v in STEPS] for same in (1, 0))
-    places = [2 * index, 2 * index + step]
-    return [own[(index + step) % len(own)], *(other[place % len(other)] for place in places)]
+    own, other = ([n for (v, _), n in networks.items() if (v == variant) == same and v in BESIDE] for same in (1, 0))
+    first = index + BESIDE[variant]
+    return [own[(index + 1) % len(own)], *(other[place % len(other)] for place in (first, first + 1))]
 
 
 def record(made: Trained, companions: tuple[str, ...]) -> TaskRecord:
