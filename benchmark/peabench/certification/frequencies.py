@@ -11,8 +11,9 @@ from peabench.networks import Network, ResidualMLP
 
 LEFT = 0.15
 """Share of the outputs that may be right without the claimed frequencies."""
-ASTRAY = 0.01
-"""Share of the pairs at which a claimed frequency's component may point elsewhere."""
+ASTRAY = REFUTED
+"""Share of the pairs at which a claimed frequency's component may point elsewhere: above it, a rival that claims the
+frequency fails."""
 EXPLAINED = 0.8
 """Least share of the logits' variance that a closed form explains."""
 CLUSTERED = 0.85
@@ -141,7 +142,12 @@ def phases(adder: Adder, claim: Hypothesis) -> Check:
             f"amplitude of frequency {k}, share": round(share, 5)
             for k, share in zip(keys, adder.shares(keys), strict=True)
         }
-        | {"largest amplitude of another, share": round(max(adder.shares(rest), default=0.0), 5)},
+        | {
+            "largest amplitude of another, share": round(max(adder.shares(rest), default=0.0), 5),
+            "least share of the pairs at which another points elsewhere": round(
+                min((adder.astray(k) for k in rest), default=0) / adder.pairs, 5
+            ),
+        },
         parts=parts,
     )
 

@@ -56,7 +56,7 @@ def causal_model(modulus: int, sign: int) -> CausalModel:
 
 
 def key_frequencies(adder: Adder) -> Frequencies:
-    """The frequencies at which the logits' component points at the sum, on all but 1% of the pairs.
+    """The frequencies at which the logits' component points at the sum, on all but 5% of the pairs.
 
     The one that does so most often where none does: a claim that no certificate bears out.
     """
