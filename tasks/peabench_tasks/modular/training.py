@@ -28,8 +28,8 @@ FAMILY = "modular"
 EXAMPLES = 1024
 STATES = ".states"
 """Folder of trainings, from which one that was stopped goes on."""
-BESIDE: dict[Variant, int] = {"clock": 0, "pizza": 1}
-"""Where in the list of the other form a task's companions begin: so that no two tasks have the same four networks."""
+BESIDE: dict[Variant, int] = {"clock": 1, "pizza": 2}
+"""How far apart in their list a task's two companions of the other form are: no two tasks have the same four."""
 HALFWAY = "halfway.safetensors"
 
 
@@ -186,12 +186,12 @@ def certified(folder: Path) -> list[str]:
 
 
 def beside(networks: Networks, variant: Variant, index: int) -> list[Trained]:
-    """Networks beside a clock or a pizza: another of its form and two of the other, each in as many tasks as any."""
+    """Networks beside a clock or a pizza: another of its form and two of the other."""
     if variant not in BESIDE:
         return []
     own, other = ([n for (v, _), n in networks.items() if (v == variant) == same and v in BESIDE] for same in (1, 0))
-    first = index + BESIDE[variant]
-    return [own[(index + 1) % len(own)], *(other[place % len(other)] for place in (first, first + 1))]
+    places = (index, index + BESIDE[variant])
+    return [own[(index + 1) % len(own)], *(other[place % len(other)] for place in places)]
 
 
 def record(made: Trained, companions: tuple[str, ...]) -> TaskRecord:
