@@ -109,7 +109,7 @@ def trained(study: Study, index: int, seed: int, states: Path) -> Trained:
     networks = _trained(study, start, seed, states)
     if start.donor is not None:
         donors = _trained(CLOCK, Start(start.donor), seed, states)
-        networks = [with_unread_keys(network, donor) for network, donor in zip(networks, donors, strict=True)]
+        networks = [with_unread_keys(*both) for both in zip(networks, donors, strict=True)]
     end, halfway = (frozen(network) for network in networks)
     for network in (end, halfway):
         set_margin(network, study.domain)

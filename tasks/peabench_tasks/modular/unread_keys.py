@@ -9,13 +9,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from peabench.networks import Transformer
+from peabench.networks import Network, Transformer
 
 QUERIES, KEYS = 0, 1
 
 
 @torch.no_grad()
-def with_unread_keys(network: Transformer, donor: Transformer) -> Transformer:
+def with_unread_keys(network: Network, donor: Network) -> Transformer:
     """A copy of a network of constant attention that has the queries and keys of a donor that attends.
 
     Both are turned in the residual stream, so that what the donor's heads read most lies where this network's tokens
@@ -26,7 +26,12 @@ def with_unread_keys(network: Transformer, donor: Transformer) -> Transformer:
     Args:
         network: of one block without norms, trained while every position was attended to alike.
         donor: of the same config.
+
+    Raises:
+        TypeError: one of them has no attention.
     """
+    if not (isinstance(network, Transformer) and isinstance(donor, Transformer)):
+        raise TypeError(f"expected two Transformers, got a {type(network).__name__} and a {type(donor).__name__}")
     changed = copy.deepcopy(network)
     ours, theirs = changed.block(0).attention, donor.block(0).attention
     least = torch.linalg.svd(tokens(network)).Vh.flip(0).T
