@@ -4,9 +4,12 @@ import copy
 
 import pytest
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from peabench.fourier import all_pairs
 from peabench.networks import Transformer, TransformerConfig
+from peabench.networks.transformer import Attention
 from peabench_tasks.modular.unread_keys import with_unread_keys
 
 MODULUS, DIRECTIONS = 7, 4
@@ -53,9 +56,15 @@ def test_singular_values_and_lengths_are_the_donors(constant: Transformer) -> No
     ours, theirs = (some.block(0).attention for some in (with_unread_keys(constant, donor), donor))
     pairs = [(ours.w_qkv[:, part], theirs.w_qkv[:, part]) for part in (0, 1)]
     pairs.append((pairs[0][0] @ pairs[1][0].mT, pairs[0][1] @ pairs[1][1].mT))
+    pairs.append((constant_scores(ours), constant_scores(theirs)))
     for one, other in pairs:
         torch.testing.assert_close(torch.linalg.svdvals(one), torch.linalg.svdvals(other), rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(ours.b_qkv[:, :2].norm(dim=-1), theirs.b_qkv[:, :2].norm(dim=-1))
+    assert torch.equal(ours.b_qkv[:, :2], theirs.b_qkv[:, :2])
+
+
+def constant_scores(attention: Attention) -> Float[Tensor, "head d_model 1"]:
+    """What each head attends to whatever its query."""
+    return attention.w_qkv[:, 1] @ attention.b_qkv[:, 0, :, None]
 
 
 def test_nothing_else_is_changed_and_the_network_given_is_left_alone(constant: Transformer) -> None:

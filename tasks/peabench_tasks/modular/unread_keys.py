@@ -19,9 +19,8 @@ def with_unread_keys(network: Network, donor: Network) -> Transformer:
     """A copy of a network of constant attention that has the queries and keys of a donor that attends.
 
     Both are turned in the residual stream, so that what the donor's heads read most lies where this network's tokens
-    are least. Norms and singular values of queries, of keys and, head by head, of their products stay the donor's; that
-    they do next to nothing on this network's tokens is seen on these only. The constant part of a query keeps its
-    length and takes the direction that the head's keys have least of.
+    are least. Norms and singular values of queries, of keys and, head by head, of their products stay the donor's, and
+    so do their constant parts; that they do next to nothing on this network's tokens is seen on these only.
 
     Args:
         network: of one block without norms, trained while every position was attended to alike.
@@ -39,9 +38,7 @@ def with_unread_keys(network: Network, donor: Network) -> Transformer:
         given = theirs.w_qkv[:, part].double()
         read_most = torch.linalg.svd(given.transpose(0, 1).flatten(1)).U
         ours.w_qkv[:, part] = (least @ read_most.T @ given).float()
-    seldom = torch.linalg.svd(theirs.w_qkv[:, KEYS]).Vh[:, -1]
-    ours.b_qkv[:, QUERIES] = theirs.b_qkv[:, QUERIES].norm(dim=-1, keepdim=True) * seldom
-    ours.b_qkv[:, KEYS] = theirs.b_qkv[:, KEYS]
+        ours.b_qkv[:, part] = theirs.b_qkv[:, part]
     return changed
 
 
