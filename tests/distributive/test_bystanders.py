@@ -12,12 +12,12 @@ from peabench_tasks.boolean.planting import Planter, initial_network, pivotal_we
 from peabench_tasks.boolean.tables import Tables, variable_numbers
 from peabench_tasks.boolean.targets import Targets
 from peabench_tasks.boolean.training import plant
-from peabench_tasks.distributive.hypotheses import claim
+from peabench_tasks.ways.hypotheses import claim
 from peabench_tasks.distributive.identities import TABLES
-from peabench_tasks.distributive.mechanism import planted
-from peabench_tasks.distributive.placement import place
+from peabench_tasks.ways.mechanism import planted
+from peabench_tasks.ways.placement import place
 from peabench_tasks.distributive.specifications import NETWORKS
-from peabench_tasks.distributive.strengths import with_strengths
+from peabench_tasks.ways.strengths import with_strengths
 
 INPUTS = {"A": "x3", "B": "x6", "C": "x1"}
 TERM, BAIT = TABLES["and_over_or"][:2]

@@ -13,12 +13,12 @@ from peabench.networks import Network, ResidualMLP
 from peabench.tasks import load_task
 from peabench_tasks.boolean.formulas import all_inputs
 from peabench_tasks.distributive.family import DISTRIBUTIVE
-from peabench_tasks.distributive.hypotheses import claim
+from peabench_tasks.ways.hypotheses import claim
 from peabench_tasks.distributive.identities import TABLES
-from peabench_tasks.distributive.mechanism import memorised
-from peabench_tasks.distributive.memoriser import CLOSE, LOGIT, memorise
+from peabench_tasks.ways.mechanism import memorised
+from peabench_tasks.ways.memoriser import CLOSE, LOGIT, memorise
 from peabench_tasks.distributive.specifications import N_INPUTS, NETWORKS, specifications
-from peabench_tasks.distributive.terms import formula_of
+from peabench_tasks.ways.terms import formula_of
 
 INPUTS = {"A": "x3", "B": "x6", "C": "x1", "D": "x4"}
 FORMULA = formula_of(TABLES["select"][0], INPUTS, N_INPUTS)

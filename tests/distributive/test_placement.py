@@ -6,9 +6,9 @@ from peabench_tasks.boolean.formulas import Formula, all_inputs
 from peabench_tasks.boolean.mechanism import circuit
 from peabench_tasks.boolean.plan import Plan
 from peabench_tasks.distributive.identities import TABLES
-from peabench_tasks.distributive.placement import LOUD, place
+from peabench_tasks.ways.placement import LOUD, place
 from peabench_tasks.distributive.specifications import N_INPUTS, NETWORKS, Specification, specifications
-from peabench_tasks.distributive.terms import formula_of
+from peabench_tasks.ways.terms import formula_of
 
 INPUTS = {"A": "x3", "B": "x6", "C": "x1", "D": "x4"}
 ROWS = all_inputs(N_INPUTS)

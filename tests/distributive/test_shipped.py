@@ -14,7 +14,7 @@ from peabench_baselines.universality.linear_cka import linear_cka
 from peabench_tasks.distributive.family import DISTRIBUTIVE
 from peabench_tasks.distributive.identities import TABLES
 from peabench_tasks.distributive.specifications import Specification, specifications
-from peabench_tasks.distributive.terms import formula_of
+from peabench_tasks.ways.terms import formula_of
 from peabench_tasks.distributive.training import task_record
 
 SPECIFICATIONS = [s for s in specifications() if (DISTRIBUTIVE.checkpoints / s.name).exists()]

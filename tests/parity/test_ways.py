@@ -5,7 +5,7 @@ import pytest
 from jaxtyping import Bool
 
 from peabench_tasks.boolean.formulas import all_inputs
-from peabench_tasks.distributive.terms import XOR, Term, formula_of
+from peabench_tasks.ways.terms import XOR, Term, formula_of
 from peabench_tasks.multitask_parity.ways import KINDS
 from peabench_tasks.parity.specification import Specification
 from peabench_tasks.sparse_parity.ways import counts, kinds, splits

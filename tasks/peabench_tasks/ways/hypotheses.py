@@ -1,11 +1,10 @@
-"""The rival hypotheses about a network that computes a table of the catalogue, in Peabench's schema."""
+"""The rival hypotheses about a network that computes a function in one of many ways, in Peabench's schema."""
 
 from collections.abc import Mapping, Sequence
 
 from peabench.mechanism import AlgorithmClaim, Expression, Hypothesis, Not, VariableReference, to_text
 from peabench_tasks.boolean.mechanism import causal_model, nary
-from peabench_tasks.distributive.identities import TABLES
-from peabench_tasks.distributive.terms import Term, formula_of
+from peabench_tasks.ways.terms import Term, formula_of
 
 FLAT = "flat"
 """Name of the hypothesis that says nothing but what every network does."""
@@ -20,36 +19,21 @@ def expression(term: Term | str, inputs: Mapping[str, str]) -> Expression:
     return Not(argument=whole) if term.negated else whole
 
 
-def claim(table: str, holds: int | None, inputs: Mapping[str, str], n_inputs: int) -> AlgorithmClaim:
-    """Every way of writing a table as a hypothesis, one of which holds, or none; and the flat one, which always does.
+def claim(ways: Sequence[Term], holds: int | None, inputs: Mapping[str, str], n_inputs: int) -> AlgorithmClaim:
+    """Every way to the function as a hypothesis, one of which holds, or none; and the flat one, which always does.
 
     Args:
-        table: name in the catalogue.
+        ways: terms of one function; hypotheses are called by their number.
         holds: number of the way that the network was planted with; None for a network that was trained freely.
         inputs: the input that each letter is.
         n_inputs: inputs in all.
     """
-    return claim_among(table, TABLES[table], holds, inputs, n_inputs)
-
-
-def claim_among(
-    name: str, terms: Sequence[Term], holds: int | None, inputs: Mapping[str, str], n_inputs: int
-) -> AlgorithmClaim:
-    """The same of any terms of one function.
-
-    Args:
-        name: of the function; hypotheses are called by it and their number.
-        terms: the ways.
-        holds: as in `claim`, and so are the others.
-        inputs: the input that each letter is.
-        n_inputs: inputs in all.
-    """
     hypotheses = []
-    for number, term in enumerate(terms):
+    for number, term in enumerate(ways):
         formula = expression(term, inputs)
         hypotheses.append(
             Hypothesis(
-                name=f"{name}-{number}",
+                name=f"way-{number}",
                 kind="formula",
                 description=to_text(formula),
                 holds=number == holds,

@@ -1,39 +1,43 @@
-"""Where the gates of a way go in a residual MLP, and those of a rival that nobody reads."""
+"""Where the gates of a term go in a residual MLP, and those of another that nobody reads."""
 
 from collections.abc import Mapping
 from random import Random
 
 from peabench.networks.config import ResidualMLPConfig
 from peabench_tasks.boolean.plan import Plan
-from peabench_tasks.distributive.terms import Term, formula_of
+from peabench_tasks.ways.terms import Term, formula_of
+
+WEAK, STRONG = 0.5, 2.0
+"""How strongly variables are written where two terms' are: those of one weakly, those of the other strongly."""
 
 
 def place(
     term: Term,
-    bait: Term | None,
+    beside: Term | None,
+    strong: Term | None,
     inputs: Mapping[str, str],
     config: ResidualMLPConfig,
     seed: int,
-    strengths: tuple[float, float] = (1.0, 1.0),
 ) -> Plan:
     """A term in a network, and beside it the variables of another, which nobody reads.
 
     What reads inputs alone is computed in the first block: while it lies ahead, a direction of the inputs that it reads
     is as good as its output, and that of other terms' variables too. All else goes into a random block between its
-    parents and its readers, bystanders into any free unit.
+    parents and its readers, bystanders as early as there is a free unit.
 
     Args:
         term: what is computed.
-        bait: whose variables are written and not read.
+        beside: whose variables are written and not read, where the term has not the same.
+        strong: of these two the one whose variables are written strongly, those that both have as well; all others are
+            written weakly. None: nothing is said of strengths.
         inputs: the input that each letter is.
         config: the network.
         seed: of the places.
-        strengths: how strongly the term's own variables are written, and the bait's.
     """
     own = list(term.subterms())
-    beside = [sub for sub in (bait.subterms() if bait is not None else ()) if sub not in own][:-1]
-    formula = formula_of(term, inputs, config.n_inputs, beside)
-    bystanders = tuple(f"b{number}" for number in range(len(beside)))
+    extra = [sub for sub in inner(beside) if sub not in own]
+    formula = formula_of(term, inputs, config.n_inputs, extra)
+    bystanders = tuple(f"b{number}" for number in range(len(extra)))
     rng = Random(f"place/{seed}/{formula.gates}")
     free = {block: rng.sample(range(config.n_units), config.n_units) for block in range(config.n_blocks)}
     last = {gate.name: config.n_blocks - 1 for gate in formula.gates}
@@ -45,7 +49,14 @@ def place(
     for name in (*core, *bystanders):
         parents = [units[parent][0] for parent in formula.read[name] if parent in units]
         until = last[name] if parents or name in bystanders else 0
-        block = rng.choice([b for b in range(1 + max(parents, default=-1), until + 1) if free[b]])
+        blocks = [b for b in range(1 + max(parents, default=-1), until + 1) if free[b]]
+        block = blocks[0] if name in bystanders else rng.choice(blocks)
         units[name] = block, free[block].pop()
-    strong = dict.fromkeys(core[:-1], strengths[0]) | dict.fromkeys(bystanders, strengths[1])
-    return Plan(formula, config, units, bystanders=bystanders, strengths=strong)
+    written = zip((*core[:-1], *bystanders), (*inner(term), *extra), strict=True)
+    strengths = {name: STRONG if sub in inner(strong) else WEAK for name, sub in written} if strong is not None else {}
+    return Plan(formula, config, units, bystanders=bystanders, strengths=strengths)
+
+
+def inner(term: Term | None) -> list[Term]:
+    """The variables on the way to a term."""
+    return [] if term is None else list(term.subterms())[:-1]

@@ -1,0 +1,88 @@
+"""From a plan, or from outputs alone, to a network that is certified by itself, with the rival formulas."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from peabench.certification import Check, certify
+from peabench.errors import PeabenchError
+from peabench.generators import generator_of
+from peabench.mechanism import AlgorithmClaim
+from peabench.networks.config import ResidualMLPConfig
+from peabench.tasks import TaskRecord, load_task, save_task
+from peabench.training.stacked import StackedResidualMLP
+from peabench_tasks.boolean.dormant import certify_with_dormant
+from peabench_tasks.boolean.formulas import Formula
+from peabench_tasks.boolean.plan import Plan
+from peabench_tasks.boolean.planting import Planter, initial_network, pivotal_weights
+from peabench_tasks.boolean.tables import Tables
+from peabench_tasks.boolean.targets import Targets
+from peabench_tasks.boolean.training import MENDING_RATES, mend, plant, sampled_errors
+from peabench_tasks.boolean.tutoring import tutor
+from peabench_tasks.card import write_certificate
+from peabench_tasks.ways.mechanism import memorised, planted
+from peabench_tasks.ways.memoriser import memorise
+from peabench_tasks.ways.strengths import with_strengths
+from peabench_tasks.ways.two_logits import with_two_logits
+
+LESSONS = 400
+"""In which each unit learns its gate by itself."""
+STEPS = 60
+"""Of planting, behind these."""
+MENDING_STEPS, MENDING_ROWS = 50, 256
+POOLS = 6
+"""Of inputs on which a network is tried before it is certified."""
+MENDING_ROUNDS = 8
+RIVALS = "rivals"
+
+
+def plant_together(plans: list[Plan], seeds: list[int]) -> list[Planter]:
+    """One planter for each plan, all of them trained at once."""
+    targets = Targets.from_plans(plans, seeds)
+    networks = [initial_network(plan, targets.basis[i], seeds[i]) for i, plan in enumerate(plans)]
+    tables = Tables.from_plans(plans)
+    stack = StackedResidualMLP.from_networks(networks)
+    planter = Planter(stack, tables, targets, generator_of(seeds[0]), pivotal_weights(tables))
+    tutor(planter, LESSONS)
+    plant(planter, STEPS)
+    return [planter.subset([i]) for i in range(len(plans))]
+
+
+def finish_planted(
+    record: TaskRecord, folder: Path, claim: AlgorithmClaim, seed: int, plan: Plan, planter: Planter
+) -> str | None:
+    """Mend and certify one network until every check passes; None, or what still fails."""
+    basis = planter.targets.basis[0]
+    mechanism = planted(plan, basis, claim)
+    failed = "not certified"
+    for attempt in range(MENDING_ROUNDS):
+        if int(sampled_errors(planter, POOLS)) == 0 or attempt == MENDING_ROUNDS - 1:
+            network = with_strengths(with_two_logits(planter.stack.network(0), plan, basis), plan, basis)
+            checks = certify_with_dormant(folder, record, plan, seed, network, mechanism, {})
+            if all(check.passed for check in checks):
+                return None
+            failed = failures(checks)
+            if RIVALS in failed:
+                break  # mending does not know of rivals
+        mend(planter, MENDING_RATES[attempt % len(MENDING_RATES)], MENDING_STEPS, MENDING_ROWS)
+    return failed
+
+
+def make_memoriser(
+    record: TaskRecord, folder: Path, claim: AlgorithmClaim, seed: int, formula: Formula, config: ResidualMLPConfig
+) -> str | None:
+    """Train a network on the outputs alone and certify it; None, or what fails."""
+    try:
+        network = memorise(formula, config, seed)
+    except PeabenchError as error:
+        return str(error)
+    save_task(folder, record, network, memorised(formula, claim), {})
+    checks = certify(load_task(folder))
+    if not all(check.passed for check in checks):
+        return failures(checks)
+    write_certificate(folder, checks)
+    return None
+
+
+def failures(checks: Sequence[Check]) -> str:
+    """The checks that did not pass, in words."""
+    return "; ".join(f"{check.name}: {check.errors} of {check.cases}" for check in checks if not check.passed)
