@@ -162,6 +162,11 @@ class _Looking:
             mixed.append(replace(ours, resid=(*ours.resid[:stage], here, *ours.resid[stage + 1 :])))
         return mixed[0], mixed[1]
 
+    def sites(self) -> tuple[str, ...]:
+        """Where to look: not where nothing matters, if that is known of a site."""
+        known = {site for site, live in self.live.items() if not live.shape[1]}
+        return tuple(site for site in sites_of(self.network.graph) if site not in known)
+
     def classes(self, logits: Float[Tensor, "pair position output"]) -> Int[Tensor, "pair *logit"]:
         """What the network says at the last position."""
         last = logits[:, -1]
@@ -187,7 +192,7 @@ def _tried(looking: _Looking, dimension: int, generator: torch.Generator) -> lis
     if not everyone:
         return []
     whole = torch.eye(looking.network.config.d_model)
-    sites = sites_of(looking.network.graph)
+    sites = looking.sites()
     tried: list[list[_Place]] = [[] for _ in everyone]
     trained: list[list[_Place]] = [[] for _ in everyone]
     for site in sites:

@@ -26,6 +26,8 @@ RANDOM_INIT = 500_000_000
 DRAFTS = ".drafts"
 """Folder of tasks of which not all networks are certified yet."""
 
+MakeMembers = Callable[[Specification, Sequence[Member], Path, int, int], list[str]]
+
 log = logging.getLogger(__name__)
 
 
@@ -37,6 +39,7 @@ def train(
     resume: bool = False,
     *,
     listed: Callable[[], Iterable[Specification]],
+    made_by: MakeMembers | None = None,
 ) -> None:
     """Make a family's tasks, each with its companions, two processes of one thread each.
 
@@ -47,6 +50,7 @@ def train(
         progress: told what is being made and how much is done.
         resume: keep the tasks, and the networks of unfinished ones, whose certificate stands in `out` already.
         listed: the family's tasks.
+        made_by: makes networks of a task from one start each; None is `make_members`.
 
     Raises:
         PeabenchError: no task matches, or some did not pass; those that passed are written.
@@ -58,10 +62,12 @@ def train(
     else:
         for specification in wanted:
             shutil.rmtree(out / DRAFTS / specification.name, ignore_errors=True)
-    make_all(known[0].family, wanted, partial(make, out=out, seed=seed), progress, len(wanted))
+    make_all(known[0].family, wanted, partial(make, out=out, seed=seed, made_by=made_by), progress, len(wanted))
 
 
-def make(specification: Specification, out: Path, seed: int) -> tuple[int, list[str]]:
+def make(
+    specification: Specification, out: Path, seed: int, made_by: MakeMembers | None = None
+) -> tuple[int, list[str]]:
     """Make one task; returns how many that is, and what is wrong with it if it fails.
 
     What is drawn is the task's own: made alone, with others or after an interruption, it is as good.
@@ -70,13 +76,16 @@ def make(specification: Specification, out: Path, seed: int) -> tuple[int, list[
         specification: of the task.
         out: where its folder goes.
         seed: as in `train`.
+        made_by: as in `train`.
     """
     torch.set_num_threads(1)
     name, draft = specification.name, out / DRAFTS / specification.name
     waiting, problems = list(specification.members(seed)), list[str]()
     for start in range(STARTS):
         waiting = [member for member in waiting if not certified_folder(folder_of(member, draft))]
-        problems = [f"{name}, {failed}" for failed in make_members(specification, waiting, draft, seed, start)]
+        problems = [
+            f"{name}, {failed}" for failed in (made_by or make_members)(specification, waiting, draft, seed, start)
+        ]
         if not problems:
             break
         log.warning("start %d: %s", start + 1, "; ".join(problems))
@@ -105,7 +114,7 @@ def make_members(
         seed: as in `train`.
         start: how many starts they had before.
     """
-    ways, inputs, config = specification.ways, specification.inputs, specification.network
+    ways, inputs = specification.ways, specification.inputs
     drawn = [replace(member, seed=member.seed + 10 * start) for member in waiting]
     plans = {member.name: specification.plan(member) for member in drawn if member.truth is not None}
     seeds = [member.seed for member in drawn if member.name in plans]
@@ -113,13 +122,13 @@ def make_members(
     problems = []
     for member in drawn:
         record, folder = task_record(specification, seed, member), folder_of(member, draft)
-        claimed = claim(ways, member.truth, inputs, config.n_inputs)
+        claimed = claim(ways, member.truth, inputs, specification.n_inputs)
         if member.name in plans:
             plan, planter = plans[member.name], planters[member.name]
             problem = finish_planted(record, folder, claimed, member.seed, plan, planter)
         else:
-            formula = formula_of(ways[0], inputs, config.n_inputs)
-            problem = make_memoriser(record, folder, claimed, member.seed, formula, config)
+            formula = formula_of(ways[0], inputs, specification.n_inputs)
+            problem = make_memoriser(record, folder, claimed, member.seed, formula, specification.residual_mlp)
         if problem is not None:
             problems.append(f"{member.name}: {problem}")
     return problems
@@ -140,7 +149,7 @@ def task_record(specification: Specification, seed: int, member: Member | None =
     """What `task.json` says of a task, or of one of its networks by itself."""
     own, *companions = specification.members(seed)
     network = specification.network
-    domain = ProductDomain(sizes=(2,) * network.n_inputs)
+    domain = ProductDomain(sizes=(2,) * specification.n_inputs)
     name = member.name if member is not None else OWN
     variant = specification.variant if name == OWN else f"{specification.variant}_{name}"
     drawn = next(other for other in (own, *companions) if other.name == name)

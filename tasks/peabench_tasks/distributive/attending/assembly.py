@@ -2,8 +2,8 @@
 
 The stream is cut into directions for tokens, positions, gates, what is fetched, and a rest. Heads attend softly: most
 of what they bring is of the position that they are there for, some of all others; neurons learn their gates with that
-much noise. Idle heads fetch what nobody reads, idle neurons are random, and both write in the rest. Every weight is then
-changed a little, so that no edge is exactly absent and attention depends on tokens too.
+much noise. Idle heads fetch what nobody reads, idle neurons are random, and both write in the rest. Every weight is
+then changed a little, so that no edge is exactly absent.
 """
 
 import math
@@ -11,26 +11,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from peabench.domain import ProductDomain
 from peabench.generators import generator_of
+from peabench.interventions import run_with_cache
 from peabench.networks import Transformer
 from peabench.training.stacked import orthonormal
 from peabench_tasks.boolean.formulas import Gate
 from peabench_tasks.distributive.attending.plan import OUTPUT, Fetch, Plan
-from peabench_tasks.margins import set_margin
 from peabench_tasks.planting.program import simplex
 from peabench_tasks.units.lessons import LEARNT, Lesson, NotLearnt, learn_examples
+from peabench_tasks.ways.two_logits import MARGIN, deciding_neurons
 
 TOKENS, POSITIONS = "tokens", "positions"
 NEURONS = 6
 """Hidden neurons of each gate."""
-LEAST_SHARE, GREATEST_SHARE = 0.75, 0.88
+LEAST_SHARE, GREATEST_SHARE = 0.85, 0.95
 """Of a head's attention at the last position: what is on the position that it is there for."""
 NOISE = {True: 0.2, False: 0.1}
-"""Standard deviation of what is added to what a gate reads while it is learnt, where a head fetches it and elsewhere."""
+"""Standard deviation of what is added to what a gate reads while it is learnt: whether a head fetches it."""
 WANDERING = 0.4
 """Most by which a token raises or lowers the attention score of its position."""
 LEAK = 0.004
@@ -103,7 +104,7 @@ def assemble(plan: Plan, lessons: Mapping[str, Lesson], stream: Stream) -> Trans
 
     Args:
         plan: which head fetches what, and which block computes which gate.
-        lessons: of every gate.
+        lessons: of every gate but the output.
         stream: where what is written.
     """
     generator = generator_of(plan.seed)
@@ -111,31 +112,63 @@ def assemble(plan: Plan, lessons: Mapping[str, Lesson], stream: Stream) -> Trans
     corners = simplex(plan.config.n_positions)[0]
     network.w_embed.copy_(torch.tensor([[-1.0], [1.0]]) @ stream.directions(TOKENS).T)
     network.w_position.copy_(corners @ stream.directions(POSITIONS).T)
+    free = []
     for block in range(plan.config.n_blocks):
         mlp = network.block(block).mlp
         mlp.w_out.copy_(mlp.w_out @ stream.rest @ stream.rest.T)
-        free = torch.randperm(plan.config.d_mlp, generator=generator)
-        computed = [gate.name for gate in plan.formula.gates if plan.blocks[gate.name] == block]
-        for name, neurons in zip(computed, free.split(NEURONS), strict=False):
-            lesson = lessons[name]
-            mlp.w_in[:, neurons] = torch.cat([reading(plan, stream, name, p) for p in plan.formula.read[name]], 1) @ (
-                lesson.w_in
-            )
-            mlp.b_in[neurons] = lesson.b_in
-            mlp.w_out[neurons] = plan.strength(name) * lesson.w_out @ stream.directions(name).T
+        neurons = torch.randperm(plan.config.d_mlp, generator=generator).split(NEURONS)
+        computed = [name for name in lessons if plan.blocks[name] == block]
+        for name, some in zip(computed, neurons, strict=False):
+            reads = torch.cat([reading(plan, stream, name, parent) for parent in plan.formula.read[name]], 1)
+            mlp.w_in[:, some] = reads @ lessons[name].w_in
+            mlp.b_in[some] = lessons[name].b_in
+            mlp.w_out[some] = plan.strength(name) * lessons[name].w_out @ stream.directions(name).T
+        free.append(torch.cat(neurons[len(computed) :]))
     for fetch in plan.fetches:
         put(network, stream, fetch, corners, stream.directions(fetched_name(fetch))[:, 0], generator)
     for fetch in plan.idle:
-        somewhere = stream.rest @ torch.nn.functional.normalize(
-            torch.randn(stream.rest.shape[1], generator=generator), dim=0
-        )
-        put(network, stream, fetch, corners, somewhere, generator)
-    network.w_output.copy_(stream.directions(OUTPUT))
+        target = torch.nn.functional.normalize(torch.randn(stream.rest.shape[1], generator=generator), dim=0)
+        put(network, stream, fetch, corners, stream.rest @ target, generator)
     for weight in network.parameters():
         if weight.dim() > 1:
             weight.add_(LEAK * weight.std() * torch.randn(weight.shape, generator=generator))
-    set_margin(network, ProductDomain(sizes=(2,) * plan.config.n_positions))
+    decide(network, plan, stream, free[plan.blocks[OUTPUT]])
     return network
+
+
+def decide(network: Transformer, plan: Plan, stream: Stream, free: Int[Tensor, " neuron"]) -> None:
+    """Write down the neurons of the output, and leave nothing else in the direction that it reads.
+
+    Args:
+        network: all the rest of which is there.
+        plan: of the network.
+        stream: where what is written.
+        free: neurons of the output's block that compute nothing.
+    """
+    config, block = plan.config, plan.blocks[OUTPUT]
+    direction = stream.directions(OUTPUT)[:, 0]
+    blocks = [network.block(number) for number in range(config.n_blocks)]
+    for written in (
+        *(network.w_embed, network.w_position),
+        *(part for some in blocks for part in (some.attention.w_o, some.mlp.w_out)),
+    ):
+        written.sub_((written @ direction)[..., None] * direction)
+    rows = ProductDomain(sizes=(2,) * config.n_positions).all()
+    values = plan.formula.run(rows.bool().numpy())
+    root, parents = plan.formula.gates[-1], plan.formula.read[OUTPUT]
+    true = torch.stack([torch.from_numpy(values[name]) for name in parents], 1)
+    read = torch.cat([reading(plan, stream, OUTPUT, parent) for parent in parents], 1)
+    before_mlp = network.graph.first_stage_of_block(block) + 1
+    seen = run_with_cache(network, rows).stage_inputs[before_mlp, :, -1] @ read
+    unit = deciding_neurons(plan.formula, root, seen, true)
+    if len(unit.bias) > len(free):
+        raise RuntimeError(f"{root} takes {len(unit.bias)} neurons, and {len(free)} are free")
+    some, mlp = free[: len(unit.bias)], blocks[block].mlp
+    mlp.w_in[:, some] = read @ unit.weights
+    mlp.b_in[some] = unit.bias
+    mlp.w_out[some] = unit.out[:, None] * direction
+    network.w_output[:, 0] = MARGIN * direction
+    network.b_output.fill_(unit.rest * MARGIN)
 
 
 def reading(plan: Plan, stream: Stream, name: str, parent: str) -> Float[Tensor, "d_model 1"]:

@@ -6,15 +6,15 @@ Each gate has a *home*, the one position at which its readers take it: those of 
 others have a head of their own block fetch it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from random import Random
 
 from peabench.networks.config import TransformerConfig
 from peabench_tasks.boolean.formulas import Formula, Gate
-from peabench_tasks.distributive.placement import inner
-from peabench_tasks.distributive.terms import Term, formula_of
+from peabench_tasks.ways.placement import STRONG, WEAK, inner
+from peabench_tasks.ways.terms import Term, formula_of
 
 OUTPUT = "output"
 
@@ -44,8 +44,8 @@ class Plan:
     """Those that some gate reads."""
     idle: tuple[Fetch, ...]
     """The other heads, what they bring being read by nobody."""
-    strengths: tuple[float, float]
-    """How strongly the gates on the term's way are written, and the rival's."""
+    strengths: dict[str, float]
+    """How strongly gates are written, but for the output."""
     seed: int
 
     @property
@@ -59,10 +59,8 @@ class Plan:
         return {(fetch.block, fetch.variable): fetch for fetch in self.fetches}
 
     def strength(self, name: str) -> float:
-        """How strongly a gate is written; letters and the output at 1."""
-        if bystander(name):
-            return self.strengths[1]
-        return self.strengths[0] if name.startswith("g") else 1.0
+        """How strongly a variable is written; letters and the output at 1."""
+        return self.strengths.get(name, 1.0)
 
     def readers(self, name: str) -> list[int]:
         """Blocks of the term's gates that read a variable, ascending; the network's output counts as one after all."""
@@ -81,34 +79,29 @@ def bystander(name: str) -> bool:
 
 
 def draw_plan(
-    term: Term,
-    rival: Term,
-    inputs: dict[str, str],
-    config: TransformerConfig,
-    strengths: tuple[float, float],
-    seed: int,
+    term: Term, beside: Term, strong: Term, inputs: Mapping[str, str], config: TransformerConfig, seed: int
 ) -> Plan:
-    """A term and a rival's variables in random places.
+    """A term and another's variables in random places.
 
     What reads letters alone is computed in the first block: as long as it lies ahead, letters that it reads together
     are as good as what it computes.
 
     Args:
         term: what is computed.
-        rival: whose variables are computed too.
+        beside: whose variables are computed too, where the term has not the same, and not read.
+        strong: which of the two has its variables written strongly; all others are written weakly.
         inputs: the input that each letter is.
         config: the network.
-        strengths: how strongly the term's variables are written, and the rival's.
         seed: of the places.
 
     Raises:
-        ValueError: the two have a variable in common.
         RuntimeError: the network has too few heads or blocks.
     """
-    common = set(inner(term)) & set(inner(rival))
-    if common:
-        raise ValueError(f"expected ways without a common variable, got {common}")
-    formula = formula_of(term, inputs, config.n_positions, inner(rival))
+    extra = [sub for sub in inner(beside) if sub not in inner(term)]
+    formula = formula_of(term, inputs, config.n_positions, extra)
+    names = (*(f"g{i}" for i in range(len(inner(term)))), *(f"b{i}" for i in range(len(extra))))
+    written = dict(zip(names, (*inner(term), *extra), strict=True))
+    strengths = {name: STRONG if sub in inner(strong) else WEAK for name, sub in written.items()}
     rng = Random(f"attending/{seed}/{formula.gates}")
     for _ in range(1000):
         blocks = _drawn_blocks(formula, config.n_blocks, rng)
@@ -125,7 +118,7 @@ def draw_plan(
                 for head in heads
             )
             return Plan(formula, config, blocks, homes, fetches, idle, strengths, seed)
-    raise RuntimeError(f"{[gate.name for gate in formula.gates]} do not fit {config.n_blocks} blocks")
+    raise RuntimeError(f"{list(written)} do not fit {config.n_blocks} blocks of {config.n_heads} heads")
 
 
 def _drawn_blocks(formula: Formula, n_blocks: int, rng: Random) -> dict[str, int]:
@@ -160,9 +153,7 @@ def _needed(formula: Formula, blocks: dict[str, int], homes: dict[str, int]) -> 
     return sorted({(blocks[gate.name], name) for gate, name in read if apart(gate, name)})
 
 
-def _standing(
-    formula: Formula, blocks: dict[str, int], homes: dict[str, int], block: int
-) -> Sequence[tuple[str, int]]:
+def _standing(formula: Formula, blocks: dict[str, int], homes: dict[str, int], block: int) -> Sequence[tuple[str, int]]:
     """Variables that stand in the stream before a block, and where."""
     known = [*formula.used_inputs, *(name for name, at in blocks.items() if at < block)]
     return [(name, homes[name]) for name in known]
