@@ -22,7 +22,7 @@ from peabench.training.stacked import orthonormal
 from peabench_tasks.boolean.formulas import Gate
 from peabench_tasks.distributive.attending.plan import OUTPUT, Fetch, Plan
 from peabench_tasks.planting.program import simplex
-from peabench_tasks.units.lessons import LEARNT, Lesson, NotLearnt, learn_examples
+from peabench_tasks.units.lessons import LEARNT, STEPS, Lesson, NotLearnt, learn_examples
 from peabench_tasks.ways.two_logits import MARGIN, deciding_neurons
 
 TOKENS, POSITIONS = "tokens", "positions"
@@ -81,8 +81,14 @@ def fetched_name(fetch: Fetch) -> str:
     return f"{fetch.variable} in block {fetch.block}"
 
 
-def learn_gate(plan: Plan, gate: Gate, generator: torch.Generator) -> Lesson:
+def learn_gate(plan: Plan, gate: Gate, generator: torch.Generator, steps: int = STEPS) -> Lesson:
     """Neurons that compute a gate from its parents' signs.
+
+    Args:
+        plan: of the network.
+        gate: one of its gates.
+        generator: of starts and examples.
+        steps: of the first round.
 
     Raises:
         NotLearnt: they do not.
@@ -92,7 +98,7 @@ def learn_gate(plan: Plan, gate: Gate, generator: torch.Generator) -> Lesson:
     table = torch.from_numpy(plan.formula.table(gate))
     value = table[(rows << torch.arange(len(parents))).sum(1)]
     noise = torch.tensor([NOISE[(plan.blocks[gate.name], parent) in plan.fetched] for parent in parents])
-    lesson = learn_examples(rows * 2.0 - 1, value[:, None] * 2.0 - 1, NEURONS, generator, noise)
+    lesson = learn_examples(rows * 2.0 - 1, value[:, None] * 2.0 - 1, NEURONS, generator, noise, steps)
     if lesson.distance < LEARNT:
         return lesson
     raise NotLearnt(f"{gate.operation} of {len(parents)} was not learnt: {lesson.distance:.2f} off")
