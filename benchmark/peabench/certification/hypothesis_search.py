@@ -169,13 +169,13 @@ class _Looking:
     def at(self, site: str, rows: slice | Int[Tensor, " row"] = slice(None)) -> tuple[Activations, Activations]:
         """Base and source of some pairs, what is irrelevant at a site taken from the inputs beside them."""
         base, source, *beside = (some.select(rows) for some in self.ran)
-        live, stage = self.live.get(site), locate(self.network, site)[0]
+        live, (stage, _, where) = self.live.get(site), locate(self.network, site)
         if live is None:
             return base, source
         mixed = []
         for ours, other in zip((base, source), beside, strict=True):
-            there = other.resid[stage]
-            here = there + (ours.resid[stage] - there) @ live @ live.T
+            there, here = other.resid[stage][where], ours.resid[stage].clone()
+            here[where] = there + (here[where] - there) @ live @ live.T
             mixed.append(replace(ours, resid=(*ours.resid[:stage], here, *ours.resid[stage + 1 :])))
         return mixed[0], mixed[1]
 
