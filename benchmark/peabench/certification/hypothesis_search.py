@@ -143,7 +143,8 @@ class _Looking:
     ) -> None:
         self.network, self.wanted, self.live, self.several_outputs = network, wanted, live, several_outputs
         with torch.no_grad():
-            self.ran = [run_with_cache(network, some) for some in inputs]
+            last = (network.graph.n_positions - 1,)
+            self.ran = [run_with_cache(network, some, look=last) for some in inputs]
         self.rows = [_rows(one) for one in wanted]
 
     def errors(self, numbers: Sequence[int], site: str, bases: Float[Tensor, "subspace d_model k"]) -> list[int]:
@@ -170,13 +171,14 @@ class _Looking:
         """Base and source of some pairs, what is irrelevant at a site taken from the inputs beside them."""
         base, source, *beside = (some.select(rows) for some in self.ran)
         live, (stage, _, where) = self.live.get(site), locate(self.network, site)
+        here = [i for i, p in enumerate(base.needed[stage]) if p in range(self.network.graph.n_positions)[where]]
         if live is None:
             return base, source
         mixed = []
         for ours, other in zip((base, source), beside, strict=True):
-            there, here = other.resid[stage][where], ours.resid[stage].clone()
-            here[where] = there + (here[where] - there) @ live @ live.T
-            mixed.append(replace(ours, resid=(*ours.resid[:stage], here, *ours.resid[stage + 1 :])))
+            there, stream = other.resid[stage][here], ours.resid[stage].clone()
+            stream[here] = there + (stream[here] - there) @ live @ live.T
+            mixed.append(replace(ours, resid=(*ours.resid[:stage], stream, *ours.resid[stage + 1 :])))
         return mixed[0], mixed[1]
 
     def sites(self) -> tuple[str, ...]:

@@ -68,11 +68,11 @@ def circuit(plan: Plan) -> Circuit:
         for name in plan.formula.read[gate.name]:
             writer = f"block{plan.blocks[name]}.mlp" if name in plan.blocks else "embed"
             fetch = plan.fetched.get((block, name))
-            edges = [f"{reader} <- {writer}"]
+            way = [f"{reader} <- {writer}"]
             if fetch is not None:
                 head = f"block{block}.head{fetch.head}"
-                edges = [f"{head}.v <- {writer}", f"{reader} <- {head}"]
-            for edge in edges:
+                way = [f"{head}.v <- {writer}", f"{reader} <- {head}"]
+            for edge in way:
                 carried.setdefault(edge, []).append((name, gate.name))
     carried[f"output <- block{plan.blocks[OUTPUT]}.mlp"] = [(OUTPUT, OUTPUT)]
     edges = (CircuitEdge(edge=edge, status="required", carries=tuple(pairs)) for edge, pairs in carried.items())

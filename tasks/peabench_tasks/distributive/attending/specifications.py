@@ -15,16 +15,15 @@ LAST_WITHOUT_LETTERS = 2
 """Positions at the end at which no letter stands: from any letter there is some way to go."""
 PLANTED = {"or_over_and": (0, 8, 1), "select": (7, 0, 1), "product_of_sums": (2, 0, 1)}
 """The table of each task, and which of its ways are planted, as in `peabench_tasks.distributive.identities.PLANTED`."""
+NETWORK = TransformerConfig(
+    d_vocabulary=2, n_positions=8, d_model=28, n_blocks=3, n_heads=5, d_head=2, d_mlp=36, d_output=1
+)
 
 
 class Attending(Distributive):
     """A truth table, and formulas of it that transformers compute at several positions."""
 
-    networks: ClassVar = {
-        "s": TransformerConfig(
-            d_vocabulary=2, n_positions=8, d_model=28, n_blocks=3, n_heads=5, d_head=2, d_mlp=36, d_output=1
-        )
-    }
+    networks: ClassVar = {"s": NETWORK}
     variants: ClassVar = {"attending": ("s", 3)}
 
     @property
@@ -54,4 +53,4 @@ class Attending(Distributive):
         if member.truth is None or member.beside is None or member.strong is None:
             raise ValueError(f"expected {member.name} of {self.name} to be planted, with another way beside its own")
         term, beside, strong = (self.ways[number] for number in (member.truth, member.beside, member.strong))
-        return draw_plan(term, beside, strong, self.inputs, self.networks[self.size], member.seed)
+        return draw_plan(term, beside, strong, self.inputs, NETWORK, member.seed)
