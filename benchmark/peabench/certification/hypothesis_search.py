@@ -108,15 +108,23 @@ def search(
         for count in (TRAINING_PAIRS, HELD_OUT_PAIRS)
     ]
     training, held_out = (_wanted(models, *pool[:2]) for pool in pools)
+    asked = [
+        tuple(part.counterfactual.numpy().tobytes() for part in parts) for parts in zip(training, held_out, strict=True)
+    ]
+    distinct = list(dict.fromkeys(asked))  # hypotheses share variables, and what is asked twice is searched once
+    once = [asked.index(one) for one in distinct]
     looking, judging = (
-        _Looking(network, pool, wanted, live or {}, several_outputs)
+        _Looking(network, pool, [wanted[i] for i in once], live or {}, several_outputs)
         for pool, wanted in zip(pools, (training, held_out), strict=True)
     )
-    found: list[list[Found]] = [[] for _ in models]
-    for number, (tried, wanted) in enumerate(zip(_tried(looking, dimension, generator), held_out, strict=True)):
+    outcomes = {}
+    for number, tried in enumerate(_tried(looking, dimension, generator)):
         place = min(tried, key=lambda some: some.wrong)
         (errors,) = judging.errors([number], place.site, place.basis[None])
-        found[wanted.model].append(Found(wanted.variable, place.site, errors, len(judging.rows[number])))
+        outcomes[distinct[number]] = place.site, errors, len(judging.rows[number])
+    found: list[list[Found]] = [[] for _ in models]
+    for one, wanted in zip(asked, held_out, strict=True):
+        found[wanted.model].append(Found(wanted.variable, *outcomes[one]))
     return found
 
 
