@@ -19,6 +19,7 @@ from peabench_tasks.ways.hypotheses import claim
 from peabench_tasks.ways.mechanism import memorised
 from peabench_tasks.ways.memoriser import EXACT, memorise
 from peabench_tasks.ways.terms import formula_of
+from peabench_tasks.ways.two_logits import MARGIN
 
 N_INPUTS, CONFIG = 8, Distributive.networks["xs"]
 INPUTS = {"A": "x3", "B": "x6", "C": "x1", "D": "x4"}

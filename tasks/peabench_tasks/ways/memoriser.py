@@ -1,8 +1,7 @@
 """Networks of a task's shape trained on its outputs alone."""
 
+import numpy as np
 import torch
-from jaxtyping import Float
-from torch import Tensor
 from torch.nn.functional import normalize
 
 from peabench.domain import ProductDomain
@@ -29,23 +28,26 @@ def memorise(formula: Formula, config: ResidualMLPConfig, seed: int) -> Residual
     """A network that looks its outputs up: one hidden layer gives every input one of two logits.
 
     Logits that grow with the evidence would be sums over variables, and a sum can be taken apart. The hidden layer does
-    not see inputs that do not matter. The later blocks are as they were drawn, but for writing nothing along the
-    output's direction: behind the hidden layer nothing but the output is read, whatever can still be decoded.
+    not see inputs that do not matter. Embeddings and later blocks are as they were drawn, but for writing nothing along
+    the output's direction: behind the hidden layer nothing but the output is read, whatever can still be decoded.
 
     Raises:
         PeabenchError: some logit is not near enough after the longest training.
     """
     stack = StackedResidualMLP.from_networks([ResidualMLP(config, generator_of(seed))])
-    matters = torch.tensor([name in formula.used_inputs for name in formula.inputs])
+    letters = [formula.inputs.index(name) for name in formula.used_inputs]
+    others = [column for column in range(config.n_inputs) if column not in letters]
     with torch.no_grad():
         read = normalize(stack.parameters["w_output"][0], dim=0)
-        for block in range(1, config.n_blocks):
-            written = stack.parameters[f"block{block}.w_out"]
+        for name in ("w_embed", *(f"block{block}.w_out" for block in range(1, config.n_blocks))):
+            written = stack.parameters[name]
             written.sub_(written @ read @ read.T)
-        unseen = torch.linalg.qr(stack.parameters["w_embed"][0, ~matters].T)[0]
-    rows = all_inputs(config.n_inputs)
-    signs = torch.from_numpy(rows).float()[None] * 2 - 1
-    wanted = LOGIT * (torch.from_numpy(formula.run(rows)[formula.gates[-1].name]).float() * 2 - 1)
+        unseen = torch.linalg.qr(stack.parameters["w_embed"][0, others].T)[0]
+    shown = np.zeros((2 ** len(letters), config.n_inputs), dtype=bool)
+    shown[:, letters] = all_inputs(len(letters))
+    wanted = torch.from_numpy(formula.run(shown)[formula.gates[-1].name]).float() * 2 - 1
+    signs = torch.zeros(1, *shown.shape)
+    signs[..., letters] = torch.from_numpy(shown[:, letters]).float() * 2 - 1
     layer = [stack.parameters[name] for name in HIDDEN_LAYER]
     optimiser = torch.optim.Adam(layer, lr=LEARNING_RATE, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, LONGEST)
@@ -54,11 +56,9 @@ def memorise(formula: Formula, config: ResidualMLPConfig, seed: int) -> Residual
             seeing = stack.parameters["block0.w_in"]
             seeing.sub_(unseen @ (unseen.T @ seeing))
         resid = stack.embed(signs)
-        for block in range(config.n_blocks):
-            resid = resid + stack.block(block, resid)
-        wrong = stack.unembed(resid)[0, :, 0] - wanted
+        wrong = stack.unembed(resid + stack.block(0, resid))[0, :, 0] - LOGIT * wanted
         if bool((wrong.abs() < CLOSE).all()):
-            return with_exact_logits(stack.network(0), wanted > 0)
+            return with_exact_logits(stack.network(0), formula)
         optimiser.zero_grad()
         wrong.square().mean().backward()
         optimiser.step()
@@ -68,18 +68,19 @@ def memorise(formula: Formula, config: ResidualMLPConfig, seed: int) -> Residual
 
 
 @torch.no_grad()
-def with_exact_logits(network: ResidualMLP, outputs: Float[Tensor, " row"]) -> ResidualMLP:
+def with_exact_logits(network: ResidualMLP, formula: Formula) -> ResidualMLP:
     """The logits made `MARGIN` or its negative by the least change of what the first block writes to them.
 
     Args:
         network: changed in place; all its logits are near.
-        outputs: whether each is positive, on all inputs.
+        formula: tells which are positive.
 
     Raises:
         PeabenchError: no change makes them so.
     """
-    wanted = MARGIN * (2 * outputs.double() - 1)
     rows = ProductDomain(sizes=(2,) * network.config.n_inputs).all()
+    outputs = torch.from_numpy(formula.run(rows.bool().numpy())[formula.gates[-1].name])
+    wanted = MARGIN * (2 * outputs.double() - 1)
     network.w_output.mul_(MARGIN / LOGIT)
     network.b_output.mul_(MARGIN / LOGIT)
     hidden = network.react(0, network.project(0, run_with_cache(network, rows).stage_inputs[0, :, 0])).flatten(1)
