@@ -89,7 +89,7 @@ def attention(network: Transformer, fetch: Fetch) -> Float[Tensor, "row key"]:
 def test_places_fit_what_is_read(specification: Attending) -> None:
     for member in specification.members(0):
         plan = specification.transformer_plan(member)
-        assert len({(f.block, f.head) for f in (*plan.fetches, *plan.idle)}) == 15
+        assert len({(f.block, f.head) for f in (*plan.fetches, *plan.idle)}) == 10
         for gate in plan.formula.gates:
             block, home = plan.blocks[gate.name], plan.homes[gate.name]
             parents = plan.formula.read[gate.name]

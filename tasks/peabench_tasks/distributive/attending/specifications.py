@@ -11,12 +11,12 @@ from peabench_tasks.distributive.attending.plan import Plan, draw_plan
 from peabench_tasks.distributive.specifications import Distributive
 from peabench_tasks.ways.specification import Member
 
-LAST_WITHOUT_LETTERS = 2
+LAST_WITHOUT_LETTERS = 1
 """Positions at the end at which no letter stands: from any letter there is some way to go."""
-PLANTED = {"or_over_and": (0, 8, 1), "select": (7, 0, 1), "product_of_sums": (2, 0, 1)}
+PLANTED = {"or_over_and": (0, 1, 2), "select": (7, 0, 1), "product_of_sums": (1, 0, 10)}
 """The table of each task, and which of its ways are planted, as in `peabench_tasks.distributive.identities.PLANTED`."""
 NETWORK = TransformerConfig(
-    d_vocabulary=2, n_positions=8, d_model=28, n_blocks=3, n_heads=5, d_head=2, d_mlp=36, d_output=1
+    d_vocabulary=2, n_positions=6, d_model=26, n_blocks=2, n_heads=5, d_head=2, d_mlp=40, d_output=1
 )
 
 
