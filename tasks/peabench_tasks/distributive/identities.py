@@ -97,18 +97,22 @@ TABLES: dict[str, tuple[Term, ...]] = {
     "product_of_sums": PRODUCT_OF_SUMS,
     "sum_of_products": tuple(term.dual() for term in PRODUCT_OF_SUMS),
 }
-PLANTED: dict[str, tuple[int, int, int]] = {
-    "and_over_or": (1, 0, 6),
-    "or_over_and": (8, 0, 1),
-    "and_over_xor": (1, 0, 5),
-    "select": (7, 0, 1),
-    "majority": (0, 2, 5),
-    "parity": (0, 1, 9),
-    "not_all_equal": (3, 0, 7),
-    "product_of_sums": (2, 0, 1),
-    "sum_of_products": (1, 0, 4),
+PLANTED: dict[str, tuple[tuple[str, tuple[int, ...]], ...]] = {
+    "plain": (
+        ("and_over_or", (1, 0, 6)),
+        ("or_over_and", (8, 0, 1)),
+    ),
+    "crossed": (
+        ("and_over_or", (8, 0)),
+        ("select", (7, 0)),
+        ("or_over_and", (0, 8)),
+        ("parity", (0, 1)),
+        ("not_all_equal", (3, 0)),
+        ("product_of_sums", (2, 0)),
+        ("majority", (2, 0)),
+    ),
 }
-"""Terms that are planted for each table's task, that of the task's own network first, the third in plain tasks alone.
+"""For each task of a variant its table, and the terms that are planted, that of the task's own network first.
 
 Not every term can be: what the units of some add up to holds another's variables too (A and B is one of
 (A and B and C) and (A and B and not C)), and that other is then no rival. Those of the tasks' own networks are as often

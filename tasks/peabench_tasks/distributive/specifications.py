@@ -18,12 +18,12 @@ class Distributive(Specification):
         "xs": ResidualMLPConfig(n_inputs=8, d_model=16, n_blocks=3, n_units=4, d_hidden=8),
         "s": ResidualMLPConfig(n_inputs=8, d_model=20, n_blocks=3, n_units=6, d_hidden=8),
     }
-    variants: ClassVar = {"plain": ("xs", 2), "crossed": ("s", 7)}
+    variants: ClassVar = {"plain": ("xs", len(PLANTED["plain"])), "crossed": ("s", len(PLANTED["crossed"]))}
 
     @property
     def table(self) -> str:
-        """Name of the truth table: each has its turn."""
-        return list(TABLES)[self.number % len(TABLES)]
+        """Name of the truth table."""
+        return PLANTED[self.variant][self.seed][0]
 
     @property
     @override
@@ -32,8 +32,8 @@ class Distributive(Specification):
 
     @property
     @override
-    def truths(self) -> tuple[int, int, int]:
-        return PLANTED[self.table]
+    def truths(self) -> tuple[int, ...]:
+        return PLANTED[self.variant][self.seed][1]
 
     @property
     @override

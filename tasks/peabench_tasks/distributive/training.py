@@ -5,10 +5,10 @@ from functools import partial
 from pathlib import Path
 
 from peabench_tasks.distributive.attending.specifications import Attending
-from peabench_tasks.distributive.attending.training import make_transformers
+from peabench_tasks.distributive.attending.training import begin_transformers
 from peabench_tasks.distributive.specifications import Distributive
 from peabench_tasks.ways.specification import Member, Specification
-from peabench_tasks.ways.training import make_members
+from peabench_tasks.ways.training import begin_members
 from peabench_tasks.ways.training import train as train_family
 
 
@@ -18,13 +18,13 @@ def every_task() -> Iterator[Distributive]:
     yield from Attending.listed()
 
 
-def make_networks(
+def begin_networks(
     specification: Specification, waiting: Sequence[Member], draft: Path, seed: int, start: int
 ) -> list[str]:
-    """Networks of a task in what it is planted in; see `peabench_tasks.ways.training.make_members`."""
+    """Networks of a task in what it is planted in; see `peabench_tasks.ways.training.begin_members`."""
     if isinstance(specification, Attending):
-        return make_transformers(specification, waiting, draft, seed, start)
-    return make_members(specification, waiting, draft, seed, start)
+        return begin_transformers(specification, waiting, draft, seed, start)
+    return begin_members(specification, waiting, draft, seed, start)
 
 
-train = partial(train_family, listed=every_task, made_by=make_networks)
+train = partial(train_family, listed=every_task, begun_by=begin_networks)

@@ -27,6 +27,6 @@ class OfKinds(Specification):
 
     @property
     @override
-    def truths(self) -> tuple[int, int, int]:
-        one, two, three = ((self.seed + turn) % len(self.kinds) * OF_A_KIND for turn in range(3))
-        return one, two, three
+    def truths(self) -> tuple[int, ...]:
+        count = 2 if self.variant == "crossed" else len(self.kinds)
+        return tuple((self.seed + turn) % len(self.kinds) * OF_A_KIND for turn in range(count))

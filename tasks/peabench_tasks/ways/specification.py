@@ -68,8 +68,8 @@ class Specification(TaskSpecification):
 
     @property
     @abstractmethod
-    def truths(self) -> tuple[int, int, int]:
-        """Numbers of the ways that are planted, the task's own first; the third in plain tasks alone."""
+    def truths(self) -> tuple[int, ...]:
+        """Numbers of the ways that are planted, the task's own first: two in crossed tasks."""
 
     @property
     @abstractmethod
@@ -134,7 +134,7 @@ class Specification(TaskSpecification):
         two pairs that share a way is alike in strength, and so are two of the four that do not. What the tasks' own
         networks read is strong in every second task.
         """
-        own, other, _ = self.truths
+        own, other = self.truths
         rng = Random(f"profiles/{self.family}/{self.name}/{seed}")
         read_is_strong = (self.seed + Random(f"profiles/{self.family}").randrange(2)) % 2 == 0
         strong, weak = (own, other) if read_is_strong else (other, own)

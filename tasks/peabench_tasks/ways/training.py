@@ -1,4 +1,4 @@
-"""Plant each task's networks, certify them by themselves and together, write the task folder."""
+"""Plant each task's networks, certify them, write the task folder."""
 
 import logging
 import shutil
@@ -9,13 +9,11 @@ from pathlib import Path
 
 import torch
 
-from peabench.certification import certify
 from peabench.domain import ProductDomain
-from peabench.tasks import TaskRecord, Twin, companion_folder, load_task, save_task
-from peabench_tasks.card import write_certificate
-from peabench_tasks.production import certified_already, certified_folder, make_all, matching
+from peabench.tasks import TaskRecord, Twin, companion_folder
+from peabench_tasks.production import certified_already, make_all, matching
 from peabench_tasks.ways.hypotheses import claim
-from peabench_tasks.ways.making import failures, finish_planted, make_memoriser, plant_together
+from peabench_tasks.ways.making import finish_planted, make_memoriser, plant_together
 from peabench_tasks.ways.specification import DIFFICULTY, EXAMPLES, OWN, Member, Specification
 from peabench_tasks.ways.terms import formula_of
 
@@ -26,7 +24,7 @@ RANDOM_INIT = 500_000_000
 DRAFTS = ".drafts"
 """Folder of tasks of which not all networks are certified yet."""
 
-MakeMembers = Callable[[Specification, Sequence[Member], Path, int, int], list[str]]
+BeginMembers = Callable[[Specification, Sequence[Member], Path, int, int], list[str]]
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +37,7 @@ def train(
     resume: bool = False,
     *,
     listed: Callable[[], Iterable[Specification]],
-    made_by: MakeMembers | None = None,
+    begun_by: BeginMembers | None = None,
 ) -> None:
     """Make a family's tasks, each with its companions, two processes of one thread each.
 
@@ -50,7 +48,7 @@ def train(
         progress: told what is being made and how much is done.
         resume: keep the tasks, and the networks of unfinished ones, whose certificate stands in `out` already.
         listed: the family's tasks.
-        made_by: makes networks of a task from one start each; None is `make_members`.
+        begun_by: makes networks of a task from one start each; None is `begin_members`.
 
     Raises:
         PeabenchError: no task matches, or some did not pass; those that passed are written.
@@ -62,11 +60,11 @@ def train(
     else:
         for specification in wanted:
             shutil.rmtree(out / DRAFTS / specification.name, ignore_errors=True)
-    make_all(known[0].family, wanted, partial(make, out=out, seed=seed, made_by=made_by), progress, len(wanted))
+    make_all(known[0].family, wanted, partial(make, out=out, seed=seed, begun_by=begun_by), progress, len(wanted))
 
 
 def make(
-    specification: Specification, out: Path, seed: int, made_by: MakeMembers | None = None
+    specification: Specification, out: Path, seed: int, begun_by: BeginMembers | None = None
 ) -> tuple[int, list[str]]:
     """Make one task; returns how many that is, and what is wrong with it if it fails.
 
@@ -76,25 +74,39 @@ def make(
         specification: of the task.
         out: where its folder goes.
         seed: as in `train`.
-        made_by: as in `train`.
+        begun_by: as in `train`.
     """
     torch.set_num_threads(1)
-    name, draft = specification.name, out / DRAFTS / specification.name
-    waiting, problems = list(specification.members(seed)), list[str]()
+    draft = out / DRAFTS / specification.name
+    own, *companions = specification.members(seed)
+    problems = make_members(specification, companions, draft, seed, begun_by)
+    problems = problems or make_members(specification, [own], draft, seed, begun_by)
+    if not problems:
+        shutil.rmtree(out / specification.name, ignore_errors=True)
+        draft.rename(out / specification.name)
+    return 1, problems
+
+
+def make_members(
+    specification: Specification,
+    members: Sequence[Member],
+    draft: Path,
+    seed: int,
+    begun_by: BeginMembers | None = None,
+) -> list[str]:
+    """Make networks of a task, those that do not pass from other starts; what fails in the end."""
+    waiting, problems = list(members), list[str]()
     for start in range(STARTS):
-        waiting = [member for member in waiting if not certified_folder(folder_of(member, draft))]
-        problems = [
-            f"{name}, {failed}" for failed in (made_by or make_members)(specification, waiting, draft, seed, start)
+        waiting = [
+            member
+            for member in waiting
+            if not certified_already(task_record(specification, seed, member), folder_of(member, draft))
         ]
+        problems = (begun_by or begin_members)(specification, waiting, draft, seed, start)
         if not problems:
             break
         log.warning("start %d: %s", start + 1, "; ".join(problems))
-    if not problems:
-        problems = finish(specification, draft, seed)
-    if not problems:
-        shutil.rmtree(out / name, ignore_errors=True)
-        draft.rename(out / name)
-    return 1, problems
+    return problems
 
 
 def folder_of(member: Member, draft: Path) -> Path:
@@ -102,7 +114,7 @@ def folder_of(member: Member, draft: Path) -> Path:
     return draft if member.name == OWN else companion_folder(draft, member.name)
 
 
-def make_members(
+def begin_members(
     specification: Specification, waiting: Sequence[Member], draft: Path, seed: int, start: int
 ) -> list[str]:
     """Make networks of a task from one start each; what fails of those that do not pass.
@@ -120,8 +132,8 @@ def make_members(
     seeds = [member.seed for member in drawn if member.name in plans]
     planters = dict(zip(plans, plant_together(list(plans.values()), seeds) if plans else [], strict=True))
     problems = []
-    for member in drawn:
-        record, folder = task_record(specification, seed, member), folder_of(member, draft)
+    for as_listed, member in zip(waiting, drawn, strict=True):
+        record, folder = task_record(specification, seed, as_listed), folder_of(member, draft)
         claimed = claim(ways, member.truth, inputs, specification.n_inputs)
         if member.name in plans:
             plan, planter = plans[member.name], planters[member.name]
@@ -130,29 +142,18 @@ def make_members(
             formula = formula_of(ways[0], inputs, specification.n_inputs)
             problem = make_memoriser(record, folder, claimed, member.seed, formula, specification.residual_mlp)
         if problem is not None:
-            problems.append(f"{member.name}: {problem}")
+            problems.append(f"{specification.name}, {member.name}: {problem}")
     return problems
 
 
-def finish(specification: Specification, folder: Path, seed: int) -> list[str]:
-    """Tell the task of its companions and certify it together with them; what fails, if anything."""
-    task = load_task(folder)
-    save_task(folder, task_record(specification, seed), task.network(), task.mechanism, {})
-    checks = certify(load_task(folder))
-    if not all(check.passed for check in checks):
-        return [f"{specification.name}: {failures(checks)}"]
-    write_certificate(folder, checks)
-    return []
-
-
 def task_record(specification: Specification, seed: int, member: Member | None = None) -> TaskRecord:
-    """What `task.json` says of a task, or of one of its networks by itself."""
+    """What `task.json` says of a task, or of a companion."""
     own, *companions = specification.members(seed)
+    drawn = member or own
+    alone = drawn.name != OWN
     network = specification.network
     domain = ProductDomain(sizes=(2,) * specification.n_inputs)
-    name = member.name if member is not None else OWN
-    variant = specification.variant if name == OWN else f"{specification.variant}_{name}"
-    drawn = next(other for other in (own, *companions) if other.name == name)
+    variant = f"{specification.variant}_{drawn.name}" if alone else specification.variant
     return TaskRecord(
         id=f"{specification.family}/{variant}-{specification.size}-{specification.seed}",
         family=specification.family,
@@ -160,7 +161,7 @@ def task_record(specification: Specification, seed: int, member: Member | None =
         size=specification.size,
         seed=specification.seed,
         provenance="planted" if drawn.truth is not None else "derived",
-        tracks=("algorithms", "universality", "circuits", "variables") if name == OWN else (),
+        tracks=() if alone else ("algorithms", "universality", "circuits", "variables"),
         network=network,
         domain=domain,
         domain_size=domain.size,
@@ -168,5 +169,5 @@ def task_record(specification: Specification, seed: int, member: Member | None =
         difficulty=DIFFICULTY[specification.variant],
         description=specification.description,
         twins=(Twin(name="random", provenance="random_init", seed=RANDOM_INIT + drawn.seed),),
-        companions=tuple(sorted(other.name for other in companions)) if member is None else (),
+        companions=() if alone else tuple(sorted(companion.name for companion in companions)),
     )

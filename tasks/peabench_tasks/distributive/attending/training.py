@@ -6,7 +6,7 @@ from pathlib import Path
 
 from peabench.certification import certify
 from peabench.generators import generator_of
-from peabench.tasks import load_task, save_task
+from peabench.tasks import TaskRecord, load_task, save_task
 from peabench_tasks.card import write_certificate
 from peabench_tasks.distributive.attending.assembly import Stream, assemble, learn_gate
 from peabench_tasks.distributive.attending.mechanism import build_mechanism
@@ -18,20 +18,21 @@ from peabench_tasks.ways.specification import Member
 from peabench_tasks.ways.training import folder_of, task_record
 
 
-def make_transformers(
+def begin_transformers(
     specification: Attending, waiting: Sequence[Member], draft: Path, seed: int, start: int
 ) -> list[str]:
-    """Make networks of a task from one start each; see `peabench_tasks.ways.training.make_members`."""
+    """Make networks of a task from one start each; see `peabench_tasks.ways.training.begin_members`."""
     problems = []
     for member in waiting:
         drawn = replace(member, seed=member.seed + 10 * start)
-        problem = make_transformer(specification, drawn, folder_of(member, draft), seed)
+        record = task_record(specification, seed, member)
+        problem = make_transformer(record, folder_of(member, draft), specification, drawn)
         if problem is not None:
-            problems.append(f"{member.name}: {problem}")
+            problems.append(f"{specification.name}, {member.name}: {problem}")
     return problems
 
 
-def make_transformer(specification: Attending, member: Member, folder: Path, seed: int) -> str | None:
+def make_transformer(record: TaskRecord, folder: Path, specification: Attending, member: Member) -> str | None:
     """Put one network together and certify it; None, or what fails."""
     plan = specification.transformer_plan(member)
     generator = generator_of(plan.seed)
@@ -42,9 +43,9 @@ def make_transformer(specification: Attending, member: Member, folder: Path, see
     stream = Stream.cut(plan)
     claimed = claim(specification.ways, member.truth, specification.inputs, specification.n_inputs)
     mechanism, network = build_mechanism(plan, stream, claimed), assemble(plan, lessons, stream)
-    save_task(folder, task_record(specification, seed, member), network, mechanism, {})
+    save_task(folder, record, network, mechanism, {})
     checks = certify(load_task(folder))
-    if not all(check.passed for check in checks):
-        return failures(checks)
-    write_certificate(folder, checks)
-    return None
+    failed = failures(checks)
+    if not failed:
+        write_certificate(folder, checks)
+    return failed or None
