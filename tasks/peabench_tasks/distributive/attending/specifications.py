@@ -8,13 +8,12 @@ from typing_extensions import override
 
 from peabench.networks.config import TransformerConfig
 from peabench_tasks.distributive.attending.plan import Plan, draw_plan
+from peabench_tasks.distributive.identities import PLANTED
 from peabench_tasks.distributive.specifications import Distributive
 from peabench_tasks.ways.specification import Member
 
 LAST_WITHOUT_LETTERS = 1
 """Positions at the end at which no letter stands: from any letter there is some way to go."""
-PLANTED = {"or_over_and": (0, 1, 2), "select": (7, 0, 1), "product_of_sums": (1, 0, 10)}
-"""The table of each task, and which of its ways are planted, as in `peabench_tasks.distributive.identities.PLANTED`."""
 NETWORK = TransformerConfig(
     d_vocabulary=2, n_positions=6, d_model=26, n_blocks=2, n_heads=5, d_head=2, d_mlp=40, d_output=1
 )
@@ -24,17 +23,7 @@ class Attending(Distributive):
     """A truth table, and formulas of it that transformers compute at several positions."""
 
     networks: ClassVar = {"s": NETWORK}
-    variants: ClassVar = {"attending": ("s", 3)}
-
-    @property
-    @override
-    def table(self) -> str:
-        return list(PLANTED)[self.number]
-
-    @property
-    @override
-    def truths(self) -> tuple[int, int, int]:
-        return PLANTED[self.table]
+    variants: ClassVar = {"attending": ("s", len(PLANTED["attending"]))}
 
     @cached_property
     @override
