@@ -111,6 +111,11 @@ PLANTED: dict[str, tuple[tuple[str, tuple[int, ...]], ...]] = {
         ("product_of_sums", (2, 0)),
         ("majority", (2, 0)),
     ),
+    "attending": (
+        ("or_over_and", (0, 1)),
+        ("select", (7, 0)),
+        ("product_of_sums", (1, 0)),
+    ),
 }
 """For each task of a variant its table, and the terms that are planted, that of the task's own network first.
 

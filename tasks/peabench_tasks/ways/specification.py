@@ -1,7 +1,7 @@
 """What families of functions written in many ways share: which networks a task has, and what is asked about them."""
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from random import Random
@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 
 from typing_extensions import override
 
-from peabench.networks.config import ResidualMLPConfig
+from peabench.networks.config import ResidualMLPConfig, TransformerConfig
 from peabench_tasks.boolean.plan import Plan
 from peabench_tasks.specification import TaskSpecification
 from peabench_tasks.ways.placement import place
@@ -22,6 +22,8 @@ DIFFICULTY = {
     "plain": "",
     "crossed": "every network computes the variables of two ways and reads those of one; which are strong is crossed "
     "with which are read, so that strength says nothing",
+    "attending": "every network computes the variables of two ways and reads those of one, each at one position; which "
+    "are strong is crossed with which are read, so that strength says nothing",
 }
 """What makes each variant hard."""
 
@@ -47,7 +49,7 @@ class Specification(TaskSpecification):
     """One task to be made."""
 
     family: ClassVar[str]
-    networks: ClassVar[dict[str, ResidualMLPConfig]]
+    networks: ClassVar[Mapping[str, ResidualMLPConfig | TransformerConfig]]
     """Shape of all networks of a task, by its size."""
     variants: ClassVar[dict[str, tuple[str, int]]]
     """The size of each variant's networks, and how many tasks it has."""
@@ -80,27 +82,44 @@ class Specification(TaskSpecification):
         return list(self.listed()).index(self)
 
     @property
-    def network(self) -> ResidualMLPConfig:
+    def network(self) -> ResidualMLPConfig | TransformerConfig:
         """Shape of all of the task's networks."""
         return self.networks[self.size]
+
+    @property
+    def residual_mlp(self) -> ResidualMLPConfig:
+        """The same.
+
+        Raises:
+            ValueError: they are of another kind.
+        """
+        if not isinstance(self.network, ResidualMLPConfig):
+            raise ValueError(f"expected residual MLPs in {self.name}, got networks of kind {self.network.kind}")
+        return self.network
+
+    @property
+    def n_inputs(self) -> int:
+        """Input columns."""
+        network = self.network
+        return network.n_inputs if isinstance(network, ResidualMLPConfig) else network.n_positions
 
     @cached_property
     def inputs(self) -> dict[str, str]:
         """The input that each letter is; the others are distractors."""
         letters = sorted(set().union(*(way.letters() for way in self.ways)))
-        drawn = Random(f"inputs/{self.family}/{self.name}").sample(range(self.network.n_inputs), len(letters))
+        drawn = Random(f"inputs/{self.family}/{self.name}").sample(range(self.n_inputs), len(letters))
         return {letter: f"x{column}" for letter, column in zip(letters, drawn, strict=True)}
 
     def members(self, seed: int) -> list[Member]:
         """The task's networks, its own first; companions have names in an order drawn at random.
 
-        A plain task has two networks of its own way, one of each of two others, and a memoriser. A crossed one has two
+        A plain task has two networks of its own way, one of each of two others, and a memoriser. Others have two
         networks of each of two ways.
         """
         own, *others = self.truths
         parts: list[tuple[int | None, int | None, int | None]]
         parts = [(truth, None, None) for truth in (own, own, *others, None)]
-        if self.variant == "crossed":
+        if self.variant != "plain":
             pair = {own: others[0], others[0]: own}
             parts = [(truth, pair[truth], strong) for truth, strong in self.profiles(seed)]
         first = 1_000_000 * (seed + 1) + 100 * self.number
@@ -109,7 +128,7 @@ class Specification(TaskSpecification):
         return [Member(name, *part, first + i) for i, (name, part) in enumerate(zip([OWN, *names], parts, strict=True))]
 
     def profiles(self, seed: int) -> list[tuple[int, int]]:
-        """Which way each network of a crossed task reads, and whose variables are strong in it, its own first.
+        """Which way each network reads, and whose variables are strong in it, the task's own first.
 
         One of the two ways, drawn at random, has both networks of one profile; the other has one of each. So one of the
         two pairs that share a way is alike in strength, and so are two of the four that do not. What the tasks' own
@@ -128,9 +147,9 @@ class Specification(TaskSpecification):
         """A planted member's way in its network.
 
         Raises:
-            ValueError: it is not planted.
+            ValueError: it is not planted, or not in a residual MLP.
         """
         if member.truth is None:
             raise ValueError(f"{member.name} of {self.name} is not planted")
         beside, strong = (None if number is None else self.ways[number] for number in (member.beside, member.strong))
-        return place(self.ways[member.truth], beside, strong, self.inputs, self.network, member.seed)
+        return place(self.ways[member.truth], beside, strong, self.inputs, self.residual_mlp, member.seed)

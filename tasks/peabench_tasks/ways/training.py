@@ -24,6 +24,8 @@ RANDOM_INIT = 500_000_000
 DRAFTS = ".drafts"
 """Folder of tasks of which not all networks are certified yet."""
 
+BeginMembers = Callable[[Specification, Sequence[Member], Path, int, int], list[str]]
+
 log = logging.getLogger(__name__)
 
 
@@ -35,6 +37,7 @@ def train(
     resume: bool = False,
     *,
     listed: Callable[[], Iterable[Specification]],
+    begun_by: BeginMembers | None = None,
 ) -> None:
     """Make a family's tasks, each with its companions, two processes of one thread each.
 
@@ -45,6 +48,7 @@ def train(
         progress: told what is being made and how much is done.
         resume: keep the tasks, and the networks of unfinished ones, whose certificate stands in `out` already.
         listed: the family's tasks.
+        begun_by: makes networks of a task from one start each; None is `begin_members`.
 
     Raises:
         PeabenchError: no task matches, or some did not pass; those that passed are written.
@@ -56,10 +60,12 @@ def train(
     else:
         for specification in wanted:
             shutil.rmtree(out / DRAFTS / specification.name, ignore_errors=True)
-    make_all(known[0].family, wanted, partial(make, out=out, seed=seed), progress, len(wanted))
+    make_all(known[0].family, wanted, partial(make, out=out, seed=seed, begun_by=begun_by), progress, len(wanted))
 
 
-def make(specification: Specification, out: Path, seed: int) -> tuple[int, list[str]]:
+def make(
+    specification: Specification, out: Path, seed: int, begun_by: BeginMembers | None = None
+) -> tuple[int, list[str]]:
     """Make one task; returns how many that is, and what is wrong with it if it fails.
 
     What is drawn is the task's own: made alone, with others or after an interruption, it is as good.
@@ -68,18 +74,26 @@ def make(specification: Specification, out: Path, seed: int) -> tuple[int, list[
         specification: of the task.
         out: where its folder goes.
         seed: as in `train`.
+        begun_by: as in `train`.
     """
     torch.set_num_threads(1)
     draft = out / DRAFTS / specification.name
     own, *companions = specification.members(seed)
-    problems = make_members(specification, companions, draft, seed) or make_members(specification, [own], draft, seed)
+    problems = make_members(specification, companions, draft, seed, begun_by)
+    problems = problems or make_members(specification, [own], draft, seed, begun_by)
     if not problems:
         shutil.rmtree(out / specification.name, ignore_errors=True)
         draft.rename(out / specification.name)
     return 1, problems
 
 
-def make_members(specification: Specification, members: Sequence[Member], draft: Path, seed: int) -> list[str]:
+def make_members(
+    specification: Specification,
+    members: Sequence[Member],
+    draft: Path,
+    seed: int,
+    begun_by: BeginMembers | None = None,
+) -> list[str]:
     """Make networks of a task, those that do not pass from other starts; what fails in the end."""
     waiting, problems = list(members), list[str]()
     for start in range(STARTS):
@@ -88,7 +102,7 @@ def make_members(specification: Specification, members: Sequence[Member], draft:
             for member in waiting
             if not certified_already(task_record(specification, seed, member), folder_of(member, draft))
         ]
-        problems = begin_members(specification, waiting, draft, seed, start)
+        problems = (begun_by or begin_members)(specification, waiting, draft, seed, start)
         if not problems:
             break
         log.warning("start %d: %s", start + 1, "; ".join(problems))
@@ -112,7 +126,7 @@ def begin_members(
         seed: as in `train`.
         start: how many starts they had before.
     """
-    ways, inputs, config = specification.ways, specification.inputs, specification.network
+    ways, inputs = specification.ways, specification.inputs
     drawn = [replace(member, seed=member.seed + 10 * start) for member in waiting]
     plans = {member.name: specification.plan(member) for member in drawn if member.truth is not None}
     seeds = [member.seed for member in drawn if member.name in plans]
@@ -121,13 +135,13 @@ def begin_members(
     problems = []
     for as_listed, member in zip(waiting, drawn, strict=True):
         record, folder = task_record(specification, seed, as_listed), folder_of(member, draft)
-        claimed = claim(ways, member.truth, inputs, config.n_inputs)
+        claimed = claim(ways, member.truth, inputs, specification.n_inputs)
         if member.name in plans:
             plan, planter = plans[member.name], planters[member.name]
             problem = finish_planted(record, folder, claimed, member.seed, plan, planter)
         else:
-            formula = formula_of(ways[0], inputs, config.n_inputs)
-            problem = make_memoriser(record, folder, claimed, member.seed, formula, config)
+            formula = formula_of(ways[0], inputs, specification.n_inputs)
+            problem = make_memoriser(record, folder, claimed, member.seed, formula, specification.residual_mlp)
         if problem is not None:
             problems.append(f"{specification.name}, {member.name}: {problem}")
     return problems
@@ -139,7 +153,7 @@ def task_record(specification: Specification, seed: int, member: Member | None =
     drawn = member or own
     alone = drawn.name != OWN
     network = specification.network
-    domain = ProductDomain(sizes=(2,) * network.n_inputs)
+    domain = ProductDomain(sizes=(2,) * specification.n_inputs)
     variant = f"{specification.variant}_{drawn.name}" if alone else specification.variant
     return TaskRecord(
         id=f"{specification.family}/{variant}-{specification.size}-{specification.seed}",
