@@ -12,7 +12,7 @@ from peabench.live import read_out
 from peabench.networks import Network, ResidualMLP
 from peabench_tasks.boolean.formulas import all_inputs
 from peabench_tasks.distributive.identities import TABLES
-from peabench_tasks.distributive.specifications import NETWORKS, Distributive
+from peabench_tasks.distributive.specifications import NETWORKS
 from peabench_tasks.ways.hypotheses import claim
 from peabench_tasks.ways.mechanism import memorised
 from peabench_tasks.ways.memoriser import EXACT, memorise

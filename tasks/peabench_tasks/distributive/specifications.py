@@ -1,10 +1,11 @@
 """Which tasks the family has."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from typing_extensions import override
 
-from peabench.networks.config import ResidualMLPConfig
+from peabench.networks.config import ResidualMLPConfig, TransformerConfig
 from peabench_tasks.distributive.identities import PLANTED, TABLES
 from peabench_tasks.ways.specification import Specification
 from peabench_tasks.ways.terms import Term
@@ -20,7 +21,7 @@ class Distributive(Specification):
     """A truth table, and formulas of it."""
 
     family = "distributive"
-    networks: ClassVar = NETWORKS
+    networks: ClassVar[Mapping[str, ResidualMLPConfig | TransformerConfig]] = NETWORKS
     variants: ClassVar = {"plain": ("xs", len(PLANTED["plain"])), "crossed": ("s", len(PLANTED["crossed"]))}
 
     @property
