@@ -32,11 +32,11 @@ def planter_of(plan: Plan) -> Planter:
 
 
 def with_bait() -> Plan:
-    return place(TERM, BAIT, BAIT, INPUTS, Distributive.networks["s"], 0)
+    return place(TERM, BAIT, BAIT, INPUTS, Distributive("crossed", "s", 0).residual_mlp, 0)
 
 
 def test_targets_keep_bystanders_out_of_the_circuit_and_of_what_is_interchanged() -> None:
-    plan, plain = with_bait(), place(TERM, None, None, INPUTS, Distributive.networks["s"], 0)
+    plan, plain = with_bait(), place(TERM, None, None, INPUTS, Distributive("crossed", "s", 0).residual_mlp, 0)
     targets, number = Targets.from_plans([plan], [0]), variable_numbers(plan)
     assert plan.bystanders == ("b0", "b1")
     assert not any(targets.planted[0, number[name]] for name in plan.bystanders)

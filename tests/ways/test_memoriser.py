@@ -19,7 +19,7 @@ from peabench_tasks.ways.memoriser import EXACT, memorise
 from peabench_tasks.ways.terms import formula_of
 from peabench_tasks.ways.two_logits import MARGIN
 
-N_INPUTS, CONFIG = 8, Distributive.networks["xs"]
+N_INPUTS, CONFIG = 8, Distributive("plain", "xs", 0).residual_mlp
 INPUTS = {"A": "x3", "B": "x6", "C": "x1"}
 FORMULA = formula_of(TABLES["select"][0], INPUTS, N_INPUTS)
 ROWS = torch.from_numpy(all_inputs(N_INPUTS)).long()

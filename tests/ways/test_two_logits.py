@@ -20,7 +20,7 @@ from peabench_tasks.ways.training import task_record
 from peabench_tasks.ways.two_logits import MARGIN, with_two_logits
 
 INPUTS = {"A": "x3", "B": "x6", "C": "x1", "D": "x4"}
-CONFIG = Distributive.networks["s"]
+CONFIG = Distributive("crossed", "s", 0).residual_mlp
 ROWS = ProductDomain(sizes=(2,) * CONFIG.n_inputs).all()
 WAYS = [("and_over_or", 0, 1), ("parity", 8, 0), ("majority", 0, 2), ("select", 7, 0)]
 
