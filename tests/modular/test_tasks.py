@@ -80,14 +80,20 @@ def test_no_two_tasks_have_the_same_four_networks_of_which_two_are_of_either_for
 
 
 def test_norms_of_queries_and_keys_do_not_tell_the_forms_apart(transformers: list[Task]) -> None:
-    """Of the heads' queries, keys and products (which no gauge changes); 0 would tell a pizza."""
+    """Of the heads' products, and of what they attend to whatever the query; no gauge changes them, 0 would tell a
+    pizza.
+    """
     found: dict[str, list[float]] = {form: [] for form in FORMS}
+    constant: dict[str, list[float]] = {form: [] for form in FORMS}
     for task in transformers:
-        weights = task.network().get_parameter("block0.attention.w_qkv").detach()
+        weights, biases = (task.network().get_parameter(f"block0.attention.{n}").detach() for n in ("w_qkv", "b_qkv"))
         assert bool((weights != 0).any(-1).all())
         products = weights[:, 0] @ weights[:, 1].mT
         found[task.record.variant] += torch.linalg.matrix_norm(products).tolist()
+        constant[task.record.variant] += (weights[:, 1] @ biases[:, 0, :, None]).squeeze(-1).norm(dim=-1).tolist()
     pizzas, clocks = torch.tensor(found["pizza"]), torch.tensor(found["clock"])
+    assert min(constant["clock"]) / SLACK < min(constant["pizza"])
+    assert max(constant["pizza"]) < max(constant["clock"]) * SLACK
     assert clocks.min() / SLACK < pizzas.min()
     assert pizzas.max() < clocks.max() * SLACK
     smaller = (pizzas[:, None] < clocks).double().mean()

@@ -13,7 +13,7 @@ from torch import Tensor
 from peabench.domain import ProductDomain
 from peabench.mechanism import CausalModel
 
-PAIRS = 1024
+PAIRS = 512
 
 
 def stages(model: CausalModel) -> Iterator[frozenset[str]]:

@@ -13,7 +13,7 @@ from peabench_tasks.boolean.tables import Tables, variable_numbers
 from peabench_tasks.boolean.targets import Targets
 from peabench_tasks.boolean.tutoring import tutor
 from peabench_tasks.distributive.identities import TABLES
-from peabench_tasks.distributive.specifications import Distributive
+from peabench_tasks.distributive.specifications import NETWORKS
 from peabench_tasks.ways.hypotheses import claim
 from peabench_tasks.ways.making import LESSONS
 from peabench_tasks.ways.mechanism import planted
@@ -32,11 +32,11 @@ def planter_of(plan: Plan) -> Planter:
 
 
 def with_bait() -> Plan:
-    return place(TERM, BAIT, BAIT, INPUTS, Distributive("crossed", "s", 0).residual_mlp, 0)
+    return place(TERM, BAIT, BAIT, INPUTS, NETWORKS["s"], 0)
 
 
 def test_targets_keep_bystanders_out_of_the_circuit_and_of_what_is_interchanged() -> None:
-    plan, plain = with_bait(), place(TERM, None, None, INPUTS, Distributive("crossed", "s", 0).residual_mlp, 0)
+    plan, plain = with_bait(), place(TERM, None, None, INPUTS, NETWORKS["s"], 0)
     targets, number = Targets.from_plans([plan], [0]), variable_numbers(plan)
     assert plan.bystanders == ("b0", "b1")
     assert not any(targets.planted[0, number[name]] for name in plan.bystanders)

@@ -6,7 +6,7 @@ from peabench_tasks.boolean.formulas import Formula, all_inputs
 from peabench_tasks.boolean.mechanism import circuit
 from peabench_tasks.boolean.plan import Plan
 from peabench_tasks.distributive.identities import TABLES
-from peabench_tasks.distributive.specifications import Distributive
+from peabench_tasks.distributive.specifications import NETWORKS
 from peabench_tasks.ways.placement import STRONG, WEAK, place
 from peabench_tasks.ways.specification import Specification
 from peabench_tasks.ways.terms import formula_of
@@ -19,9 +19,9 @@ CASES = [(table, number) for table, terms in TABLES.items() for number in range(
 
 @pytest.mark.parametrize(("table", "number"), CASES)
 def test_every_gate_has_a_unit_of_its_own_behind_its_parents(table: str, number: int) -> None:
-    for specification in (Distributive("plain", "xs", 0), Distributive("crossed", "s", 0)):
+    for config in NETWORKS.values():
         for seed in range(3):
-            check_places(place(TABLES[table][number], None, None, INPUTS, specification.residual_mlp, seed))
+            check_places(place(TABLES[table][number], None, None, INPUTS, config, seed))
 
 
 def check_places(plan: Plan) -> None:

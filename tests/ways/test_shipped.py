@@ -102,7 +102,7 @@ def test_the_output_is_one_parity_of_the_inputs(specification: Specification) ->
     task = task_of(specification)
     rows = task.record.domain.all()
     signs = torch.where(run_with_cache(task.network(), rows).logits[:, 0, 0] > 0, -1, 1)
-    count = specification.residual_mlp.n_inputs
+    count = specification.n_inputs
     spectrum = torch.from_numpy(hadamard(2**count)) @ signs
     (mode,) = spectrum.nonzero()[:, 0].tolist()
     assert mode == sum(1 << (count - 1 - int(name[1:])) for name in specification.inputs.values())

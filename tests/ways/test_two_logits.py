@@ -10,7 +10,7 @@ from peabench.generators import generator_of
 from peabench.networks import ResidualMLP
 from peabench_tasks.boolean.plan import Plan
 from peabench_tasks.distributive.identities import TABLES
-from peabench_tasks.distributive.specifications import Distributive
+from peabench_tasks.distributive.specifications import NETWORKS, Distributive
 from peabench_tasks.ways.hypotheses import claim
 from peabench_tasks.ways.making import finish_planted, plant_together
 from peabench_tasks.ways.placement import place
@@ -20,7 +20,7 @@ from peabench_tasks.ways.training import task_record
 from peabench_tasks.ways.two_logits import MARGIN, with_two_logits
 
 INPUTS = {"A": "x3", "B": "x6", "C": "x1", "D": "x4"}
-CONFIG = Distributive("crossed", "s", 0).residual_mlp
+CONFIG = NETWORKS["s"]
 ROWS = ProductDomain(sizes=(2,) * CONFIG.n_inputs).all()
 WAYS = [("and_over_or", 0, 1), ("parity", 8, 0), ("majority", 0, 2), ("select", 7, 0)]
 

@@ -75,7 +75,7 @@ def planted() -> list[tuple[Question, str, tuple[str, str]]]:
     return [
         (about_two_hops(0), "two_hop", ("bridge", "composed")),
         (about_two_hops(1), "two_hop", ("known-1-by-heart", "bridge")),
-        (about_two_hops(2), "two_hop", ("composed", "second-corrected")),
+        (about_two_hops(2), "two_hop", ("second-corrected", "bridge")),
         (about_reversal(0), "reversal", ("subject", "separate")),
         (about_reversal(1), "reversal", ("both", "object")),
         (about_a_latent_rule(), "latent_rule", ("rise-1", "shares")),

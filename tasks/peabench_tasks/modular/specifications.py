@@ -96,7 +96,7 @@ CLOCK = Study(
     description="Addition modulo 43, by a transformer of one layer that was free to attend.",
     network=transformer(43),
     recipe=ATTENDING,
-    starts=(Start(0), Start(1), Start(7), Start(4, times=2)),
+    starts=(Start(0), Start(1), Start(7), Start(4, times=2), Start(9)),
     exchanges=(4,),
     form="clock",
 )
@@ -108,7 +108,7 @@ STUDIES = (
         description="Addition modulo 43, by a transformer of one layer whose attention was held constant in training.",
         network=transformer(43),
         recipe=ADDING_UP,
-        starts=(Start(20, donor=2), Start(24, donor=3)),
+        starts=(Start(20, donor=5), Start(24, donor=6), Start(26, times=2, donor=11), Start(32, donor=13)),
         exchanges=(4,),
         form="pizza",
     ),

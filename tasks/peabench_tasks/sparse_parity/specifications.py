@@ -23,4 +23,4 @@ class SparseParity(OfKinds):
     @property
     @override
     def description(self) -> str:
-        return f"The parity of {len(LETTERS)} of {self.residual_mlp.n_inputs} inputs."
+        return f"The parity of {len(LETTERS)} of {self.n_inputs} inputs."
