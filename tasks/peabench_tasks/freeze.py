@@ -27,7 +27,6 @@ SUITES = {
             "distributive/*",
             "sparse_parity/*",
             "multitask_parity/*",
-            "tracking/*",
             "facts/*",
             "modular/clock-*",
             "modular/pizza-*",
