@@ -1,4 +1,4 @@
-"""A family that draws at once: hand-written networks with a companion."""
+"""A family that draws at once: hand-written networks with companions of both kinds."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ HYPOTHESES = ("factored", "expanded")
 
 def draw(drafts: Sequence[Draft], progress: Callable[[str, float], None]) -> None:
     for draft in drafts:
-        task = save_rivals(draft.folder, companions={"a": "expanded"}, names=HYPOTHESES)
+        task = save_rivals(draft.folder, companions={"a": "expanded", "b": "factored"}, names=HYPOTHESES)
         for part in (*task.companions, task):
             save_certificate(part.folder, certify(part))
 
