@@ -12,6 +12,7 @@ from torch import Tensor
 from peabench.certification import Check, certify_network
 from peabench.certification.behaviour import decoy_check
 from peabench.certification.hypothesis_search import search
+from peabench.certification.rivals import with_models
 from peabench.certification.subject import examine
 from peabench.certification.subspaces import isolation_check
 from peabench.domain import ProductDomain
@@ -26,9 +27,9 @@ from peabench_tasks.distributive.attending.mechanism import build_mechanism
 from peabench_tasks.distributive.attending.plan import Fetch, Plan, bystander, draw_plan
 from peabench_tasks.distributive.attending.specifications import Attending
 from peabench_tasks.distributive.identities import TABLES
+from peabench_tasks.margins import MARGIN
 from peabench_tasks.ways.hypotheses import claim
 from peabench_tasks.ways.placement import STRONG, WEAK
-from peabench_tasks.ways.two_logits import MARGIN
 
 CONFIG = TransformerConfig(
     d_vocabulary=2, n_positions=5, d_model=20, n_blocks=2, n_heads=4, d_head=2, d_mlp=26, d_output=1
@@ -175,7 +176,7 @@ def test_a_place_that_is_left_out_is_missed(planted: Planted) -> None:
 
 def test_the_way_is_found_and_no_site_is_searched_where_nothing_matters(planted: Planted) -> None:
     live = live_subspaces(planted.mechanism, planted.network.graph)
-    models = [h.causal_model for h in planted.mechanism.algorithm.hypotheses if h.causal_model]  # type: ignore[union-attr]
+    models = [h.causal_model for h in with_models(planted.mechanism.algorithm) if h.causal_model]
     (rival,), way = search(planted.network, models[:2], DOMAIN, 1, live=live)
     assert {found.variable: (found.rate, found.site) for found in way} == {
         name: (0, f"resid.1@{planted.plan.homes[name]}") for name in ("g0", "g1")

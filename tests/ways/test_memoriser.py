@@ -13,11 +13,11 @@ from peabench.networks import Network, ResidualMLP
 from peabench_tasks.boolean.formulas import all_inputs
 from peabench_tasks.distributive.identities import TABLES
 from peabench_tasks.distributive.specifications import NETWORKS
+from peabench_tasks.margins import MARGIN
 from peabench_tasks.ways.hypotheses import claim
 from peabench_tasks.ways.mechanism import memorised
 from peabench_tasks.ways.memoriser import EXACT, memorise
 from peabench_tasks.ways.terms import formula_of
-from peabench_tasks.ways.two_logits import MARGIN
 
 N_INPUTS, CONFIG = 8, NETWORKS["xs"]
 INPUTS = {"A": "x3", "B": "x6", "C": "x1"}

@@ -13,6 +13,7 @@ from peabench.tracks.universality import UniversalityAnswer
 from peabench_baselines.universality.logit_similarity import beside_the_prediction
 from peabench_tasks.distributive.family import DISTRIBUTIVE
 from peabench_tasks.distributive.specifications import Distributive
+from peabench_tasks.margins import MARGIN
 from peabench_tasks.multitask_parity.family import MULTITASK_PARITY
 from peabench_tasks.multitask_parity.knockouts import control, wrong_without
 from peabench_tasks.multitask_parity.specifications import MultitaskParity
@@ -20,7 +21,6 @@ from peabench_tasks.sparse_parity.family import SPARSE_PARITY
 from peabench_tasks.sparse_parity.specifications import SparseParity
 from peabench_tasks.ways.specification import Specification
 from peabench_tasks.ways.training import task_record
-from peabench_tasks.ways.two_logits import MARGIN
 
 FOLDERS = {family.name: family.checkpoints for family in (DISTRIBUTIVE, SPARSE_PARITY, MULTITASK_PARITY)}
 LISTED: list[Specification] = [*Distributive.listed(), *SparseParity.listed(), *MultitaskParity.listed()]

@@ -11,13 +11,14 @@ from peabench.networks import ResidualMLP
 from peabench_tasks.boolean.plan import Plan
 from peabench_tasks.distributive.identities import TABLES
 from peabench_tasks.distributive.specifications import NETWORKS, Distributive
+from peabench_tasks.margins import MARGIN
 from peabench_tasks.ways.hypotheses import claim
 from peabench_tasks.ways.making import finish_planted, plant_together
 from peabench_tasks.ways.placement import place
 from peabench_tasks.ways.strengths import with_strengths
 from peabench_tasks.ways.terms import XOR
 from peabench_tasks.ways.training import task_record
-from peabench_tasks.ways.two_logits import MARGIN, with_two_logits
+from peabench_tasks.ways.two_logits import with_two_logits
 
 INPUTS = {"A": "x3", "B": "x6", "C": "x1", "D": "x4"}
 CONFIG = NETWORKS["s"]

@@ -20,10 +20,11 @@ from peabench_tasks.boolean.tables import Tables
 from peabench_tasks.boolean.targets import Targets
 from peabench_tasks.boolean.tutoring import tutor
 from peabench_tasks.card import write_certificate
+from peabench_tasks.margins import MARGIN
 from peabench_tasks.ways.mechanism import memorised, planted
 from peabench_tasks.ways.memoriser import memorise
 from peabench_tasks.ways.strengths import with_strengths
-from peabench_tasks.ways.two_logits import MARGIN, with_two_logits
+from peabench_tasks.ways.two_logits import with_two_logits
 
 LESSONS = 300
 """In which each unit learns its gate by itself, at a network's first start; at its second twice as many, and so on."""

@@ -11,7 +11,7 @@ from peabench.interventions import run_with_cache
 from peabench.networks import ResidualMLP, ResidualMLPConfig
 from peabench.training.stacked import StackedResidualMLP
 from peabench_tasks.boolean.formulas import Formula, all_inputs
-from peabench_tasks.ways.two_logits import MARGIN
+from peabench_tasks.margins import MARGIN
 
 HIDDEN_LAYER = ("block0.w_in", "block0.b_in", "block0.w_out", "b_output")
 LONGEST = 6000

@@ -13,9 +13,8 @@ from peabench.networks import ResidualMLP
 from peabench_tasks.boolean.formulas import Formula, Gate
 from peabench_tasks.boolean.plan import Plan
 from peabench_tasks.boolean.tables import variable_numbers
+from peabench_tasks.margins import MARGIN
 
-MARGIN = 8.0
-"""What every logit is, or its negative."""
 RISE = 0.4
 """Half of the way in which a neurons' pair rises, where a parent's two values are 2 apart."""
 

@@ -21,9 +21,10 @@ from peabench.networks import Transformer
 from peabench.training.stacked import orthonormal
 from peabench_tasks.boolean.formulas import Gate
 from peabench_tasks.distributive.attending.plan import OUTPUT, Fetch, Plan
+from peabench_tasks.margins import MARGIN
 from peabench_tasks.planting.program import simplex
 from peabench_tasks.units.lessons import LEARNT, STEPS, Lesson, NotLearnt, learn_examples
-from peabench_tasks.ways.two_logits import MARGIN, deciding_neurons
+from peabench_tasks.ways.two_logits import deciding_neurons
 
 TOKENS, POSITIONS = "tokens", "positions"
 NEURONS = 6
