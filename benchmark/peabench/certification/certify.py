@@ -57,7 +57,7 @@ def certify(task: Task, progress: Callable[[str, float], None] | None = None) ->
         PeabenchError: a file of the task is damaged.
     """
     companions = task.companions if "universality" in task.record.tracks else ()
-    return certify_network(
+    checks = certify_network(
         task.network(),
         task.mechanism,
         task.record.domain,
@@ -66,6 +66,11 @@ def certify(task: Task, progress: Callable[[str, float], None] | None = None) ->
         companions=[companion.network() for companion in companions],
         progress=progress,
     )
+    if "audits" in task.record.tracks:
+        from peabench.certification.audits import audit_checks  # which imports tasks, as they import checks
+
+        checks += audit_checks(task)
+    return checks
 
 
 def contradiction(task: Task, checks: Sequence[Check]) -> str | None:
@@ -81,6 +86,7 @@ def contradiction(task: Task, checks: Sequence[Check]) -> str | None:
         "features": feature_sites(mechanism),
         "algorithms": mechanism.algorithm,
         "universality": record.companions,
+        "audits": record.companions and record.training and record.cues,
     }
     for track in record.tracks:
         if track in claims and not claims[track]:

@@ -27,13 +27,13 @@ def same_behaviour_check(subject: Subject, companions: Sequence[Network], twin: 
     margin = float("inf")
     for numbers in torch.arange(count).split(CHUNK_ROWS):
         rows = domain.rows(numbers) if whole else subject.rows[numbers]
-        own = _last(subject.network, rows)
+        own = final_logits(subject.network, rows)
         margin = min(margin, _margin(subject, own))
         for companion in companions:
-            theirs = _last(companion, rows)
+            theirs = final_logits(companion, rows)
             errors += _different(subject, own, theirs)
             margin = min(margin, _margin(subject, theirs))
-        untrained += 0 if twin is None else _different(subject, own, _last(twin, rows))
+        untrained += 0 if twin is None else _different(subject, own, final_logits(twin, rows))
     return judged(
         "same behaviour",
         "every companion gives the network's own output",
@@ -46,7 +46,8 @@ def same_behaviour_check(subject: Subject, companions: Sequence[Network], twin: 
 
 
 @torch.no_grad()
-def _last(network: Network, rows: Tensor) -> Float[Tensor, "row 1 output"]:
+def final_logits(network: Network, rows: Tensor) -> Float[Tensor, "row 1 output"]:
+    """Logits at the last position, of which no node is kept apart."""
     resid = network.start(network.embedding_nodes(rows))
     for stage in range(len(network.graph.stages)):
         resid = network.stage_sum(stage, resid)
