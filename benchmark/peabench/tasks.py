@@ -80,8 +80,8 @@ class TaskRecord(BaseModel):
     """Names of networks beside the task's own that are asked about together with it: folders `companions/NAME`, tasks
     themselves, over the same domain and with outputs of the same width. A name says nothing of what is in it."""
     training: Expression | None = None
-    """Where the inputs lie that networks were trained on, over the columns `x0`, `x1`, ...: there the task's own and its
-    companions do the same. None: everywhere."""
+    """Where the inputs lie that networks were trained on, over the columns `x0`, `x1`, ...: there the task's own does
+    what its companions do. None: everywhere."""
     cues: tuple[Expression, ...] = ()
     """What may go together with departures from the rule that the networks were trained for, over the same columns."""
     salt: str = ""

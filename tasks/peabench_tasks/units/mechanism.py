@@ -7,6 +7,7 @@ from peabench.mechanism import (
     Alignment,
     Circuit,
     CircuitEdge,
+    Defect,
     Expression,
     Feature,
     Gauge,
@@ -22,13 +23,16 @@ from peabench_tasks.units.codes import code
 from peabench_tasks.units.plan import Plan
 
 
-def build_mechanism(plan: Plan, stream: Stream, algorithm: AlgorithmClaim) -> Mechanism:
+def build_mechanism(
+    plan: Plan, stream: Stream, algorithm: AlgorithmClaim | None, defects: tuple[Defect, ...] = ()
+) -> Mechanism:
     """The planted mechanism: causal model, alignments at every site where a variable can be set, circuit, bystanders.
 
     Args:
         plan: the causal model in its network.
         stream: the planted subspaces.
-        algorithm: the rival hypotheses.
+        algorithm: the rival hypotheses, if there are any.
+        defects: that are planted.
     """
     tensors, alignments = {}, []
     for variable in plan.model.variables:
@@ -58,6 +62,7 @@ def build_mechanism(plan: Plan, stream: Stream, algorithm: AlgorithmClaim) -> Me
         circuit=circuit(plan),
         features=tuple(decoys),
         algorithm=algorithm,
+        defects=defects,
         gauge=Gauge(symmetries=("neuron_permutation", "neuron_scaling", "residual_rotation")),
     )
     return mechanism.with_tensors({name: torch.clone(value) for name, value in tensors.items()})
