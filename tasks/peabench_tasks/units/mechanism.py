@@ -24,7 +24,12 @@ from peabench_tasks.units.plan import Plan
 
 
 def build_mechanism(
-    plan: Plan, stream: Stream, algorithm: AlgorithmClaim | None, defects: tuple[Defect, ...] = ()
+    plan: Plan,
+    stream: Stream,
+    algorithm: AlgorithmClaim | None,
+    defects: tuple[Defect, ...] = (),
+    *,
+    align_inputs: bool = True,
 ) -> Mechanism:
     """The planted mechanism: causal model, alignments at every site where a variable can be set, circuit, bystanders.
 
@@ -33,9 +38,11 @@ def build_mechanism(
         stream: the planted subspaces.
         algorithm: the rival hypotheses, if there are any.
         defects: that are planted.
+        align_inputs: whether the subspaces of inputs are claimed. Of an input of which only one value matters a part of
+            its subspace is enough, and the whole of it is no minimal one.
     """
     tensors, alignments = {}, []
-    for variable in plan.model.variables:
+    for variable in plan.model.variables if align_inputs else plan.model.variables[len(plan.model.inputs) :]:
         tensors[f"subspace.{variable.name}"] = stream.directions(variable.name)
         reference = TensorReference(
             name=f"subspace.{variable.name}", shape=tuple(tensors[f"subspace.{variable.name}"].shape)
