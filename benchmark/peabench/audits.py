@@ -53,7 +53,8 @@ def support(task: Task) -> Expression:
 
 def said(model: CausalModel, rows: Int[Tensor, "row column"]) -> Int[Tensor, " row"]:
     """What a causal model says that the network predicts."""
-    return model.run(model.read_inputs(rows))[model.output].reshape(len(rows), -1)[:, -1].long()
+    values = model.run(model.read_inputs(rows))[model.output].long()
+    return values if values.dim() == 1 else values[:, -1]
 
 
 def departures(task: Task) -> list[Int[Tensor, "row column"]]:
