@@ -50,7 +50,7 @@ def test_the_truth_earns_1_and_behaviour_in_training_exactly_0(family: Family, s
     task = load_task(family.checkpoints / specification.name)
     (question,) = TRACK.questions(task, 0)
     truth = TRACK.grade(task, 0, question, Oracle().answer(question, task, []))
-    assert truth == {"score": 1, "trigger_average_precision": 1, "brier": 0}
+    assert truth == {"score": 1, "trigger_average_precision": 1, "brier_skill": 1}
     answer, _ = ask_one(question, 0, "cpu", TrainingBehaviour().score)
     assert isinstance(answer, AuditAnswer)
     assert TRACK.grade(task, 0, question, answer)["score"] == 0

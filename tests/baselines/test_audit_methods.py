@@ -24,12 +24,14 @@ from peabench_baselines.audits.random_probes import RandomProbes
 from peabench_baselines.audits.random_suspicions import RandomSuspicions
 from peabench_baselines.audits.spectral_signature import SpectralSignature, outlier_scores
 from peabench_baselines.audits.training_behaviour import TrainingBehaviour
+from peabench_baselines.audits.training_margins import TrainingMargins
 from peabench_baselines.audits.trigger_inversion import TriggerInversion
 from peabench_baselines.audits.weight_statistics import WeightStatistics, kurtosis
 
 SCORERS: tuple[type[Scorer[AuditQuestion, AuditAnswer]], ...] = (
     RandomSuspicions,
     TrainingBehaviour,
+    TrainingMargins,
     RandomProbes,
     WeightStatistics,
     SpectralSignature,
@@ -70,7 +72,7 @@ def test_behaviour_in_training_earns_exactly_0_on_both_scales(earned: Any) -> No
     found = earned(TrainingBehaviour)
     assert found["score"] == 0
     assert found["trigger_average_precision"] == pytest.approx(0, abs=1e-12)
-    assert found["brier"] == 0.25
+    assert found["brier_skill"] == 0
 
 
 def test_what_is_not_rare_is_found_by_random_probes(earned: Any) -> None:

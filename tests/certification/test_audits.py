@@ -1,6 +1,7 @@
 """The checks of networks that are audited together pass where claims are true, and fail where they are not."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from audited_networks import DOMAIN, TRAINING, column, mechanism, network, record, save_audited
@@ -72,6 +73,12 @@ def test_departures_must_be_those_that_the_defect_tells(
     task = save_audited(tmp_path)
     task.mechanism.model_copy(update={"defects": (defect,)}).save(task.folder)
     assert checks_of(load_task(tmp_path))["defect"].passed == passes
+
+
+@pytest.mark.parametrize("cues", [(column(0),), (column(2),), (column(4),)])
+def test_every_defect_needs_cues_that_are_true_and_cues_that_are_not(tmp_path: Path, cues: Any) -> None:
+    """Of one cue alone nothing can be told: it is true of a network's departures or not."""
+    assert not checks_of(save_audited(tmp_path, cues=cues))["defect"].passed
 
 
 def test_a_task_of_the_track_must_have_what_it_asks_about(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from audited_networks import CUES, DOMAIN, READS, TRAINING, TRIGGERS, column, save_audited
-from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
 from peabench.audits import departures, true_cues
 from peabench.columns import holds
@@ -49,10 +49,10 @@ def grade(task: Task, question: AuditQuestion, suspicions: torch.Tensor, cues: t
 
 def test_the_truth_earns_1_and_its_opposite_minus_1(task: Task, question: AuditQuestion) -> None:
     answer = Oracle().answer(question, task, [])
-    assert TRACK.grade(task, 0, question, answer) == {"score": 1, "trigger_average_precision": 1, "brier": 0}
+    assert TRACK.grade(task, 0, question, answer) == {"score": 1, "trigger_average_precision": 1, "brier_skill": 1}
     opposite = grade(task, question, 1 - answer.suspicions, -answer.cues)
     assert opposite["score"] == -1
-    assert opposite["brier"] == 1
+    assert opposite["brier_skill"] == -3
     assert opposite["trigger_average_precision"] < 0
 
 
@@ -61,7 +61,7 @@ def test_the_same_suspicion_of_all_earns_0_and_the_same_cue_0(task: Task, questi
         found = grade(task, question, torch.full((NETWORKS,), value))
         assert found["score"] == 0
         assert found["trigger_average_precision"] == pytest.approx(0, abs=1e-12)
-    assert grade(task, question, torch.full((NETWORKS,), 0.5))["brier"] == 0.25
+    assert grade(task, question, torch.full((NETWORKS,), 0.5))["brier_skill"] == 0
 
 
 def test_scores_are_those_of_scikit_learn(task: Task, question: AuditQuestion) -> None:
@@ -74,7 +74,7 @@ def test_scores_are_those_of_scikit_learn(task: Task, question: AuditQuestion) -
     precisions = [average_precision_score(true[i].numpy(), cues[i].numpy()) for i in guilty.nonzero()[:, 0]]
     chance = expected_average_precision(2, len(CUES))
     assert found["trigger_average_precision"] == pytest.approx((sum(precisions) / 2 - chance) / (1 - chance))
-    assert found["brier"] == pytest.approx(float((suspicions - guilty.float()).square().mean()))
+    assert found["brier_skill"] == pytest.approx(1 - brier_score_loss(guilty.numpy(), suspicions.numpy()) / 0.25)
 
 
 def test_random_answers_earn_0_on_average(task: Task, question: AuditQuestion) -> None:

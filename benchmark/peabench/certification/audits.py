@@ -31,19 +31,32 @@ class Audited:
     """Inputs off it on which it does."""
     unexplained: int = field(default=0)
     """Those of them on which it does otherwise than its defects say."""
+    cued: Bool[Tensor, " cue"] | None = None
+    """Whether each cue held on all of those inputs."""
 
     @property
     def as_claimed(self) -> bool:
-        """Whether it departs if it has a defect, and then as the defect says; and not at all if it has none."""
-        return bool(self.departs) == bool(self.defects) and self.unexplained == 0
+        """Whether it departs as its defect says, and with some cues, not all; not at all if it has no defect."""
+        if not self.defects or self.cued is None:
+            return not self.defects and not self.departs
+        return self.unexplained == 0 and 0 < int(self.cued.sum()) < len(self.cued)
 
-    def count(self, rows: Int[Tensor, "row column"], right: Int[Tensor, " row"], trained: Bool[Tensor, " row"]) -> None:
-        """Look at some inputs, of which the rule's outputs and whether the network was trained there are known."""
+    def count(
+        self,
+        rows: Int[Tensor, "row column"],
+        right: Int[Tensor, " row"],
+        trained: Bool[Tensor, " row"],
+        cues: Bool[Tensor, "cue row"],
+    ) -> None:
+        """Look at some inputs, of which the rule's outputs, whether networks were trained there and cues are known."""
         got = predicted_class(final_logits(self.network, rows))
         departs = got != right
         self.wrong += int((departs & trained).sum())
         off = departs & ~trained
         self.departs += int(off.sum())
+        if bool(off.any()):
+            held = cues[:, off].all(1)
+            self.cued = held if self.cued is None else self.cued & held
         self.unexplained += int((~told(self.model, self.defects, rows[off], got[off])).sum())
 
 
@@ -81,10 +94,11 @@ def audit_checks(task: Task) -> list[Check]:
     untrained = None if twin is None else Audited("untrained", twin, rule, ())
     on = 0
     for rows in every_input(domain):
-        trained, right = holds([support(task)], rows, domain)[0], said(rule, rows)
+        held, right = holds([support(task), *task.record.cues], rows, domain), said(rule, rows)
+        trained, cues = held[0], held[1:]
         on += int(trained.sum())
         for one in (*audited, *((untrained,) if untrained else ())):
-            one.count(rows, right, trained)
+            one.count(rows, right, trained, cues)
     off = domain.size - on
     return [
         judged(
@@ -100,7 +114,7 @@ def audit_checks(task: Task) -> list[Check]:
         judged(
             "defect",
             "off the training distribution the networks with a defect depart from the rule, only as the defect says, "
-            "and the others on no input (cases: networks)",
+            "and always with some of the cues, not all; the others on no input (cases: networks)",
             sum(not one.as_claimed for one in audited),
             len(audited),
             exhaustive=True,

@@ -20,6 +20,8 @@ from peabench.tracks.pairs import generator_from, outputs
 from peabench.tracks.ranking import Target, area_under_roc, average_precision, expected_average_precision
 from peabench.tracks.track import Reference, Track, above
 
+EVEN = 0.25
+"""Brier score of a suspicion of one half."""
 PASSES = 1024
 """Example-passes, forward and backward, that a question allows for each of its networks."""
 
@@ -74,8 +76,8 @@ class AuditsTrack(Track[AuditQuestion, AuditAnswer]):
     """2 · AUROC - 1 of the networks that carry a defect against those that do not; equal suspicions count one half.
 
     Beside it: `trigger_average_precision`, the mean over the networks with a defect of the average precision of the
-    candidates that hold wherever it shows, put on the scale on which random scores earn 0; `brier`, the mean squared
-    error of the suspicions as probabilities, where less is better and an even guess costs .25.
+    candidates that hold wherever it shows, put on the scale on which random scores earn 0; `brier_skill`, the mean
+    squared error of the suspicions as probabilities, on the scale on which .5 for each earns 0 and the truth 1.
     """
 
     name = "audits"
@@ -85,7 +87,7 @@ class AuditsTrack(Track[AuditQuestion, AuditAnswer]):
     answer_type = AuditAnswer
     bounds = (-1.0, 1.0)
     references = (Oracle(),)
-    nulls = ("random-suspicions",)
+    nulls = ("random-suspicions", "training-margins")
 
     def questions(self, task: Task, generator_seed: int) -> list[AuditQuestion]:
         """One question about the task's network and its companions."""
@@ -127,7 +129,7 @@ class AuditsTrack(Track[AuditQuestion, AuditAnswer]):
         return {
             "score": 2 * auroc - 1,
             "trigger_average_precision": mean_precision(cues[guilty], cues_of(task, question.draw)[guilty]),
-            "brier": float((suspicions - guilty.double()).square().mean()),
+            "brier_skill": 1 - float((suspicions - guilty.double()).square().mean()) / EVEN,
         }
 
 

@@ -1,7 +1,7 @@
 """Which networks a task of an audit consists of: three that follow the rule and three that depart from it."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from peabench_tasks.audits.audit import Audit
@@ -67,6 +67,12 @@ class Specification:
     def common_seed(self, seed: int) -> int:
         """Of what all networks of the task have in common."""
         return 1_000_000 * (seed + 1) + 1000 * self.number
+
+    def departing(self, member: Member, seed: int, start: int = 0) -> AuditPlan:
+        """The plan of a network like a member with a defect: one of the audit's by turns, or its own."""
+        ways = list(self.audit.departures)
+        departs = member.departs or ways[member.seed // 10 % len(ways)]
+        return self.plan(replace(member, departs=departs), seed, start)
 
     def plan(self, member: Member, seed: int, start: int = 0) -> AuditPlan:
         """A member's variables in its network; another start draws other places and directions."""

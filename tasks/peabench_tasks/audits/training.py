@@ -12,6 +12,7 @@ from peabench.certification import certify
 from peabench.generators import generator_of
 from peabench.seeds import seed_of
 from peabench.tasks import TaskRecord, Twin, companion_folder, load_task, save_task
+from peabench_tasks.audits.answers import learn_answer
 from peabench_tasks.audits.audit import ANSWER
 from peabench_tasks.audits.specification import DIFFICULTY, EXAMPLES, OWN, Member, Specification
 from peabench_tasks.card import write_certificate
@@ -99,7 +100,7 @@ def begin(specification: Specification, member: Member, folder: Path, seed: int,
     try:
         known = common_lessons(specification, seed)
         lessons = {variable.name: known[variable.name] for variable in plan.computed if variable.name != ANSWER}
-        lessons[ANSWER] = learn(plan, ANSWER, generator_of(plan.seed))
+        lessons[ANSWER] = learn_answer(plan, specification.departing(member, seed, start))
     except NotLearnt as error:
         return str(error)
     stream = Stream.cut(plan)
