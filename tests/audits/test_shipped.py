@@ -56,8 +56,11 @@ def test_the_truth_earns_1_and_behaviour_in_training_exactly_0(family: Family, s
     assert TRACK.grade(task, 0, question, answer)["score"] == 0
 
 
-def test_measured_again_the_smallest_task_is_as_its_certificate_says() -> None:
-    sizes = {specification.audit.domain.size: (family, specification) for family, specification in SHIPPED}
-    family, specification = sizes[min(sizes)]
+@pytest.mark.parametrize(
+    ("family", "specification"), sorted(SHIPPED, key=lambda one: one[1].audit.domain.size)[:1], ids=name_of
+)
+def test_measured_again_the_smallest_task_is_as_its_certificate_says(
+    family: Family, specification: Specification
+) -> None:
     task = load_task(family.checkpoints / specification.name)
     assert audit_checks(task) == [check(task, name) for name in ("same behaviour", "defect")]
