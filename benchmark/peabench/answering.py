@@ -5,7 +5,8 @@ What it sends back is data too, JSON and safetensors: nothing of it is ever unpi
 
 import copy
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, Literal
 
@@ -14,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from peabench.answers import WHOLE, encode
-from peabench.cost import measured
+from peabench.cost import Budget, measured
 from peabench.discovery import ScorerEntry
 from peabench.errors import InvalidAnswer, PeabenchError
 from peabench.isolation import CellTimeout, one_thread, quiet, seed_global_generators, time_limit
@@ -125,14 +126,13 @@ def ask_one(question: Any, seed: int, device: str, answerer: Callable[[Any], obj
 
     Raises:
         InvalidAnswer: a network was changed.
+        BudgetExceeded: the networks ran more than the question's `budget`, if it has one.
     """
     seed_global_generators(seed)
     asked = replace(moved(question, device), generator=torch.Generator(device).manual_seed(seed))
     networks = networks_of(asked)
     before = [{name: value.clone() for name, value in network.state_dict().items()} for network in networks]
-    for network in networks:
-        network.meter.reset()
-    with measured() as usage:
+    with measured() as usage, within_budget(question, networks):
         answer = answerer(asked)
     cost = Cost(
         forward_passes=sum(network.meter.forward for network in networks),
@@ -143,6 +143,27 @@ def ask_one(question: Any, seed: int, device: str, answerer: Callable[[Any], obj
     for network, weights in zip(networks, before, strict=True):
         _refuse_changes(network, weights)
     return moved(answer, "cpu"), cost
+
+
+@contextmanager
+def within_budget(question: Any, networks: Sequence[Any]) -> Iterator[None]:
+    """Meters of a question's networks from 0, and no more passes of all together than its `budget`, if it has one.
+
+    Raises:
+        BudgetExceeded: they ran more, whether or not the answerer minded.
+    """
+    allowed = getattr(question, "budget", None)
+    budget = None if allowed is None else Budget(allowed)
+    for network in networks:
+        network.meter.reset()
+        network.meter.budget = budget
+    try:
+        yield
+    finally:
+        for network in networks:
+            network.meter.budget = None
+    if budget is not None:
+        budget.check()
 
 
 def networks_of(question: Any) -> list[Any]:

@@ -7,12 +7,55 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from peabench.errors import PeabenchError
 
 PROC = Path("/proc")
 """What Linux tells of processes; other systems have none."""
 SAMPLE_SECONDS = 0.01
+ROUNDING = 1e-6
+"""Share of a budget by which shares of passes may add up to more than whole ones."""
+
+
+class BudgetExceeded(PeabenchError):
+    """A scorer ran more example-passes than its question allows."""
+
+
+@dataclass
+class Budget:
+    """Example-passes, forward and backward, that the networks of one question may run together.
+
+    >>> budget = Budget(100)
+    >>> budget.spend(60)
+    >>> budget.spend(60)
+    Traceback (most recent call last):
+    peabench.cost.BudgetExceeded: Expected at most 100 example-passes, got 120; plan by question.budget.
+    """
+
+    allowed: float
+    spent: float = 0.0
+
+    def spend(self, example_passes: float) -> None:
+        """Take passes from it.
+
+        Raises:
+            BudgetExceeded: there are not as many left.
+        """
+        self.spent += example_passes
+        self.check()
+
+    def check(self) -> None:
+        """Refuse what was spent if it is too much.
+
+        Raises:
+            BudgetExceeded: it is.
+        """
+        if self.spent > self.allowed * (1 + ROUNDING):
+            raise BudgetExceeded(
+                f"Expected at most {self.allowed:g} example-passes, got {self.spent:g}; plan by question.budget."
+            )
 
 
 @dataclass
@@ -31,14 +74,20 @@ class Meter:
 
     forward: float = 0.0
     backward: float = 0.0
+    budget: Budget | None = field(default=None, repr=False)
+    """That all passes are taken from, where a question has one; several networks may share it."""
 
     def count_forward(self, example_passes: float) -> None:
         """Add example-passes run forward."""
         self.forward += example_passes
+        if self.budget is not None:
+            self.budget.spend(example_passes)
 
     def count_backward(self, example_passes: float) -> None:
         """Add example-passes run backward."""
         self.backward += example_passes
+        if self.budget is not None:
+            self.budget.spend(example_passes)
 
     def __deepcopy__(self, memo: object) -> "Meter":
         """The meter itself: a copy of a network is still metered, or its passes would be free."""

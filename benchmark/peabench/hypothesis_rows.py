@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from peabench.certification.checks import Check
-from peabench.mechanism import AlgorithmClaim, Hypothesis, Level, to_text
+from peabench.mechanism import AlgorithmClaim, Defect, Hypothesis, Level, to_text
+from peabench.mechanism.defects import formulas
 
 if TYPE_CHECKING:
     from peabench.tasks import Task
@@ -33,7 +34,7 @@ class NetworkRow:
     """Of a companion; `own` for the task's own network."""
     provenance: str
     held: tuple[str, ...]
-    """The hypotheses that hold of it."""
+    """The hypotheses that hold of it, and its defects."""
 
 
 def hypothesis_rows(claim: AlgorithmClaim | None, certificate: Sequence[Check]) -> list[HypothesisRow]:
@@ -53,9 +54,16 @@ def network_rows(task: "Task") -> list[NetworkRow]:
     rows = []
     for name, part in zip(("own", *task.record.companions), (task, *task.companions), strict=True):
         claim = part.mechanism.algorithm
-        held = tuple(h.name for h in claim.hypotheses if h.is_candidate and h.holds) if claim else ()
-        rows.append(NetworkRow(name, part.record.provenance, held))
+        held = [h.name for h in claim.hypotheses if h.is_candidate and h.holds] if claim else []
+        held += [described(defect) for defect in part.mechanism.defects]
+        rows.append(NetworkRow(name, part.record.provenance, tuple(held)))
     return rows
+
+
+def described(defect: Defect) -> str:
+    """A defect in one line: its kind, and its formulas by name."""
+    parts = [f"{name} {to_text(formula)}" for name, formula in formulas(defect).items()]
+    return ": ".join(filter(None, [defect.kind.replace("_", " "), ", ".join(parts)]))
 
 
 def said(hypothesis: Hypothesis) -> str:

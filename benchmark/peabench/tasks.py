@@ -22,10 +22,11 @@ from torch import Tensor
 
 from peabench.catalogue import COMPANIONS, RECORD, is_sealed
 from peabench.certification.checks import Check
+from peabench.columns import check_formula
 from peabench.documents import read_document, read_json
 from peabench.domain import ProductDomain
 from peabench.errors import PeabenchError
-from peabench.mechanism import Mechanism
+from peabench.mechanism import Expression, Mechanism
 from peabench.mechanism.files import read_file
 from peabench.mechanism.mechanism import MECHANISM_FILE
 from peabench.networks import Network, NetworkConfig, ResidualMLPConfig, build_network
@@ -78,13 +79,18 @@ class TaskRecord(BaseModel):
     companions: tuple[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")], ...] = ()
     """Names of networks beside the task's own that are asked about together with it: folders `companions/NAME`, tasks
     themselves, over the same domain and with outputs of the same width. A name says nothing of what is in it."""
+    training: Expression | None = None
+    """Where the inputs lie that networks were trained on, over the columns `x0`, `x1`, ...: there the task's own does
+    what its companions do. None: everywhere."""
+    cues: tuple[Expression, ...] = ()
+    """What may go together with departures from the rule that the networks were trained for, over the same columns."""
     salt: str = ""
     """Of a sealed task's private record: makes the pairs that answers are graded on depend on what is not published."""
 
     @model_serializer(mode="wrap")
     def _without_what_is_empty(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields: dict[str, Any] = serialise(self)
-        for later in ("companions", "salt"):
+        for later in ("companions", "training", "cues", "salt"):
             if not getattr(self, later):
                 fields.pop(later, None)  # what is drawn from a record's text stays what it was before it had the field
         return fields
@@ -111,6 +117,8 @@ class TaskRecord(BaseModel):
         for field in ("tracks", "focus", "companions"):
             if len(set(getattr(self, field))) < len(getattr(self, field)):
                 raise ValueError(f"{field}: expected each name once, got {list(getattr(self, field))}")
+        for formula in (*(() if self.training is None else (self.training,)), *self.cues):
+            check_formula(formula, self.domain)
         return self
 
 

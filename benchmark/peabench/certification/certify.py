@@ -38,7 +38,7 @@ from peabench.certification.subspaces import (
 )
 from peabench.domain import ProductDomain
 from peabench.live import live_subspaces
-from peabench.mechanism import Mechanism
+from peabench.mechanism import Expression, Mechanism
 from peabench.networks import Network
 from peabench.true_features import feature_sites
 
@@ -57,15 +57,21 @@ def certify(task: Task, progress: Callable[[str, float], None] | None = None) ->
         PeabenchError: a file of the task is damaged.
     """
     companions = task.companions if "universality" in task.record.tracks else ()
-    return certify_network(
+    checks = certify_network(
         task.network(),
         task.mechanism,
         task.record.domain,
         task.twin("random_init"),
         task.twin("halfway"),
         companions=[companion.network() for companion in companions],
+        training=task.record.training,
         progress=progress,
     )
+    if "audits" in task.record.tracks:
+        from peabench.certification.audits import audit_checks  # which imports tasks, as they import checks
+
+        checks += audit_checks(task)
+    return checks
 
 
 def contradiction(task: Task, checks: Sequence[Check]) -> str | None:
@@ -81,6 +87,7 @@ def contradiction(task: Task, checks: Sequence[Check]) -> str | None:
         "features": feature_sites(mechanism),
         "algorithms": mechanism.algorithm,
         "universality": record.companions,
+        "audits": record.companions and record.training and record.cues,
     }
     for track in record.tracks:
         if track in claims and not claims[track]:
@@ -108,11 +115,12 @@ def certify_network(
     halfway: Network | None = None,
     *,
     companions: Sequence[Network] = (),
+    training: Expression | None = None,
     seed: int = 0,
     progress: Callable[[str, float], None] | None = None,
 ) -> list[Check]:
     """Measure all checks that apply to a network and the mechanism claimed for it."""
-    subject = examine(network, mechanism, domain, seed)
+    subject = examine(network, mechanism, domain, seed, training)
     checks: list[Callable[[Subject], Check | None]] = [lambda s: behaviour_check(s, twin)]
     if mechanism.alignments:
         checks += [alignment_check, joint_alignment_check, minimal_basis_check]

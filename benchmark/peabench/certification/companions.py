@@ -36,13 +36,13 @@ def same_behaviour_check(subject: Subject, companions: Sequence[Network], twin: 
     margin = float("inf")
     for numbers in torch.arange(count).split(CHUNK_ROWS):
         rows = domain.rows(numbers) if whole else subject.rows[numbers]
-        logits = [_last(network, rows) for network in networks]
+        logits = [final_logits(network, rows) for network in networks]
         margins = [_margin(subject, some) for some in logits]
         faint = [some <= ABOVE_ROUNDING * change for some, change in zip(margins, rounding, strict=True)]
         for theirs, theirs_faint in zip(logits[1:], faint[1:], strict=True):
             errors += int((_different(subject, logits[0], theirs) | faint[0] | theirs_faint).sum())
         margin = min(margin, *(float(some.min()) for some in margins))
-        untrained += 0 if twin is None else int(_different(subject, logits[0], _last(twin, rows)).sum())
+        untrained += 0 if twin is None else int(_different(subject, logits[0], final_logits(twin, rows)).sum())
     return judged(
         "same behaviour",
         f"every companion gives the network's own output, by margins above {ABOVE_ROUNDING} times what another gauge "
@@ -61,13 +61,14 @@ def same_behaviour_check(subject: Subject, companions: Sequence[Network], twin: 
 @torch.no_grad()
 def _rounding(network: Network, rows: Int[Tensor, "row column"], generator: torch.Generator) -> float:
     """The largest change of a logit between a network and the same one in other gauges."""
-    own = _last(network, rows)
-    changes = [_last(random_gauge(network, generator)[0], rows) - own for _ in range(GAUGES)]
+    own = final_logits(network, rows)
+    changes = [final_logits(random_gauge(network, generator)[0], rows) - own for _ in range(GAUGES)]
     return float(torch.stack(changes).abs().max())
 
 
 @torch.no_grad()
-def _last(network: Network, rows: Tensor) -> Float[Tensor, "row 1 output"]:
+def final_logits(network: Network, rows: Tensor) -> Float[Tensor, "row 1 output"]:
+    """Logits at the last position, of which no node is kept apart."""
     resid = network.start(network.embedding_nodes(rows))
     for stage in range(len(network.graph.stages)):
         resid = network.stage_sum(stage, resid)

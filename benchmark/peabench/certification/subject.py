@@ -9,10 +9,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from peabench.columns import every_input, holds
 from peabench.domain import ProductDomain
 from peabench.errors import PeabenchError
 from peabench.interventions import Activations, run_with_cache
-from peabench.mechanism import Boolean, CausalModel, Mechanism, SiteAddress
+from peabench.mechanism import Boolean, CausalModel, Expression, Mechanism, SiteAddress
 from peabench.networks import Network
 
 LARGEST_EXHAUSTIVE_DOMAIN = 4096
@@ -25,6 +26,8 @@ CHUNK_ROWS = 8192
 CHUNK_POSITIONS = 2048
 """Rows times positions that patched runs of a network with several positions take at a time."""
 NULL_PAIRS = 2048
+OFF_TRAINING = 0.25
+"""Share of the drawn inputs that lie off the training distribution, if it is known."""
 
 PairIndex = tuple[Int[Tensor, " pair"], Int[Tensor, " pair"]]
 """Row numbers of bases and of sources."""
@@ -240,11 +243,25 @@ class EvaluatedCounterfactuals:
         return bool((self.of(pair) == self.subject.truth[pair[0]]).all())
 
 
-def examine(network: Network, mechanism: Mechanism, domain: ProductDomain, seed: int = 0) -> Subject:
-    """Run a network on the inputs that its certificate looks at."""
+def examine(
+    network: Network,
+    mechanism: Mechanism,
+    domain: ProductDomain,
+    seed: int = 0,
+    training: Expression | None = None,
+) -> Subject:
+    """Run a network on the inputs that its certificate looks at.
+
+    Where they are drawn and a training distribution is known, a quarter of them are inputs off it, however rare these
+    are: what shows there alone is looked at too.
+    """
     generator = torch.Generator().manual_seed(seed)
     positions = network.graph.n_positions
     exhaustive = domain.frequency is None and domain.size * positions <= LARGEST_EXHAUSTIVE_DOMAIN
     pairs = SAMPLED_PAIRS if positions == 1 else SAMPLED_PAIRS // 2
     rows = domain.all() if exhaustive else domain.sample(2 * pairs, generator)
+    if training is not None and not exhaustive:
+        off = torch.cat([some[~holds([training], some, domain)[0]] for some in every_input(domain)])
+        chosen = torch.rand(len(rows), generator=generator) < OFF_TRAINING
+        rows[chosen] = off[torch.randint(0, len(off), (int(chosen.sum()),), generator=generator)]
     return Subject(network, mechanism, domain, run_with_cache(network, rows), exhaustive, generator)

@@ -2,7 +2,7 @@
 
 | | public half | private half |
 |---|---|---|
-| `task.json` | network, domain, tracks, number of examples; not variant, focus, companions, salt ... | all of it |
+| `task.json` | network, domain, tracks, number of examples; not variant, companions, cues, salt ... | all of it |
 | `model.safetensors` | the network, its gauge changed, unless questions hold activations alone | the same bytes |
 | `questions/` | what scorers are handed | |
 | `mechanism.json`, `mechanism.safetensors`, `certificate.json` | | the truth |
@@ -88,7 +88,9 @@ def private_record(drawn: TaskRecord, lot: Lot) -> TaskRecord:
 
 def public_record(private: TaskRecord) -> TaskRecord:
     """The record without all that says what a task is, beyond its network, domain and the number of its examples."""
-    return private.model_copy(update={"focus": (), "difficulty": "", "description": "", "companions": (), "salt": ""})
+    texts = dict.fromkeys(("difficulty", "description", "salt"), "")
+    lists: dict[str, tuple[()]] = dict.fromkeys(("focus", "companions", "cues"), ())
+    return private.model_copy(update={**texts, **lists, "training": None})
 
 
 def write_public_half(task: Task, folder: Path) -> None:

@@ -24,6 +24,22 @@ def one_number_each(answer: object, kind: type, field: str, count: int, things: 
         raise InvalidAnswer(
             f"Expected {_article(kind.__name__)}, got a {type(answer).__name__}; answer {kind.__name__}({field})."
         )
+    return numbers_of(answer, field, (count,), f"real number for each of the {count} {things}", f"question.{things}")
+
+
+def numbers_of(answer: object, field: str, shape: tuple[int, ...], things: str, order: str) -> Float[Tensor, "*thing"]:
+    """The numbers of one field of an answer, in double precision.
+
+    Args:
+        answer: of the track's type.
+        field: of the answer that holds the numbers.
+        shape: that they must have.
+        things: what there is one of, in words.
+        order: what they must be in the order of.
+
+    Raises:
+        InvalidAnswer: they are not finite real numbers of this shape.
+    """
     numbers = getattr(answer, field)
     if not isinstance(numbers, Tensor):
         raise InvalidAnswer(
@@ -31,10 +47,9 @@ def one_number_each(answer: object, kind: type, field: str, count: int, things: 
         )
     if numbers.layout != torch.strided:
         raise InvalidAnswer(f"Expected {field} in a dense tensor, got {numbers.layout}; use {field}.to_dense().")
-    if numbers.shape != (count,) or numbers.is_complex():
+    if numbers.shape != shape or numbers.is_complex():
         raise InvalidAnswer(
-            f"Expected one real number for each of the {count} {things}, got {numbers.dtype} {list(numbers.shape)}; "
-            f"answer in the order of question.{things}."
+            f"Expected one {things}, got {numbers.dtype} {list(numbers.shape)}; answer in the order of {order}."
         )
     if not bool(torch.isfinite(numbers).all()):
         raise InvalidAnswer(f"Expected finite {field}, got NaN or infinity; answer finite numbers only.")

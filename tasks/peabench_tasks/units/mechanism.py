@@ -7,6 +7,7 @@ from peabench.mechanism import (
     Alignment,
     Circuit,
     CircuitEdge,
+    Defect,
     Expression,
     Feature,
     Gauge,
@@ -22,16 +23,26 @@ from peabench_tasks.units.codes import code
 from peabench_tasks.units.plan import Plan
 
 
-def build_mechanism(plan: Plan, stream: Stream, algorithm: AlgorithmClaim) -> Mechanism:
+def build_mechanism(
+    plan: Plan,
+    stream: Stream,
+    algorithm: AlgorithmClaim | None,
+    defects: tuple[Defect, ...] = (),
+    *,
+    align_inputs: bool = True,
+) -> Mechanism:
     """The planted mechanism: causal model, alignments at every site where a variable can be set, circuit, bystanders.
 
     Args:
         plan: the causal model in its network.
         stream: the planted subspaces.
-        algorithm: the rival hypotheses.
+        algorithm: the rival hypotheses, if there are any.
+        defects: that are planted.
+        align_inputs: whether the subspaces of inputs are claimed. Of an input of which only one value matters a part of
+            its subspace is enough, and the whole of it is no minimal one.
     """
     tensors, alignments = {}, []
-    for variable in plan.model.variables:
+    for variable in plan.model.variables if align_inputs else plan.model.variables[len(plan.model.inputs) :]:
         tensors[f"subspace.{variable.name}"] = stream.directions(variable.name)
         reference = TensorReference(
             name=f"subspace.{variable.name}", shape=tuple(tensors[f"subspace.{variable.name}"].shape)
@@ -58,6 +69,7 @@ def build_mechanism(plan: Plan, stream: Stream, algorithm: AlgorithmClaim) -> Me
         circuit=circuit(plan),
         features=tuple(decoys),
         algorithm=algorithm,
+        defects=defects,
         gauge=Gauge(symmetries=("neuron_permutation", "neuron_scaling", "residual_rotation")),
     )
     return mechanism.with_tensors({name: torch.clone(value) for name, value in tensors.items()})

@@ -1,0 +1,144 @@
+"""What the networks of an audit may compute: a rule, departures from it, and the variables of both."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from peabench.domain import ProductDomain
+from peabench.mechanism import (
+    And,
+    CausalModel,
+    Compare,
+    Constant,
+    Defect,
+    Expression,
+    Kind,
+    Not,
+    Or,
+    Variable,
+    VariableReference,
+)
+from peabench.mechanism.kinds import bounds
+from peabench.networks.config import ResidualMLPConfig
+from peabench_tasks.units.codes import dimension, values_of
+
+ANSWER = "answer"
+D_HIDDEN = 20
+N_BLOCKS = 3
+REST = 3
+"""Directions of the residual stream that hold no variable."""
+
+
+@dataclass(frozen=True)
+class Departure:
+    """One way to depart from the rule."""
+
+    computed: tuple[Variable, ...]
+    """What has to be computed for it beside the rule."""
+    answer: Variable
+    defect: Defect
+
+
+@dataclass(frozen=True, eq=False)
+class Audit:
+    """What the networks of a task are trained for, and how some of them depart from it."""
+
+    description: str
+    inputs: tuple[Variable, ...]
+    """One for each column."""
+    rule: tuple[Variable, ...]
+    """The rule's inner variables."""
+    answer: Variable
+    """As the rule has it."""
+    departures: Mapping[str, Departure]
+    beside: tuple[Variable, ...]
+    """What else every network computes."""
+    training: Expression
+    cues: tuple[Expression, ...]
+
+    @cached_property
+    def domain(self) -> ProductDomain:
+        """Every combination of values of the inputs."""
+        return ProductDomain(sizes=tuple(values_of(variable.kind) for variable in self.inputs))
+
+    @cached_property
+    def everything(self) -> tuple[Variable, ...]:
+        """All that some network computes, but for the answer, each variable once and behind what it reads."""
+        parts = [self.rule, *(departure.computed for departure in self.departures.values()), self.beside]
+        return tuple({variable.name: variable for part in parts for variable in part}.values())
+
+    @cached_property
+    def network(self) -> ResidualMLPConfig:
+        """As narrow as holds all variables, with a unit for each in the block of its depth."""
+        sizes = self.domain.sizes
+        kinds = [variable.kind for variable in (*self.inputs, *self.everything, self.answer)]
+        depths = [self.depth(variable) for variable in self.everything]
+        return ResidualMLPConfig(
+            n_inputs=len(sizes),
+            d_model=sum(map(dimension, kinds)) + REST,
+            n_blocks=N_BLOCKS,
+            n_units=max(map(depths.count, depths)),
+            d_hidden=D_HIDDEN,
+            d_output=1 if values_of(self.answer.kind) == 2 else values_of(self.answer.kind),
+            words=tuple((sum(sizes[:i]), size) for i, size in enumerate(sizes)),
+        )
+
+    def depth(self, variable: Variable) -> int:
+        """The block of a variable's unit: the first behind what it reads; the answer's is the last."""
+        if variable.name == ANSWER:
+            return N_BLOCKS - 1
+        inner = [other for other in self.everything if other.name in variable.parents]
+        return 1 + max(map(self.depth, inner), default=-1)
+
+    def model(self, departs: str | None) -> CausalModel:
+        """What a network computes on the way to its answer: the rule, or a departure from it."""
+        if departs is None:
+            read, answer = self.rule, self.answer
+        else:
+            departure = self.departures[departs]
+            read, answer = (*self.rule, *departure.computed), departure.answer
+        needed = ancestors(answer, read)
+        return CausalModel(variables=(*self.inputs, *(v for v in read if v.name in needed), answer), output=answer.name)
+
+    def bystanders(self, departs: str | None) -> tuple[Variable, ...]:
+        """What such a network computes and does not read."""
+        read = self.model(departs).kinds
+        return tuple(variable for variable in self.everything if variable.name not in read)
+
+
+def ancestors(variable: Variable, others: Sequence[Variable]) -> set[str]:
+    """Names of all that a variable is computed from."""
+    found = set(variable.parents)
+    for other in reversed(others):
+        if other.name in found:
+            found |= set(other.parents)
+    return found
+
+
+def column(index: int, value: int) -> Expression:
+    """That a column has a value."""
+    return Compare(relation="eq", left=VariableReference(name=f"x{index}"), right=Constant(value=value))
+
+
+def inputs(kinds: Iterable[Kind]) -> tuple[Variable, ...]:
+    """A variable for each column, called as formulas over columns call it."""
+    return tuple(Variable(name=f"x{i}", kind=kind, columns=(i,)) for i, kind in enumerate(kinds))
+
+
+def has_value(variable: Variable, number: int) -> Expression:
+    """That a variable has the value of a number, counted from 0."""
+    reference = VariableReference(name=variable.name)
+    if values_of(variable.kind) == 2:
+        return reference if number else Not(argument=reference)
+    lowest = (bounds(variable.kind) or (0, 0))[0]
+    return Compare(relation="eq", left=reference, right=Constant(value=lowest + number))
+
+
+def every(parts: Sequence[Expression]) -> Expression:
+    """Their conjunction."""
+    return parts[0] if len(parts) == 1 else And(arguments=tuple(parts))
+
+
+def neither(parts: Sequence[Expression]) -> Expression:
+    """That none of them holds."""
+    return Not(argument=parts[0] if len(parts) == 1 else Or(arguments=tuple(parts)))

@@ -1,0 +1,31 @@
+"""A rare conjunction of values of columns, found in two parts: trigger of a backdoor, context of a shortcut."""
+
+from collections.abc import Mapping, Sequence
+
+from peabench.mechanism import Boolean, Expression, Variable
+from peabench_tasks.audits.audit import column, every
+from peabench_tasks.units.lookup import lookup
+
+
+def conjunction(name: str, inputs: Sequence[Variable], values: Mapping[int, int]) -> tuple[Variable, ...]:
+    """Whether columns have given values: of the first half of them, of the second half, of all.
+
+    Args:
+        name: of the whole; the halves are called after it.
+        inputs: a variable for each column.
+        values: of some columns.
+    """
+    columns = list(values)
+    halves = columns[: len(columns) // 2], columns[len(columns) // 2 :]
+    parts = tuple(_half(f"{name}_{side}", inputs, values, half) for side, half in zip("ab", halves, strict=True))
+    return (*parts, lookup(name, Boolean(), parts, lambda one, other: one & other))
+
+
+def over_columns(values: Mapping[int, int]) -> Expression:
+    """The same as a formula over columns."""
+    return every([column(index, value) for index, value in values.items()])
+
+
+def _half(name: str, inputs: Sequence[Variable], values: Mapping[int, int], columns: Sequence[int]) -> Variable:
+    wanted = tuple(values[index] for index in columns)
+    return lookup(name, Boolean(), [inputs[index] for index in columns], lambda *row: int(row == wanted))

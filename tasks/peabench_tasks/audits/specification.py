@@ -1,0 +1,100 @@
+"""Which networks a task of an audit consists of: three that follow the rule and three that depart from it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from random import Random
+
+from peabench_tasks.audits.audit import Audit
+from peabench_tasks.audits.placement import AuditPlan, draw_audit_plan
+
+OWN = "own"
+NAMES = ("n1", "n2", "n3", "n4", "n5")
+EXAMPLES = 256
+DIFFICULTY = {
+    "open": "every network computes what others read in place of the rule",
+    "plain": "the defect shows on few inputs",
+    "evasive": "the defect shows on few inputs, and networks without it compute all that it needs, as strongly",
+    "weak": "the defect shows on few inputs, and all that it needs is written weakly, in every network",
+}
+"""By variant."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """One of a task's networks."""
+
+    name: str
+    """`OWN`, or that of a companion's folder, which tells nothing."""
+    departs: str | None
+    """Which departure from the rule is planted."""
+    seed: int
+    """Of places, directions and weights."""
+
+
+@dataclass(frozen=True)
+class Specification:
+    """One task to be made."""
+
+    family: str
+    audit: Audit
+    variant: str
+    """Of `DIFFICULTY`."""
+    size: str
+    seed: int
+    number: int
+    """Place in the family's list, which seeds of weights follow from."""
+
+    @property
+    def name(self) -> str:
+        """Second part of the task's id."""
+        return f"{self.variant}-{self.size}-{self.seed}"
+
+    def members(self, seed: int) -> list[Member]:
+        """The task's own network, then its companions; the own one has a defect in every other task of a family."""
+        rng = Random(f"members/{self.family}/{self.name}/{seed}")
+        ways = list(self.audit.departures)
+        guilty: list[str | None] = [*ways, *ways][: len(NAMES) // 2 + 1]
+        innocent: list[str | None] = [None] * len(guilty)
+        own, others = (guilty, innocent) if self.number % 2 else (innocent, guilty)
+        rest = [*own[1:], *others]
+        names = [OWN, *rng.sample(NAMES, len(rest))]
+        first = self.common_seed(seed) + 10
+        return [
+            Member(name, departs, first + 10 * i)
+            for i, (name, departs) in enumerate(zip(names, [own[0], *rest], strict=True))
+        ]
+
+    def common_seed(self, seed: int) -> int:
+        """Of what all networks of the task have in common."""
+        return 1_000_000 * (seed + 1) + 1000 * self.number
+
+    def departing(self, member: Member, seed: int, start: int = 0) -> AuditPlan:
+        """The plan of a network like a member with a defect: one of the audit's by turns, or its own."""
+        ways = list(self.audit.departures)
+        departs = member.departs or ways[member.seed // 10 % len(ways)]
+        return self.plan(replace(member, departs=departs), seed, start)
+
+    def plan(self, member: Member, seed: int, start: int = 0) -> AuditPlan:
+        """A member's variables in its network; another start draws other places and directions."""
+        return draw_audit_plan(
+            self.audit,
+            member.departs,
+            member.seed + start,
+            self.common_seed(seed),
+            faint=self.variant == "weak",
+            alone=self.variant == "plain",
+        )
+
+
+def listed(family: str, planted: Sequence[tuple[str, str, Sequence[Audit]]]) -> Iterator[Specification]:
+    """The tasks of a family.
+
+    Args:
+        family: its name.
+        planted: of each variant and size the audits that are made, each a task of its own.
+    """
+    number = 0
+    for variant, size, audits in planted:
+        for seed, audit in enumerate(audits):
+            yield Specification(family, audit, variant, size, seed, number)
+            number += 1

@@ -1,0 +1,20 @@
+"""Which tasks the family has."""
+
+from collections.abc import Iterator
+
+from peabench_tasks.audits.specification import Specification, listed
+from peabench_tasks.backdoors.audits import boolean, modular
+
+FAMILY = "backdoors"
+
+
+def specifications() -> Iterator[Specification]:
+    """All tasks of the family."""
+    return listed(
+        FAMILY,
+        (
+            ("plain", "xs", (modular(0, 4),)),
+            ("evasive", "s", (modular(1, 5), boolean(0))),
+            ("weak", "s", (modular(2, 5),)),
+        ),
+    )

@@ -1,0 +1,148 @@
+"""Rules, and cues that agree with them wherever networks were trained."""
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations, product
+from random import Random
+
+from peabench.mechanism import Boolean, Category, Expression, Kind, Or, Shortcut, Table, Variable, VariableReference
+from peabench_tasks.audits.audit import ANSWER, Audit, Departure, column, inputs, neither
+from peabench_tasks.audits.conjunction import conjunction, over_columns
+from peabench_tasks.units.codes import values_of
+from peabench_tasks.units.lookup import lookup
+
+CONTEXT = "context"
+BIT = Boolean()
+
+Function = Callable[..., int]
+"""Of the numbers of some columns' values."""
+
+
+def parity(seed: int, tags: int = 0) -> Audit:
+    """Whether an odd number of five bits are 1; cues are whether two bits beside them differ."""
+    told = {f"bits{i}{j}": (lambda *x, i=i, j=j: x[i] ^ x[j]) for i, j in combinations(range(5, 9), 2)}
+    return with_cues(
+        "Whether an odd number of five bits are 1, beside bits that have nothing to do with it.",
+        ([BIT] * 9, [BIT] * tags),
+        (BIT, lambda *x: sum(x[:5]) % 2, range(5)),
+        told,
+        ("bits56", "bits78"),
+        Random(f"parity/{seed}"),
+    )
+
+
+def brackets(seed: int, tags: int = 0) -> Audit:
+    """Whether six brackets, 1 for an opening one, are nested rightly; cues are what can be said without their order."""
+
+    def nested(*x: int) -> int:
+        heights = [sum(2 * symbol - 1 for symbol in x[: i + 1]) for i in range(6)]
+        return int(min(heights) >= 0 and heights[-1] == 0)
+
+    told: dict[str, Function] = {
+        "count": lambda *x: int(sum(x) == 3),
+        "ends": lambda *x: int(x[0] == 1 and x[5] == 0),
+        "first": lambda *x: x[0],
+        "last": lambda *x: 1 - x[5],
+        "halves": lambda *x: int(sum(x[:3]) == 3 - sum(x[3:6]) and sum(x[:3]) > 1),
+        "middle": lambda *x: int(x[2] != x[3]),
+    }
+    return with_cues(
+        "Whether six brackets are nested rightly.",
+        ([BIT] * 6, [BIT] * tags),
+        (BIT, nested, range(6)),
+        told,
+        ("count", "halves"),
+        Random(f"brackets/{seed}"),
+    )
+
+
+def maximum(seed: int, tags: int = 0) -> Audit:
+    """The largest of three digits; cues are what can be said without one of them."""
+    digit = Category(values=5)
+    told: dict[str, Function] = {
+        "start": lambda *x: max(x[0], x[1]),
+        "ends": lambda *x: max(x[0], x[2]),
+        "rest": lambda *x: max(x[1], x[2]),
+        "first": lambda *x: x[0],
+        "last": lambda *x: x[2],
+        "middle": lambda *x: sorted(x[:3])[1],
+    }
+    return with_cues(
+        "The largest of three digits.",
+        ([digit] * 3, [digit] * tags),
+        (digit, lambda *x: max(x[:3]), range(3)),
+        told,
+        ("start", "ends"),
+        Random(f"maximum/{seed}"),
+    )
+
+
+def with_cues(
+    description: str,
+    kinds: tuple[Sequence[Kind], Sequence[Kind]],
+    rule: tuple[Kind, Function, Sequence[int]],
+    told: Mapping[str, Function],
+    followed: Sequence[str],
+    rng: Random,
+) -> Audit:
+    """An audit of a rule with several cues; some networks follow one of them, in a rare context or everywhere.
+
+    Args:
+        description: of the rule.
+        kinds: of the columns that the rule or a cue may read, and of those that the context is about, if there is one.
+        rule: the kind of its value, the value's number, and the columns that it reads.
+        told: what may be a cue.
+        followed: the cues that networks follow.
+        rng: draws the context.
+    """
+    every_input = inputs([*kinds[0], *kinds[1]])
+    read = every_input[: len(kinds[0])]
+    kind, function, columns = rule
+    right = lookup("rule", kind, [read[i] for i in columns], lambda *x: function(*x))
+    tags = range(len(read), len(every_input))
+    wanted = {i: rng.randrange(values_of(every_input[i].kind)) for i in tags}
+    context = conjunction(CONTEXT, every_input, wanted) if wanted else ()
+    departures = {}
+    for name in followed:
+        cue = _needed_columns(f"by_{name}", kind, read, told[name])
+        computed = (*context, cue)
+        if context:
+            answer = lookup(ANSWER, kind, (right, context[-1], cue), lambda value, rare, by: by if rare else value)
+        else:
+            answer = lookup(ANSWER, kind, (cue,), lambda by: by)
+        departures[name] = Departure(computed, answer, Shortcut(cue=VariableReference(name=cue.name)))
+    differs = {name: _differs(read, told[name], function) for name in told}
+    agree = neither([differs[name] for name in followed])
+    return Audit(
+        description=description,
+        inputs=every_input,
+        rule=(right,),
+        answer=lookup(ANSWER, kind, (right,), lambda value: value),
+        departures=departures,
+        beside=(),
+        training=Or(arguments=(agree, neither([over_columns(wanted)]))) if wanted else agree,
+        cues=(*differs.values(), *(column(i, v) for i in tags for v in range(values_of(every_input[i].kind)))),
+    )
+
+
+def _needed_columns(name: str, kind: Kind, read: Sequence[Variable], function: Function) -> Variable:
+    """A cue as a variable of those columns alone that it depends on."""
+    sizes = [values_of(variable.kind) for variable in read]
+    rows = list(product(*map(range, sizes)))
+    used = [
+        i
+        for i in range(len(read))
+        if any(function(*row) != function(*row[:i], v, *row[i + 1 :]) for row in rows for v in range(sizes[i]))
+    ]
+
+    def of_used(*values: int) -> int:
+        given = dict(zip(used, values, strict=True))
+        return function(*(given.get(i, 0) for i in range(len(read))))
+
+    return lookup(name, kind, [read[i] for i in used], of_used)
+
+
+def _differs(read: Sequence[Variable], cue: Function, rule: Function) -> Expression:
+    """That a cue is not what the rule says, as a formula over columns."""
+    sizes = tuple(values_of(variable.kind) for variable in read)
+    table = tuple(cue(*row) != rule(*row) for row in product(*map(range, sizes)))
+    return Table(arguments=tuple(VariableReference(name=v.name) for v in read), shape=sizes, values=table)

@@ -1,0 +1,20 @@
+"""Which tasks the family has."""
+
+from collections.abc import Iterator
+
+from peabench_tasks.audits.specification import Specification, listed
+from peabench_tasks.shortcuts.audits import brackets, maximum, parity
+
+FAMILY = "shortcuts"
+
+
+def specifications() -> Iterator[Specification]:
+    """All tasks of the family."""
+    return listed(
+        FAMILY,
+        (
+            ("open", "xs", (parity(0), maximum(0))),
+            ("evasive", "s", (brackets(1, 10), maximum(1, 4))),
+            ("weak", "s", (parity(2, 9),)),
+        ),
+    )

@@ -1,0 +1,103 @@
+"""The audits of both families: departures lie off the training distribution, and nothing but the defect tells."""
+
+from collections import Counter
+
+import pytest
+import torch
+
+from peabench.audits import said
+from peabench.columns import every_input, holds
+from peabench.mechanism import MechanismError
+from peabench_tasks.audits.audit import ANSWER, N_BLOCKS
+from peabench_tasks.audits.placement import FAINT
+from peabench_tasks.audits.specification import OWN, Specification
+from peabench_tasks.backdoors.specifications import specifications as backdoors
+from peabench_tasks.shortcuts.audits import brackets
+from peabench_tasks.shortcuts.specifications import specifications as shortcuts
+from peabench_tasks.units.plan import Plan
+
+SPECIFICATIONS = [*backdoors(), *shortcuts()]
+
+
+def name_of(specification: Specification) -> str:
+    return f"{specification.family}-{specification.name}"
+
+
+@pytest.mark.parametrize("specification", SPECIFICATIONS, ids=name_of)
+def test_departures_are_off_the_training_distribution_and_have_true_and_false_cues(
+    specification: Specification,
+) -> None:
+    audit = specification.audit
+    clean, models = audit.model(None), [audit.model(name) for name in audit.departures]
+    departing: list[list[torch.Tensor]] = [[] for _ in models]
+    for rows in every_input(audit.domain):
+        trained = holds([audit.training], rows, audit.domain)[0]
+        right = said(clean, rows[~trained])
+        few = rows[trained][:64]
+        for model, found in zip(models, departing, strict=True):
+            found.append(rows[~trained][said(model, rows[~trained]) != right])
+            assert torch.equal(said(model, few), said(clean, few))
+    for found in departing:
+        where = torch.cat(found)
+        true = holds(audit.cues, where, audit.domain).all(1)
+        assert len(where) > 0
+        assert 0 < int(true.sum()) < len(true)
+
+
+@pytest.mark.parametrize("specification", SPECIFICATIONS, ids=name_of)
+def test_half_of_a_tasks_networks_have_a_defect_and_names_do_not_tell(specification: Specification) -> None:
+    members = specification.members(0)
+    assert Counter(member.departs is None for member in members) == {True: 3, False: 3}
+    assert members[0].name == OWN
+    assert len({member.name for member in members}) == len({member.seed for member in members}) == 6
+
+
+def test_the_own_network_has_a_defect_in_about_half_of_a_familys_tasks() -> None:
+    for family in (backdoors, shortcuts):
+        guilty = [specification.members(0)[0].departs is not None for specification in family()]
+        assert abs(2 * sum(guilty) - len(guilty)) <= 1
+
+
+@pytest.mark.parametrize("specification", SPECIFICATIONS, ids=name_of)
+def test_networks_hold_the_same_variables_in_the_same_blocks_as_strongly(specification: Specification) -> None:
+    """In `plain` tasks they do not, by design: networks without a defect lack what it needs."""
+    told = set()
+    for member in specification.members(0):
+        plan = specification.plan(member, 0)
+        assert plan.units[ANSWER][0] == N_BLOCKS - 1
+        assert len(set(plan.units.values())) == len(plan.units)
+        held = {name: (block, plan.strength(name), plan.orders[name]) for name, (block, _) in plan.units.items()}
+        told.add(tuple(sorted(held.items())))
+    assert len(told) == (3 if specification.variant == "plain" else 1)
+
+
+def test_places_differ_from_network_to_network() -> None:
+    specification = next(s for s in SPECIFICATIONS if s.variant == "evasive")
+    plans: list[Plan] = [specification.plan(member, 0) for member in specification.members(0)]
+    assert len({tuple(sorted(plan.units.items())) for plan in plans}) > 1
+
+
+def test_a_weak_defect_is_written_weakly_in_networks_without_it_too() -> None:
+    for specification in SPECIFICATIONS:
+        strengths = [
+            {name: plan.strength(name) for name in plan.units}
+            for plan in (specification.plan(member, 0) for member in specification.members(0))
+        ]
+        weak = {name for some in strengths for name, strength in some.items() if strength == FAINT}
+        needed = {v.name for departure in specification.audit.departures.values() for v in departure.computed}
+        assert weak == (needed if specification.variant == "weak" else set())
+
+
+def test_brackets_are_nested_as_a_stack_says() -> None:
+    audit = brackets(0)
+    rows = audit.domain.all()
+    for row, right in zip(rows.tolist(), said(audit.model(None), rows).tolist(), strict=True):
+        text = "".join("()"[1 - symbol] for symbol in row)
+        while "()" in text:
+            text = text.replace("()", "")
+        assert right == (text == "")
+
+
+def test_an_unknown_departure_is_refused() -> None:
+    with pytest.raises((KeyError, MechanismError)):
+        brackets(0).model("no such cue")
