@@ -12,6 +12,7 @@ from peabench.mechanism.addresses import (
 )
 from peabench.mechanism.alignments import Alignment, Location
 from peabench.mechanism.attention import Attends
+from peabench.mechanism.beliefs import Beliefs, Readout
 from peabench.mechanism.causal_model import CausalModel, Variable
 from peabench.mechanism.circuits import Circuit, CircuitEdge, Status
 from peabench.mechanism.defects import Backdoor, Defect, Memorisation, ProxyGoal, Shortcut
@@ -60,6 +61,7 @@ from peabench.mechanism.kinds import (
 )
 from peabench.mechanism.mechanism import Mechanism, Provenance, json_schema
 from peabench.mechanism.printing import to_text
+from peabench.mechanism.processes import HiddenMarkovProcess, Words
 from peabench.mechanism.renaming import neutral, renamed
 from peabench.mechanism.tensors import TensorReference
 
@@ -71,6 +73,7 @@ __all__ = [
     "Attends",
     "Automaton",
     "Backdoor",
+    "Beliefs",
     "Boolean",
     "Category",
     "CausalModel",
@@ -87,6 +90,7 @@ __all__ = [
     "Feature",
     "Gather",
     "Gauge",
+    "HiddenMarkovProcess",
     "Hypothesis",
     "Implies",
     "Integer",
@@ -108,6 +112,7 @@ __all__ = [
     "Provenance",
     "ProxyGoal",
     "Range",
+    "Readout",
     "Reader",
     "ReaderAddress",
     "Real",
@@ -122,6 +127,7 @@ __all__ = [
     "TensorReference",
     "Variable",
     "VariableReference",
+    "Words",
     "Xor",
     "bounds",
     "cardinality",
