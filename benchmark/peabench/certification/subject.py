@@ -241,9 +241,12 @@ class EvaluatedCounterfactuals:
 
 
 def examine(network: Network, mechanism: Mechanism, domain: ProductDomain, seed: int = 0) -> Subject:
-    """Run a network on the inputs that its certificate looks at."""
+    """Run a network on the inputs that its certificate looks at: of a process all sequences that it can write."""
     generator = torch.Generator().manual_seed(seed)
     positions = network.graph.n_positions
+    if mechanism.beliefs is not None and mechanism.beliefs.process is not None:
+        words = mechanism.beliefs.process.words(positions).tokens
+        return Subject(network, mechanism, domain, run_with_cache(network, words), True, generator)
     exhaustive = domain.frequency is None and domain.size * positions <= LARGEST_EXHAUSTIVE_DOMAIN
     pairs = SAMPLED_PAIRS if positions == 1 else SAMPLED_PAIRS // 2
     rows = domain.all() if exhaustive else domain.sample(2 * pairs, generator)

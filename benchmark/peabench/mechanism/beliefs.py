@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Self
+from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from peabench.mechanism.addresses import Site, SiteAddress
 from peabench.mechanism.errors import MechanismError
@@ -55,8 +55,6 @@ class Beliefs(Record):
     readout: Readout
     alternatives: tuple[Readout, ...] = ()
     """Others that were certified to be as right."""
-    moved: Annotated[float, Field(gt=0, le=1)]
-    """Least share of the squared distance between the outputs of two inputs that a swap along a read-out removes."""
 
     @model_validator(mode="after")
     def _one_state(self) -> Self:

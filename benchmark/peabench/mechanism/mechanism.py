@@ -58,8 +58,8 @@ class Mechanism(Record):
     circuit: Circuit | None = None
     attention: tuple[Attends, ...] | None = None
     tolerance: Annotated[float, Field(gt=0, lt=0.5)] | None = None
-    """Largest share of interventions that may contradict a mechanism that was derived, or of features; None: not one
-    may."""
+    """Largest share of interventions that may contradict a mechanism that was derived, or of features or beliefs; None:
+    not one may."""
     features: tuple[Feature, ...] = ()
     interactions: Interactions | None = None
     beliefs: Beliefs | None = None
@@ -75,10 +75,10 @@ class Mechanism(Record):
         self._check_circuit()
         self._check_attention()
         self._check_beliefs()
-        if self.tolerance is not None and self.provenance != "derived" and not self.features:
+        if self.tolerance is not None and self.provenance != "derived" and not (self.features or self.beliefs):
             raise MechanismError(
-                f"expected a tolerance of derived mechanisms and of features only, got one of a {self.provenance} "
-                "mechanism; remove it",
+                "expected a tolerance of derived mechanisms, of features and of beliefs only, got one of a "
+                f"{self.provenance} mechanism; remove it",
                 "tolerance",
             )
         try:
@@ -260,8 +260,8 @@ class Mechanism(Record):
         if values is None or width != (1 if isinstance(kind, Boolean) else values):
             came = "none" if kind is None else describe(kind)
             raise MechanismError(
-                f"expected a variable of the causal model, a boolean of one number or one of {width} values, got {came}; "
-                "name one",
+                f"expected a variable of the causal model, a boolean of one number or one of {width} values, got "
+                f"{came}; name one",
                 "beliefs.variable",
             )
 

@@ -8,7 +8,8 @@ from peabench.registry import suggestion
 from peabench.tracks.track import Track
 
 MODULES = {
-    name: f"peabench.tracks.{name}" for name in ("algorithms", "circuits", "features", "universality", "variables")
+    name: f"peabench.tracks.{name}"
+    for name in ("algorithms", "beliefs", "circuits", "features", "universality", "variables")
 }
 
 
@@ -16,7 +17,7 @@ def names() -> list[str]:
     """Names of all tracks.
 
     >>> names()
-    ['algorithms', 'circuits', 'features', 'universality', 'variables']
+    ['algorithms', 'beliefs', 'circuits', 'features', 'universality', 'variables']
     """
     return sorted(MODULES)
 
