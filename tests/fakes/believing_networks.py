@@ -35,7 +35,15 @@ PROCESS = HiddenMarkovProcess(  # two fair bits, then their exclusive or
     start=(1 / 3, 1 / 6, 1 / 6, 1 / 6, 1 / 6),
 )
 CONFIG = TransformerConfig(
-    n_blocks=2, d_model=16, n_heads=2, d_head=8, d_mlp=512, n_positions=POSITIONS, d_vocabulary=2, d_output=2, causal=True
+    n_blocks=2,
+    d_model=16,
+    n_heads=2,
+    d_head=8,
+    d_mlp=512,
+    n_positions=POSITIONS,
+    d_vocabulary=2,
+    d_output=2,
+    causal=True,
 )
 WIDTH, COLUMNS = 10, 8
 
@@ -81,7 +89,9 @@ def tokens_model(positions: int = POSITIONS) -> CausalModel:
     )
 
 
-def read_out(site: str, matrix: Float[Tensor, "d_model k"], offset: Float[Tensor, " k"]) -> tuple[Readout, dict[str, Tensor]]:
+def read_out(
+    site: str, matrix: Float[Tensor, "d_model k"], offset: Float[Tensor, " k"]
+) -> tuple[Readout, dict[str, Tensor]]:
     """A read-out, and the tensors that it refers to."""
     names = {"matrix": matrix.float().contiguous(), "offset": offset.float()}
     references = {name: TensorReference(name=name, shape=tuple(tensor.shape)) for name, tensor in names.items()}

@@ -45,7 +45,7 @@ class Planted:
     basis: Float[Tensor, "d_model k"]
 
 
-def train(plan: Plan, seed: int, state: Path) -> Planted:
+def train_planted(plan: Plan, seed: int, state: Path) -> Planted:
     """Train one network.
 
     Args:
@@ -62,12 +62,13 @@ def train(plan: Plan, seed: int, state: Path) -> Planted:
     done = _load(state, stack, optimiser) if state.exists() else 0
     words = plan.process.words(plan.network.n_positions)
     beliefs = plan.process.beliefs(words.tokens)
+    frequency = (words.probability + 1 / len(words.tokens)) / 2  # as they occur, and all alike: rare ones count too
     wanted, codes = plan.process.next_tokens(beliefs).float(), SPREAD * (beliefs.float() @ corners)
     for step in range(done, plan.steps):
         for group in optimiser.param_groups:
             group["lr"] = RATE * schedule(step / plan.steps, 50 / plan.steps)
         drawing = torch.Generator().manual_seed(1_000_003 * seed + step)
-        base, source = torch.multinomial(words.probability, 2 * ROWS, True, generator=drawing).chunk(2)
+        base, source = torch.multinomial(frequency, 2 * ROWS, True, generator=drawing).chunk(2)
         loss = _loss(plan, stack, basis, words.tokens, (base, source), wanted, codes)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
