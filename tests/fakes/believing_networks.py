@@ -54,7 +54,8 @@ def filter_network(seed: int = 0) -> tuple[Transformer, Float[Tensor, "d_model k
     Its first MLP is solved for to write the belief there, its second to turn that into log-probabilities.
     """
     generator = torch.Generator().manual_seed(seed)
-    network = frozen(Transformer(CONFIG, generator))
+    network = Transformer(CONFIG, generator)
+    frozen(network)
     turned = torch.linalg.qr(torch.randn(16, 16, generator=generator, dtype=torch.float64)).Q
     belief, logits = turned[:, :5], turned[:, 5:7]
     words = PROCESS.words(POSITIONS).tokens
@@ -131,7 +132,8 @@ def parity_network() -> ResidualMLP:
     state["w_output"][9] = 4.0
     state["b_output"][0] = -4.0
     made.load_state_dict(state)
-    return frozen(made)
+    frozen(made)
+    return made
 
 
 def parity_model() -> CausalModel:

@@ -70,10 +70,11 @@ def test_a_copy_that_nobody_reads_earns_0(parity: Task) -> None:
     """Where the variable's own coordinate is copied to an idle one, R² is 1 along both, and one of them is causal."""
     (question,) = TRACK.questions(parity, 0)
     network = question.network
-    before = network.w_embed.clone(), network.state_dict()["block0.w_out"].clone()
+    embedding, written = network.get_parameter("w_embed"), network.get_parameter("block0.w_out")
+    before = embedding.clone(), written.clone()
     with torch.no_grad():  # the coordinate of the last column, which nobody reads, takes a copy of a xor b
-        network.w_embed[COLUMNS - 1, COLUMNS - 1] = 0
-        network.get_parameter("block0.w_out")[0, :, COLUMNS - 1] = 1.0
+        embedding[COLUMNS - 1, COLUMNS - 1] = 0
+        written[0, :, COLUMNS - 1] = 1.0
     answer = certified(parity)[0]
     copied = torch.zeros_like(answer.matrix)
     copied[COLUMNS - 1] = 0.5
@@ -83,8 +84,8 @@ def test_a_copy_that_nobody_reads_earns_0(parity: Task) -> None:
     assert idle["score"] == 0
     assert grade(parity, question, answer)["score"] == 1
     with torch.no_grad():
-        network.w_embed.copy_(before[0])
-        network.get_parameter("block0.w_out").copy_(before[1])
+        embedding.copy_(before[0])
+        written.copy_(before[1])
 
 
 def test_a_swap_that_brings_more_than_the_state_is_no_better(parity: Task) -> None:
@@ -127,7 +128,7 @@ def test_what_the_best_control_reads_earns_0(task: Task, question: BeliefQuestio
     run = run_with_cache(question.network, question.inputs)
     rows = run.logits.flatten(0, 1).double()
     fitted = LinearRegression().fit(rows.numpy(), question.states.flatten(0, 1).numpy())
-    matrix = question.network.w_output.double() @ torch.from_numpy(fitted.coef_.T)
+    matrix = question.network.w_output.detach().double() @ torch.from_numpy(fitted.coef_.T)
     metrics = grade(
         task, question, BeliefAnswer("resid.2@*", matrix.float(), torch.from_numpy(fitted.intercept_).float())
     )

@@ -71,7 +71,7 @@ def train_planted(plan: Plan, seed: int, state: Path) -> Planted:
         base, source = torch.multinomial(frequency, 2 * ROWS, True, generator=drawing).chunk(2)
         loss = _loss(plan, stack, basis, words.tokens, (base, source), wanted, codes)
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimiser.step()
         if (step + 1) % SAVE_EVERY == 0 or step + 1 == plan.steps:
             _save(state, step + 1, stack, optimiser)
@@ -81,8 +81,9 @@ def train_planted(plan: Plan, seed: int, state: Path) -> Planted:
 def simplex(states: int) -> Float[Tensor, "state k"]:
     """Corners of a regular simplex about 0, one for each state, as far from it as 1."""
     centred = torch.eye(states) - 1 / states
-    corners: Tensor = torch.linalg.svd(centred).U[:, : states - 1]
-    return corners / corners.norm(dim=1).mean()
+    corners = torch.linalg.svd(centred).U[:, : states - 1]
+    scaled: Tensor = corners / corners.norm(dim=1).mean()
+    return scaled
 
 
 def schedule(share: float, warm_up: float) -> float:
@@ -116,7 +117,7 @@ def _loss(
         resid = stack.block(block, resid, resid)
     logits = stack.unembed(resid.flatten(1, 2))[0].unflatten(0, goals.shape[:2])
     predicted = -(goals * logits.log_softmax(-1)).sum(-1).mean()
-    return predicted + placed
+    return torch.add(predicted, placed)
 
 
 def _save(state: Path, done: int, stack: StackedTransformer, optimiser: torch.optim.AdamW) -> None:

@@ -10,7 +10,7 @@ import torch
 from peabench.domain import ProductDomain
 from peabench.tasks import TaskRecord, Twin, frozen
 from peabench_tasks.hmm.mechanism import build_mechanism
-from peabench_tasks.hmm.planting import Plan, Planted, train_planted
+from peabench_tasks.hmm.planting import Plan, train_planted
 from peabench_tasks.hmm.processes import PROCESSES
 from peabench_tasks.hmm.specifications import DESCRIPTIONS, FAMILY, Specification, specifications
 from peabench_tasks.production import ANEW, certified_already, make_all, matching, write_if_certified
@@ -41,6 +41,10 @@ def train(out: Path, only: str | None, seed: int, progress: Callable[[str, float
     wanted = matching(FAMILY, specifications(), only)
     if resume:
         wanted = [s for s in wanted if not certified_already(task_record(s, seed), out / s.name)]
+    else:
+        for specification in wanted:
+            for state in (out / STATES).glob(f"{specification.name}-*.safetensors"):
+                state.unlink()
     make_all(FAMILY, wanted, partial(make, out=out, seed=seed), progress, len(wanted))
 
 
@@ -53,7 +57,7 @@ def make(specification: Specification, out: Path, seed: int) -> tuple[int, list[
     for start in range(STARTS):
         state = out / STATES / f"{specification.name}-{start}.safetensors"
         made = train_planted(plan, weight_seed(specification, seed) + ANEW * start, state)
-        made = Planted(frozen(made.network), made.basis)
+        frozen(made.network)
         problem = write_if_certified(
             out, task_record(specification, seed), made.network, build_mechanism(specification, made)
         )
