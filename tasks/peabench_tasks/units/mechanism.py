@@ -22,13 +22,13 @@ from peabench_tasks.units.codes import code
 from peabench_tasks.units.plan import Plan
 
 
-def build_mechanism(plan: Plan, stream: Stream, algorithm: AlgorithmClaim) -> Mechanism:
+def build_mechanism(plan: Plan, stream: Stream, algorithm: AlgorithmClaim | None) -> Mechanism:
     """The planted mechanism: causal model, alignments at every site where a variable can be set, circuit, bystanders.
 
     Args:
         plan: the causal model in its network.
         stream: the planted subspaces.
-        algorithm: the rival hypotheses.
+        algorithm: the rival hypotheses, if any.
     """
     tensors, alignments = {}, []
     for variable in plan.model.variables:
