@@ -35,6 +35,8 @@ class Plan:
     planted: int | None
     """Block before which the belief is in its subspace; None: nothing is planted."""
     steps: int
+    stays: bool = False
+    """Whether it is still in that subspace behind the last block, where the output does not read."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,10 @@ def _loss(
         resid, goals = torch.cat([resid, swapped], 1), torch.cat([goals, wanted[pair[1]]])
     for block in blocks[first:]:
         resid = stack.block(block, resid, resid)
+    if plan.stays:
+        left = resid[0, : len(both)] @ basis
+        placed = placed + (left - codes[both]).square().sum(-1).mean()
+        placed = placed + (basis.T @ stack.parameters["w_output"][0]).square().sum()
     logits = stack.unembed(resid.flatten(1, 2))[0].unflatten(0, goals.shape[:2])
     predicted = -(goals * logits.log_softmax(-1)).sum(-1).mean()
     return torch.add(predicted, placed)

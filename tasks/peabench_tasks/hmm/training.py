@@ -11,8 +11,7 @@ from peabench.domain import ProductDomain
 from peabench.tasks import TaskRecord, Twin, frozen
 from peabench_tasks.hmm.mechanism import build_mechanism
 from peabench_tasks.hmm.planting import Plan, train_planted
-from peabench_tasks.hmm.processes import PROCESSES
-from peabench_tasks.hmm.specifications import DESCRIPTIONS, FAMILY, Specification, specifications
+from peabench_tasks.hmm.specifications import DESCRIPTIONS, FAMILY, SEEDS, Specification, specifications
 from peabench_tasks.production import ANEW, certified_already, make_all, matching, write_if_certified
 
 STARTS = 2
@@ -51,7 +50,13 @@ def train(out: Path, only: str | None, seed: int, progress: Callable[[str, float
 def make(specification: Specification, out: Path, seed: int) -> tuple[int, list[str]]:
     """Make one task; how many that is, and what is wrong with it if it fails."""
     torch.set_num_threads(1)
-    plan = Plan(specification.process, specification.network, specification.planted, specification.steps)
+    plan = Plan(
+        specification.process,
+        specification.network,
+        specification.planted,
+        specification.steps,
+        specification.stays,
+    )
     (out / STATES).mkdir(parents=True, exist_ok=True)
     problem: str | None = None
     for start in range(STARTS):
@@ -70,7 +75,7 @@ def make(specification: Specification, out: Path, seed: int) -> tuple[int, list[
 
 def weight_seed(specification: Specification, seed: int) -> int:
     """Seed of the weights, of the place and of the sequences."""
-    return 1_000_000 * seed + 1000 * list(PROCESSES).index(specification.variant) + specification.seed
+    return 1_000_000 * seed + 1000 * list(SEEDS).index(specification.variant) + specification.seed
 
 
 def task_record(specification: Specification, seed: int) -> TaskRecord:
@@ -89,6 +94,6 @@ def task_record(specification: Specification, seed: int) -> TaskRecord:
         domain_size=domain.size,
         examples=EXAMPLES,
         difficulty=specification.difficulty,
-        description=DESCRIPTIONS[specification.variant],
+        description=DESCRIPTIONS[specification.process_name],
         twins=(Twin(name="random", provenance="random_init", seed=RANDOM_INIT + weight_seed(specification, seed)),),
     )
