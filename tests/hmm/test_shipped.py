@@ -56,5 +56,11 @@ def test_the_truth_earns_1_but_of_mess3_where_nothing_is_above_the_controls(spec
     else:
         assert metrics["control"] < 0.8
         assert metrics["score"] == 1
+    if specification.stays:
+        behind = BeliefAnswer("resid.3@*", certified(task)[0].matrix, certified(task)[0].offset)
+        found = TRACK.grade(task, 0, question, behind)
+        assert found["r2"] > 0.9
+        assert found["moved"] < 0.2
+        assert found["score"] == 0
     other = BeliefAnswer("resid.0@*", certified(task)[0].matrix, certified(task)[0].offset)
     assert TRACK.grade(task, 0, question, other)["score"] == 0
