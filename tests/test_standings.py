@@ -8,7 +8,8 @@ from cells import cell
 from scipy.stats import bootstrap
 
 from peabench.errors import PeabenchError
-from peabench.standings import Missing, Standing, by_metric, standings
+from peabench.results import CellResult
+from peabench.standings import Missing, Standing, by_metric, standings, told_by_a_null
 from peabench.weights import bootstrap_means, task_weights
 
 
@@ -50,6 +51,36 @@ def test_a_failed_cell_lowers_coverage_and_takes_the_rank() -> None:
     assert (rows["holed"].coverage, rows["holed"].rank, rows["holed"].failed) == (0.75, None, 1)
     assert rows["holed"].score == pytest.approx(0.9)
     assert (rows["whole"].coverage, rows["whole"].rank) == (1.0, 1)
+
+
+def declined(scorer: str, task: str) -> CellResult:
+    return cell(scorer, task, None).model_copy(update={"status": "declined", "reason": "not mine"})
+
+
+def test_a_declined_cell_counts_as_chance() -> None:
+    """So that nobody gains by answering what is easy, and methods for different tasks have a rank."""
+    scores: dict[str, list[float | None]] = {
+        "whole": [0.5, 0.5, 0.4, 0.4],
+        "easy": [0.9, None, None, None],
+        "guess": [0.9, 0.0, 0.0, 0.0],
+    }
+    results = [
+        cell(name, f"f/{'ab'[i > 1]}-s-{i}", score) if score is not None else declined(name, f"f/{'ab'[i > 1]}-s-{i}")
+        for name, found in scores.items()
+        for i, score in enumerate(found)
+    ]
+    results += [declined("nothing", f"f/{'ab'[i > 1]}-s-{i}") for i in range(4)]
+    rows = by_name(standings(results, resamples=200))
+    easy, guess = rows["easy"], rows["guess"]
+    assert easy.score == guess.score == pytest.approx(0.225)
+    assert (easy.interval, easy.rank_interval) == (guess.interval, guess.rank_interval)
+    assert (easy.answered_score, easy.coverage, easy.answered, easy.declined) == (0.9, 0.25, 1, 3)
+    assert {name: row.rank for name, row in rows.items()} == {"whole": 1, "easy": 2, "guess": 2, "nothing": None}
+    assert rows["nothing"].score is None
+    assert easy.variants == {"a": 0.45}
+    assert guess.variants == {"a": 0.45, "b": 0.0}
+    failed = [cell("easy", r.key.task, None) if r.key == results[5].key else r for r in results]
+    assert by_name(standings(failed, resamples=50))["easy"].rank is None
 
 
 def test_a_missing_file_lowers_coverage_like_a_failure() -> None:
@@ -115,10 +146,31 @@ def test_the_board_above_the_null_has_its_best_null_at_zero_and_intervals() -> N
     assert rows["method"].interval[0] < 0.625 < rows["method"].interval[1]
 
 
-def test_a_perfect_null_leaves_nothing_to_be_above() -> None:
-    results = [cell("method", "toy/a-s-0", 1.0), cell("prior", "toy/a-s-0", 1.0, role="null")]
-    failed = by_metric(results, "above_null")
-    assert {result.status for result in failed} == {"failed"}
+def test_a_task_with_a_perfect_null_has_nothing_to_be_above() -> None:
+    results = [cell("method", f"toy/a-s-{seed}", 0.6) for seed in range(3)]
+    results += [cell("prior", f"toy/a-s-{seed}", 1.0 if seed == 0 else 0.2, role="null") for seed in range(3)]
+    left = by_metric(results, "above_null")
+    assert {result.key.task for result in left} == {"toy/a-s-1", "toy/a-s-2"}
+    assert told_by_a_null(results) == {results[0].key.track: 1}
+    rows = by_name(standings(left, resamples=50))
+    assert (rows["method"].rank, rows["method"].coverage) == (1, 1)
+    assert rows["method"].score == pytest.approx(0.5)
+    assert by_name(standings(results, resamples=50))["method"].above_null == pytest.approx(0.5)
+
+
+def test_who_declines_adds_nothing_to_the_null() -> None:
+    results = [cell("method", "toy/a-s-0", 0.6), declined("method", "toy/a-s-1")]
+    results += [cell("prior", f"toy/a-s-{seed}", 0.2, role="null") for seed in range(2)]
+    rows = by_name(standings(by_metric(results, "above_null"), resamples=50))
+    assert rows["method"].score == pytest.approx(0.25)
+    assert rows["method"].answered_score == pytest.approx(0.5)
+    assert by_name(standings(results, resamples=50))["method"].above_null == pytest.approx(0.25)
+
+
+def test_a_declined_cell_is_no_0_of_another_metric() -> None:
+    found = cell("one", "f/0", 0.5).model_copy(update={"metrics": {"score": 0.5, "auroc": 0.75}})
+    row = standings(by_metric([found, declined("one", "f/1")], "auroc"), resamples=50)[0]
+    assert (row.score, row.coverage, row.rank) == (0.75, 0.5, None)
 
 
 def test_another_metric_stands_in_the_scores_place() -> None:

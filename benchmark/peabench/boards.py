@@ -33,6 +33,12 @@ class Row:
         """The cells that have a score."""
         return {task: result for task, result in sorted(self.cells.items()) if result.status == "ok"}
 
+    @cached_property
+    def counted(self) -> Cells:
+        """The cells that its score is over: see `counted`."""
+        cells = [result for _, result in sorted(self.cells.items())]
+        return {(result.key.task, result.key.content_hash): result for result in counted(cells)}
+
     @property
     def role(self) -> Role:
         """Of its scorer."""
@@ -40,8 +46,8 @@ class Row:
 
     @cached_property
     def score(self) -> float | None:
-        """Weighted mean over the answered tasks; None if there are none."""
-        return mean_score(list(self.answered.values()))
+        """Weighted mean over the counted tasks; None if there are none."""
+        return mean_score(list(self.counted.values()))
 
 
 @dataclass(frozen=True)
@@ -59,8 +65,8 @@ class Board:
 
     @cached_property
     def ranked(self) -> list[Row]:
-        """The methods that answered everything asked."""
-        return [row for row in self.rows if row.role == "method" and len(row.answered) == len(self.asked)]
+        """The methods whose score is over everything asked."""
+        return [row for row in self.rows if row.role == "method" and len(row.counted) == len(self.asked)]
 
     def draws(self, resamples: int, seed: int) -> dict[RowKey, Float[Array, " resample"] | None]:
         """Bootstrap means of every row's score, paired between rows with the same tasks.
@@ -69,15 +75,15 @@ class Board:
         """
         alike: dict[tuple[object, ...], list[Row]] = defaultdict(list)
         for row in self.rows:
-            alike[tuple((task, stratum(cell)) for task, cell in row.answered.items())].append(row)
+            alike[tuple((task, stratum(cell)) for task, cell in row.counted.items())].append(row)
         found: dict[RowKey, Float[Array, " resample"] | None] = {}
         for rows in alike.values():
-            cells = list(rows[0].answered.values())
+            cells = list(rows[0].counted.values())
             strata = [stratum(cell) for cell in cells]
             if min((strata.count(name) for name in set(strata)), default=0) < 2:
                 found |= {row.key: None for row in rows}
                 continue
-            scores = np.stack([scores_of(list(row.answered.values())) for row in rows])
+            scores = np.stack([scores_of(list(row.counted.values())) for row in rows])
             drawn = bootstrap_means(scores, strata, weights_of(cells), resamples, seed)
             found |= {row.key: draws for row, draws in zip(rows, drawn, strict=True)}
         return found
@@ -99,6 +105,15 @@ def boards(results: Sequence[CellResult]) -> list[Board]:
     ]
 
 
+def counted(cells: Sequence[CellResult]) -> list[CellResult]:
+    """The cells that a score is over: the answered ones and, as chance, those that the scorer declined.
+
+    A failed cell is not among them, as what it would have earned is not known. Where nothing was answered, none is.
+    """
+    kept = [cell for cell in cells if cell.status in ("ok", "declined")]
+    return kept if any(cell.status == "ok" for cell in kept) else []
+
+
 def mean_score(cells: Sequence[CellResult]) -> float | None:
     """The mean over families of the mean over tasks, in which planted tasks weigh at most one half.
 
@@ -108,8 +123,8 @@ def mean_score(cells: Sequence[CellResult]) -> float | None:
 
 
 def scores_of(cells: Sequence[CellResult]) -> Float[Array, " task"]:
-    """The score of each cell."""
-    return np.array([cell.metrics[SCORE] for cell in cells])
+    """The score of each cell: what chance earns, 0, where it was declined."""
+    return np.array([cell.metrics[SCORE] if cell.status == "ok" else 0.0 for cell in cells])
 
 
 def weights_of(cells: Sequence[CellResult]) -> Float[Array, " task"]:

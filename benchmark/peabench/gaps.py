@@ -39,7 +39,7 @@ class Gap:
 def gaps(
     public: Sequence[CellResult], sealed: Sequence[CellResult], resamples: int = RESAMPLES, seed: int = 0
 ) -> list[Gap]:
-    """The gap of every scorer that answered all tasks of both kinds, by track and from the best on public tasks down.
+    """The gap of every scorer whose score is over all tasks of both kinds, by track and from the best on public down.
 
     Args:
         public: results on public tasks, of one version of each scorer.
@@ -73,10 +73,10 @@ def _of_track(public: Board, sealed: Board, resamples: int, seed: int) -> list[G
                 role=row.role,
                 public=score,
                 public_interval=None if one is None else interval(one),
-                public_tasks=len(row.answered),
+                public_tasks=len(row.counted),
                 sealed=apart,
                 sealed_interval=None if two is None else interval(two),
-                sealed_tasks=len(other.answered),
+                sealed_tasks=len(other.counted),
                 gap=score - apart,
                 gap_interval=None if one is None or two is None else interval(one - two),
             )
@@ -85,4 +85,4 @@ def _of_track(public: Board, sealed: Board, resamples: int, seed: int) -> list[G
 
 
 def _is_whole(row: Row, board: Board) -> bool:
-    return len(row.answered) == len(board.asked)
+    return len(row.counted) == len(board.asked)

@@ -26,7 +26,7 @@ class Stability:
     track: str
     track_version: int
     methods: int
-    """Methods that answered every task; all that follows is of these."""
+    """Methods that have a rank; all that follows is of these."""
     tau: float | None
     """Kendall's tau-b between the methods' scores on disjoint halves of the tasks' seeds, averaged over the splits.
     None with fewer than two methods or seeds."""
@@ -127,6 +127,6 @@ def _tau(rows: Sequence[Row], first: frozenset[str], second: frozenset[str]) -> 
 def _scores(rows: Sequence[Row], seeds: frozenset[str]) -> Float[Array, " scorer"]:
     """Score of each row over the tasks of some seeds."""
     means = [
-        mean_score([result for result in row.answered.values() if seed_of(result.key.task) in seeds]) for row in rows
+        mean_score([result for result in row.counted.values() if seed_of(result.key.task) in seeds]) for row in rows
     ]
     return np.round(np.array(means, dtype=float), 9)

@@ -16,6 +16,7 @@ from peabench.boards import (
     RowKey,
     TaskKey,
     boards,
+    counted,
     in_order,
     mean_score,
     planted_share,
@@ -56,14 +57,18 @@ class Standing:
     seed: int
     device: str
     score: float | None
-    """Mean over families of the mean over tasks, of the cells that were answered, in which planted tasks weigh at most
-    one half where there are others; None if no cell was answered."""
+    """Mean over families of the mean over tasks, in which planted tasks weigh at most one half where there are others.
+    A cell that the scorer declined counts as chance, 0; a failed or absent one is left out. None if no cell was
+    answered."""
     interval: tuple[float, float] | None
     """Bootstrap 95% interval over tasks, resampled within their families; None where a family has a single task."""
+    answered_score: float | None
+    """The same mean over the answered tasks alone."""
     above_null: float | None
-    """The same on the scale on which the best null of each task (random answers, a structural prior) earns 0."""
+    """The score on the scale on which the best null of each task (random answers, a structural prior, outputs alone)
+    earns 0; tasks that a null answers perfectly are left out."""
     families: dict[str, float]
-    """Score over the answered tasks of each family."""
+    """Score over the tasks of each family of which any was answered, like the next four."""
     variants: dict[str, float]
     sizes: dict[str, float]
     """Over all tasks of a size. Sizes have different variants: `scale` compares like with like."""
@@ -73,7 +78,8 @@ class Standing:
     planted_share: float
     """What planted tasks weigh in the score."""
     rank: int | None
-    """Place among the track's methods; None for references, and for a scorer that did not answer every cell."""
+    """Place among the track's methods; None for references, and for a scorer with a failed or absent cell, or without
+    an answer."""
     rank_interval: tuple[int, int] | None
     """95% interval of the rank over the same resamples."""
     coverage: float
@@ -137,7 +143,8 @@ def labels(rows: Sequence[Standing]) -> list[str]:
 def by_metric(results: Sequence[CellResult], metric: str) -> list[CellResult]:
     """Results with another of their metrics in the score's place: those of the tracks that have it.
 
-    `above_null` is the score on the scale on which the best null of the task earns 0, on tracks with nulls.
+    `above_null` is the score on the scale on which the best null of the task earns 0, on tracks with nulls. Tasks that
+    a null answers perfectly are left out, as nothing can be above it; a scorer that declines a task adds nothing there.
 
     Raises:
         PeabenchError: no result has such a metric.
@@ -159,8 +166,16 @@ def by_metric(results: Sequence[CellResult], metric: str) -> list[CellResult]:
             update = {"metrics": result.metrics | {SCORE: result.metrics[metric]}}
         elif result.status == "ok":
             update = {"status": "failed", "reason": f"no {metric}"}
+        elif result.status == "declined":  # chance may be another number than 0
+            update = {"status": "failed"}
         found.append(result.model_copy(update=update))
     return found
+
+
+def told_by_a_null(results: Sequence[CellResult]) -> dict[str, int]:
+    """For each track that has such, how many of its tasks a null answers perfectly."""
+    found = {board.track: sum(null >= 1 for null in _nulls(board).values()) for board in boards(results)}
+    return {track: count for track, count in found.items() if count}
 
 
 def places(scores: Float[Array, "scorer resample"]) -> Float[Array, "scorer resample"]:
@@ -188,37 +203,34 @@ def _nulls(board: Board) -> dict[TaskKey, float]:
 
 
 def _above_nulls(results: Sequence[CellResult]) -> list[CellResult]:
-    """The results of tracks with nulls, their scores above the best null of each task; failures as they are."""
+    """The results on tasks with a null below 1, their scores above the best one; failures as they are."""
     found = []
     for board in boards(results):
         nulls = _nulls(board)
-        for row in board.rows if nulls else ():
-            found += [_above(result, nulls.get(task, 1.0)) for task, result in row.cells.items()]
+        for row in board.rows:
+            found += _above(row.cells, nulls)
     return found
 
 
-def _above(result: CellResult, null: float) -> CellResult:
-    """A result with (score - null) / (1 - null) as its score; a failure where the null is perfect or missing."""
-    if result.status != "ok":
-        return result
-    if null >= 1.0:
-        return result.model_copy(update={"status": "failed", "reason": "no null below 1 to compare with"})
-    above = (result.metrics[SCORE] - null) / (1 - null)
-    return result.model_copy(update={"metrics": result.metrics | {SCORE: above}})
-
-
-def _mean_above(cells: Cells, nulls: Mapping[TaskKey, float]) -> float | None:
-    """Mean score above the null; None where a task has no null to compare with or a perfect one."""
-    found = [_above(result, nulls.get(task, 1.0)) for task, result in cells.items()]
-    return mean_score(found) if all(result.status == "ok" for result in found) else None
+def _above(cells: Cells, nulls: Mapping[TaskKey, float]) -> list[CellResult]:
+    """Cells with (score - null) / (1 - null) as their scores, those left out whose null is perfect or missing."""
+    found = []
+    for task, result in cells.items():
+        null = nulls.get(task, 1.0)
+        if null < 1 and result.status == "ok":
+            above = (result.metrics[SCORE] - null) / (1 - null)
+            found.append(result.model_copy(update={"metrics": result.metrics | {SCORE: above}}))
+        elif null < 1:
+            found.append(result)
+    return found
 
 
 def _by(cells: Sequence[CellResult], label: Callable[[CellResult], str]) -> dict[str, float]:
-    """Score over the cells of each label."""
+    """Score over the cells of each label, of which any was answered."""
     groups = defaultdict(list)
     for result in cells:
         groups[label(result)].append(result)
-    scores = {name: mean_score(found) for name, found in sorted(groups.items(), key=in_order)}
+    scores = {name: mean_score(counted(found)) for name, found in sorted(groups.items(), key=in_order)}
     return {name: score for name, score in scores.items() if score is not None}
 
 
@@ -245,7 +257,7 @@ def _missing(board: Board, row: Row) -> tuple[Missing, ...]:
 def _ranks(
     board: Board, draws: Mapping[Any, Float[Array, " resample"] | None]
 ) -> dict[Any, tuple[int, tuple[int, int] | None]]:
-    """Rank of each scorer (1 + how many are better) and its interval over the shared draws."""
+    """Rank of each method (1 + how many are better) and its interval over the shared draws."""
     if not board.ranked:
         return {}
     keys = [row.key for row in board.ranked]
@@ -266,7 +278,7 @@ def _standing(
     nulls: Mapping[TaskKey, float],
 ) -> Standing:
     first = next(iter(row.cells.values()))
-    cells = list(row.answered.values())
+    cells, over = list(row.answered.values()), list(row.counted.values())
     costs = [result.cost for result in cells if result.cost is not None]
     statuses = [result.status for result in row.cells.values()]
     return Standing(
@@ -281,13 +293,14 @@ def _standing(
         device=first.key.device,
         score=row.score,
         interval=None if draws is None else interval(draws),
-        above_null=_mean_above(row.answered, nulls),
-        families=_by(cells, lambda result: result.key.family),
-        variants=_by(cells, lambda result: variant_of(result.key.task)),
-        sizes=_by(cells, lambda result: size_of(result.key.task)),
-        scale=_scale(cells),
-        provenances=_by(cells, lambda result: result.provenance),
-        planted_share=planted_share(cells),
+        answered_score=mean_score(cells),
+        above_null=mean_score(counted(_above(row.cells, nulls))),
+        families=_by(over, lambda result: result.key.family),
+        variants=_by(over, lambda result: variant_of(result.key.task)),
+        sizes=_by(over, lambda result: size_of(result.key.task)),
+        scale=_scale(over),
+        provenances=_by(over, lambda result: result.provenance),
+        planted_share=planted_share(over),
         rank=rank[0],
         rank_interval=rank[1],
         coverage=len(cells) / len(board.asked),

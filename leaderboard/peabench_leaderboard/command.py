@@ -115,8 +115,8 @@ def print_gap(
     found = gaps(wanted, _stored(sealed, metric))
     if not found:
         raise PeabenchError(
-            f"No scorer has answered all tasks both in {sealed} and in {results or PACKAGED}; run it on both with one "
-            "version of Peabench."
+            f"No scorer has answered or declined all tasks both in {sealed} and in {results or PACKAGED}; run it on "
+            "both with one version of Peabench."
         )
     if json:
         print_json([gap.listing() for gap in found])
@@ -197,7 +197,7 @@ def compare(
 
 def _stored(results: Path | None, metric: str) -> "list[CellResult]":
     from peabench.results import SCORE, read_all
-    from peabench.standings import by_metric
+    from peabench.standings import ABOVE_NULL, by_metric, told_by_a_null
 
     folder = results or PACKAGED
     found, problems = read_all(folder)
@@ -207,6 +207,8 @@ def _stored(results: Path | None, metric: str) -> "list[CellResult]":
         raise PeabenchError(f"{folder} holds no results; make some with `peabench run --out DIR` and name DIR here.")
     if metric != SCORE:
         note(f"In place of the score: {metric}.")
+    for track, count in (told_by_a_null(found) if metric == ABOVE_NULL else {}).items():
+        note(f"Left out: {count} of the tasks of {track}, on which a null earns 1, so that nothing can be above it.")
     return by_metric(found, metric)
 
 

@@ -1,7 +1,8 @@
 """Every method for the track `algorithms` keeps the contract, finds what it can find, and says where it cannot."""
 
 from dataclasses import replace
-from itertools import product
+from itertools import permutations, product
+from statistics import fmean
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from peabench.tasks import Task
 from peabench.tracks.algorithms import TRACK, AlgorithmAnswer, AlgorithmQuestion
 from peabench.tracks.candidates import Candidate
 from peabench.tracks.pairs import balanced_accuracy, label_pairs, predicted_class
+from peabench.tracks.ranking import Target, average_precision
 from peabench_baselines.algorithms.activation_spectrum import ActivationSpectrum, frequency_power
 from peabench_baselines.algorithms.best_probe import BestProbe, probe_accuracies
 from peabench_baselines.algorithms.claimed_variables import claimed_classes
@@ -123,6 +125,18 @@ def numbers_question(network: Network) -> AlgorithmQuestion:
 @pytest.mark.parametrize("method", METHODS)
 def test_the_contract_is_kept(method: Method, factored: Task) -> None:
     assert_conforms(method, [factored.folder])
+
+
+def test_chance_is_the_mean_over_all_orders(expanded: Task) -> None:
+    """Of three hypotheses that hold and one that does not, whose place is any of four."""
+    question = asked(expanded, ["expanded", "half", "other-half", "factored"])
+    chosen = RandomHypotheses().score(question).scores
+    holds = torch.tensor([True, True, True, False])
+    target = Target(holds, torch.ones_like(holds))
+    orders = torch.tensor(list(permutations(range(4))), dtype=torch.float64)
+    assert average_precision(chosen, target) == pytest.approx(fmean(average_precision(o, target) for o in orders))
+    whole = asked(expanded)
+    assert TRACK.grade(expanded, 0, whole, RandomHypotheses().score(whole))["score"] == 0
 
 
 def test_interchanges_by_das_find_the_variables_of_either_network(factored: Task, expanded: Task) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from peabench import tracks
 from peabench.scorers import Scorer
 
 ROOT = Path(__file__).parents[2]
@@ -33,3 +34,11 @@ def test_no_method_is_forgotten() -> None:
         ]
         complete = [item for item in own if not getattr(item, "__abstractmethods__", None)]
         assert bool(complete) == (module.__name__ in registered), module.__name__
+
+
+def test_the_nulls_of_a_track_are_the_scorers_that_call_themselves_so() -> None:
+    named = {name for track in tracks.names() for name in tracks.get(track).nulls}
+    points = {name: value.partition(":") for name, value in POINTS.items()}
+    roles = {name: getattr(import_module(module), scorer).role for name, (module, _, scorer) in points.items()}
+    assert {name for name, role in roles.items() if role == "null"} == named
+    assert {"logit-similarity", "logit-spectrum", "off-distribution"} <= named

@@ -94,11 +94,20 @@ def test_the_contract_is_kept(method: Method, task: Task) -> None:
     assert_conforms(method, [task.folder])
 
 
+def test_chance_earns_what_an_order_and_its_reverse_do_on_average(task: Task) -> None:
+    question = TRACK.questions(task, 0)[0]
+    drawn = torch.rand(len(question.pairs), generator=torch.Generator().manual_seed(0))
+    answers = UniversalityAnswer(drawn), UniversalityAnswer(-drawn), RandomSimilarity().score(question)
+    one, other, earned = (TRACK.grade(task, 0, question, answer) for answer in answers)
+    assert earned == pytest.approx({name: (one[name] + other[name]) / 2 for name in earned})
+    assert one["score"] != other["score"]
+
+
 def test_output_agreement_earns_exactly_nothing(task: Task) -> None:
     question = TRACK.questions(task, 0)[0]
     answer = OutputAgreement().score(question)
     assert answer.similarities.unique().tolist() == [1]
-    assert TRACK.grade(task, 0, question, answer)["score"] == 0
+    assert TRACK.grade(task, 0, question, answer) == {"score": 0, "auroc_algorithm": 0.5, "auroc_copies": 0.5}
 
 
 def test_output_agreement_sees_networks_that_behave_differently() -> None:

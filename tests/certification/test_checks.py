@@ -4,7 +4,7 @@ import pytest
 from scipy.stats import binomtest
 
 from peabench.certification import Check, NullCheck, upper_bound
-from peabench.certification.checks import judged, totals
+from peabench.certification.checks import judged, lower_bound, totals
 
 
 @pytest.mark.parametrize(("errors", "cases"), [(0, 10), (0, 32768), (3, 50), (49, 50)])
@@ -12,6 +12,12 @@ def test_upper_bound_is_clopper_pearson(errors: int, cases: int) -> None:
     # A one-sided 95% bound is the upper end of the two-sided 90% interval.
     expected = binomtest(errors, cases).proportion_ci(0.9, method="exact").high
     assert upper_bound(errors, cases, exhaustive=False) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("errors", "cases"), [(0, 10), (3, 50), (70, 1024), (50, 50)])
+def test_lower_bound_is_clopper_pearson(errors: int, cases: int) -> None:
+    expected = binomtest(errors, cases).proportion_ci(0.9, method="exact").low
+    assert lower_bound(errors, cases) == pytest.approx(expected)
 
 
 def test_exhaustive_rates_are_exact_and_nothing_tried_proves_nothing() -> None:

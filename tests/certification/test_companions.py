@@ -25,12 +25,27 @@ def test_companions_that_behave_alike_pass_and_one_that_does_not_fails() -> None
     assert check.passed
     assert (check.cases, check.errors, check.exhaustive) == (32, 0, True)
     assert check.recorded["smallest margin"] == pytest.approx(4)
+    assert 0 < check.recorded["largest change of a logit in 5 other gauges"] < 1e-4
     with torch.no_grad():
         others[1].b_output.add_(8)
     wrong = same_behaviour_check(subject, others, twin())
     assert wrong is not None
     assert wrong.errors == 10  # all inputs whose output is no
     assert not wrong.passed
+
+
+@pytest.mark.parametrize(("faint", "wrong"), [([True, False], 12), ([False, True], 6)])
+def test_margins_that_rounding_in_another_gauge_may_bridge_are_errors(faint: list[bool], wrong: int) -> None:
+    """All outputs are still right, and those that are yes by a hair."""
+    own, other = (network(name) for name in ("factored", "expanded"))
+    with torch.no_grad():
+        for some, little in zip((own, other), faint, strict=True):
+            some.b_output.add_(-4 + 1e-6 if little else 0)
+    check = same_behaviour_check(examine(own, mechanism("factored"), DOMAIN), [other, network("factored", 2)], twin())
+    assert check is not None
+    assert check.errors == wrong  # of six inputs each; the own network's are as many against each companion
+    assert not check.passed
+    assert 0 < check.recorded["smallest margin"] < 1e-5
 
 
 def test_a_null_that_behaves_alike_proves_nothing() -> None:

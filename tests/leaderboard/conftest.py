@@ -31,7 +31,7 @@ def chosen(committed: list[CellResult]) -> list[CellResult]:
 
 @pytest.fixture(scope="session")
 def results(chosen: list[CellResult]) -> list[CellResult]:
-    """The same, with hostile scorers among them, one of which fails on a task."""
+    """The same, with hostile scorers among them, one of which fails on a task that another declines."""
     model = [result for result in chosen if (result.key.track, result.key.scorer) == ("circuits", "weight-norm")]
     found = list(chosen)
     for i, name in enumerate(HOSTILE):
@@ -39,6 +39,8 @@ def results(chosen: list[CellResult]) -> list[CellResult]:
             update: dict[str, Any] = {"key": result.key.model_copy(update={"scorer": name})}
             if i == 0 and result.key.task == TASKS[0]:
                 update |= {"status": "failed", "reason": FAILURE, "metrics": {}, "cost": None}
+            if i == 1 and result.key.task == TASKS[0]:
+                update |= {"status": "declined", "reason": "Not mine", "metrics": {}, "cost": None}
             found.append(result.model_copy(update=update))
     return found
 

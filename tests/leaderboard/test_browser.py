@@ -132,6 +132,12 @@ def test_the_first_column_stays_in_view(visit: Callable[..., Any]) -> None:
     assert abs(cell.bounding_box()["x"] - region.bounding_box()["x"]) < 1
 
 
+def test_no_column_of_a_board_is_cut_off_on_a_laptop(visit: Callable[..., Any]) -> None:
+    tab = visit("index.html", viewport={"width": 1200, "height": 800})
+    for region in tab.locator(".board .scroll").all():
+        assert region.evaluate("element => element.scrollWidth - element.clientWidth") <= 0
+
+
 def test_before_any_filter_the_browser_shows_what_was_built(visit: Callable[..., Any]) -> None:
     def shown(tab: Any) -> list[str]:
         texts: list[str] = tab.locator("tbody tr[data-row]").all_inner_texts()

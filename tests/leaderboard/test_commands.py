@@ -1,6 +1,7 @@
 """`peabench leaderboard` and `peabench compare` as people and programs see them."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,24 @@ def test_a_board_says_how_firm_it_is_and_what_is_missing(invoke: Invoke, board: 
     assert "exact-patching, boolean/rare-s-0 failed: broken" not in every
     assert "exact-patching, boolean/tree-s-0 failed: broken" in every
     assert "exact-patching, boolean/tree-s-1 failed: broken" in every
+
+
+def test_what_a_scorer_earns_where_it_answered_stands_beside_its_reasons(invoke: Invoke, board: Path) -> None:
+    for place in (f"{size}-{seed}" for size in "sm" for seed in range(3)):
+        save(cell("narrow", f"boolean/tree-{place}", 0.8, provenance="planted"), board)
+        none = cell("narrow", f"boolean/rare-{place}", None, provenance="planted")
+        save(none.model_copy(update={"status": "declined", "reason": "not mine"}), board)
+    told = " ".join(printed(invoke("leaderboard", "--results", str(board))).split())
+    assert re.search(r" 3( \(\d-\d\))? narrow 0\.400 ", told)
+    assert "narrow (0.800 where it answered), 6 of 12 tasks declined: not mine" in told
+
+
+def test_tasks_that_a_null_tells_are_left_out_above_it_and_that_is_said(invoke: Invoke, board: Path) -> None:
+    for seed in range(3):
+        save(cell("prior", f"boolean/tree-s-{seed}", 0.2 if seed else 1.0, role="null"), board)
+    shown = invoke("leaderboard", "--results", str(board), "--metric", "above_null")
+    assert "circuits (version 1), 2 tasks" in printed(shown)
+    assert "Left out: 1 of the tasks of circuits, on which a null earns 1" in " ".join(shown.stderr.split())
 
 
 def test_what_results_say_neither_styles_nor_steers_a_terminal(invoke: Invoke, board: Path) -> None:

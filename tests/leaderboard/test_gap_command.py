@@ -47,4 +47,4 @@ def test_public_tasks_can_be_chosen_to_compare_like_with_like(folders: tuple[Pat
 def test_nothing_in_common_is_one_sentence(folders: tuple[Path, Path]) -> None:
     done = call("leaderboard", "gap", folders[1], "--results", folders[0], "--task", "nothing")
     assert done.exit_code == 2
-    assert "No scorer has answered all tasks both in" in " ".join(done.output.split())
+    assert "No scorer has answered or declined all tasks both in" in " ".join(done.output.split())

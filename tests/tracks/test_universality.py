@@ -1,7 +1,9 @@
 """The track `universality`: what it asks, what it grades, and how it is not gamed."""
 
-from itertools import combinations
+from collections import defaultdict
+from itertools import combinations, product
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pytest
@@ -45,8 +47,9 @@ def score(task: Task, question: UniversalityQuestion, similarities: torch.Tensor
 
 def test_the_truth_earns_1_and_its_opposite_minus_1(task: Task, question: UniversalityQuestion) -> None:
     answer = Oracle().answer(question, task, [])
-    assert TRACK.grade(task, 0, question, answer) == {"score": 1, "auroc_algorithm": 1}
-    assert score(task, question, -answer.similarities) == -1
+    assert TRACK.grade(task, 0, question, answer) == {"score": 1, "auroc_algorithm": 1, "auroc_copies": 1}
+    opposite = TRACK.grade(task, 0, question, UniversalityAnswer(-answer.similarities))
+    assert opposite == {"score": -1, "auroc_algorithm": 0, "auroc_copies": 0}
 
 
 def test_pairs_are_alike_that_compute_the_same_variables(task: Task, question: UniversalityQuestion) -> None:
@@ -72,17 +75,58 @@ def test_what_the_networks_do_is_exactly_the_same(task: Task, question: Universa
     assert score(task, question, agreement) == 0
 
 
-def test_the_score_is_that_of_scikit_learn(task: Task, question: UniversalityQuestion) -> None:
+def test_the_score_is_that_of_scikit_learn_with_each_two_networks_in_one_pair(
+    task: Task, question: UniversalityQuestion
+) -> None:
+    """The mean over all ways to keep one of the pairs in which two different networks meet."""
     similarities = torch.rand(PAIRS, generator=torch.Generator().manual_seed(0)).round(decimals=1)  # some are equal
-    expected = 2 * roc_auc_score(alike(task, question, "algorithm").numpy(), similarities.numpy()) - 1
-    assert score(task, question, similarities) == pytest.approx(expected)
-    assert score(task, question, torch.exp(5 * similarities) - 3) == pytest.approx(expected)
+    members, same = order_of(task, question.draw), alike(task, question, "algorithm").tolist()
+    meetings: dict[frozenset[int], list[int]] = defaultdict(list)
+    for i, (one, other) in enumerate(question.pairs.tolist()):
+        meetings[frozenset((members[one], members[other]))].append(i)
+    copied = [i for pair, where in meetings.items() for i in where if len(pair) == 1]
+    assert len(copied) == COPIES
+    ways = [list(way) for way in product(*(where for pair, where in meetings.items() if len(pair) == 2))]
+    assert len(ways) > 1
+
+    def auroc(rows: list[int]) -> float:
+        return float(roc_auc_score([same[i] for i in rows], similarities[rows].numpy()))
+
+    metrics = TRACK.grade(task, 0, question, UniversalityAnswer(similarities))
+    assert metrics["auroc_algorithm"] == pytest.approx(fmean(map(auroc, ways)))
+    assert metrics["score"] == pytest.approx(2 * metrics["auroc_algorithm"] - 1)
+    against = [[*copied, *(i for i in way if not same[i])] for way in ways]
+    assert metrics["auroc_copies"] == pytest.approx(fmean(map(auroc, against)))
+    assert score(task, question, torch.exp(5 * similarities) - 3) == pytest.approx(metrics["score"])
+
+
+def test_who_finds_nothing_but_copies_earns_0(task: Task) -> None:
+    """Most methods find that a network is the same in another gauge; the score asks for more."""
+    for draw in range(4):
+        (question,) = TRACK.questions(task, draw)
+        members = torch.tensor(order_of(task, draw))[question.pairs]
+        copies = (members[:, 0] == members[:, 1]).float()
+        metrics = TRACK.grade(task, 0, question, UniversalityAnswer(copies))
+        assert metrics == {"score": 0, "auroc_algorithm": 0.5, "auroc_copies": 1}
+        truth = alike(task, question, "algorithm").float() * (1 - copies)
+        metrics = TRACK.grade(task, 0, question, UniversalityAnswer(truth))
+        assert metrics == {"score": 1, "auroc_algorithm": 1, "auroc_copies": 0.5}
+
+
+def test_no_two_networks_weigh_more_as_one_of_them_has_a_copy(tmp_path: Path) -> None:
+    """One pair is alike, one different is found out, and one is not: .5 whichever of the three is drawn twice."""
+    task = save_rivals(tmp_path, companions={"a": "factored", "b": "expanded"})
+    for draw in range(12):
+        (question,) = TRACK.questions(task, draw)
+        members = torch.tensor(order_of(task, draw))[question.pairs].sort(1).values
+        found = torch.tensor([{(0, 1): 1.0, (0, 2): 0.0, (1, 2): 2.0}.get((a, b), 0.0) for a, b in members.tolist()])
+        assert score(task, question, found) == 0
 
 
 def test_random_similarities_earn_0_on_average(task: Task, question: UniversalityQuestion) -> None:
-    draws = torch.rand(400, PAIRS, generator=torch.Generator().manual_seed(0))
+    draws = torch.rand(100, PAIRS, generator=torch.Generator().manual_seed(0))
     found = torch.tensor([score(task, question, similarities) for similarities in draws])
-    assert abs(float(found.mean())) < 4 * float(found.std()) / 20
+    assert abs(float(found.mean())) < 4 * float(found.std()) / 10
 
 
 @pytest.mark.parametrize(
@@ -178,11 +222,16 @@ def test_two_networks_of_which_nothing_is_known_are_left_out(tmp_path: Path) -> 
         assert same.tolist() == [len(pair) == 1 or pair == {0, 3} for pair in pairs]
         for unknown_pairs in (-9.0, 9.0):
             similarities = torch.where(known, same.float(), torch.full((PAIRS,), unknown_pairs))
-            assert score(task, question, similarities) == 1
+            metrics = TRACK.grade(task, 0, question, UniversalityAnswer(similarities))
+            assert metrics == {"score": 1, "auroc_algorithm": 1, "auroc_copies": 1}
 
 
-def test_networks_that_are_all_alike_are_no_question(tmp_path: Path) -> None:
-    task = save_rivals(tmp_path, companions={"a": "factored"})
+@pytest.mark.parametrize("companions", [{"a": "factored"}, {"a": "expanded"}])
+def test_networks_that_are_all_alike_or_all_different_are_no_question(
+    companions: dict[str, str], tmp_path: Path
+) -> None:
+    """A copy, which is like its original in any case, is not enough."""
+    task = save_rivals(tmp_path, companions=companions)
     with pytest.raises(PeabenchError, match="are all alike or all different"):
         TRACK.questions(task, 0)
 

@@ -12,7 +12,8 @@ from peabench_baselines.algorithms.frequencies import frequency_fits, modulus_of
 class LogitSpectrum(Scorer[AlgorithmQuestion, AlgorithmAnswer]):
     """How well each set of frequencies fits the waves over the outputs whose crest is at the prediction.
 
-    It never looks inside: where it earns much, which frequencies a network uses is seen from outside.
+    It never looks inside: where it earns much, which frequencies a network uses is seen from outside. It is a null, for
+    a method that looks inside has to earn more.
 
     Cost: one pass of the whole domain.
     """
@@ -21,6 +22,7 @@ class LogitSpectrum(Scorer[AlgorithmQuestion, AlgorithmAnswer]):
     track = "algorithms"
     reference = "https://arxiv.org/abs/2301.05217"  # Nanda et al. 2023, logits as a sum of cos(w_k (a + b - c))
     gauge_invariant = True
+    role = "null"
 
     def applicable(self, question: AlgorithmQuestion) -> str | None:
         """Declines hypotheses without frequencies, and networks whose outputs are not the numbers."""

@@ -23,8 +23,9 @@ class OffDistribution(Scorer[AlgorithmQuestion, AlgorithmAnswer]):
     """Rank correlation of the network's preference between two outputs, half-way between two inputs that have them,
     with each hypothesis's.
 
-    Half-way is the mean of the two embeddings, an input that the network never met; what goes on inside is not looked
-    at. A hypothesis says how likely its output is there, computed variable by variable (mean field).
+    Half-way is the mean of the two embeddings, an input that the network never met. A hypothesis says how likely its
+    output is there, computed variable by variable (mean field). What goes on inside is not looked at; it is a null, for
+    a method that looks inside has to earn more.
 
     Cost: two passes of all inputs, one of up to 1,024.
     """
@@ -33,6 +34,7 @@ class OffDistribution(Scorer[AlgorithmQuestion, AlgorithmAnswer]):
     track = "algorithms"
     reference = "https://arxiv.org/abs/1710.09412"  # Zhang et al. 2017, mixup: inputs between inputs
     gauge_invariant = True
+    role = "null"
 
     def applicable(self, question: AlgorithmQuestion) -> str | None:
         """Declines hypotheses without variables, and variables whose values are too many to be gone through."""

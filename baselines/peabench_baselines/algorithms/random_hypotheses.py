@@ -7,14 +7,16 @@ from peabench.tracks.algorithms import AlgorithmAnswer, AlgorithmQuestion
 
 
 class RandomHypotheses(Scorer[AlgorithmQuestion, AlgorithmAnswer]):
-    """Uniformly random scores."""
+    """The same for all hypotheses, which is graded as the mean over all their orders: exactly what random scores earn
+    on average, without the luck of one draw.
+    """
 
     name = "random-hypotheses"
     track = "algorithms"
-    reference = "None: uniformly random answers."
+    reference = "None: the expectation of uniformly random answers."
+    gauge_invariant = True
     role = "null"
 
     def score(self, question: AlgorithmQuestion) -> AlgorithmAnswer:
-        """Drawn from the question's generator."""
-        generator = question.generator
-        return AlgorithmAnswer(torch.rand(len(question.hypotheses), generator=generator, device=generator.device))
+        """No hypothesis before another."""
+        return AlgorithmAnswer(torch.zeros(len(question.hypotheses)))

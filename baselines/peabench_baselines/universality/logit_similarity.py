@@ -12,8 +12,8 @@ from peabench.tracks.universality import UniversalityAnswer, UniversalityQuestio
 class LogitSimilarity(Scorer[UniversalityQuestion, UniversalityAnswer]):
     """The cosine of both networks' logits, of which the mean over all inputs of the same prediction is taken away.
 
-    It never looks inside: what it earns, margins tell where predictions are equal. A method that looks inside has to
-    earn more.
+    It never looks inside: what it earns, margins tell where predictions are equal. It is a null, for a method that
+    looks inside has to earn more.
 
     Cost: one forward pass of all inputs through each network.
     """
@@ -22,6 +22,7 @@ class LogitSimilarity(Scorer[UniversalityQuestion, UniversalityAnswer]):
     track = "universality"
     reference = "https://arxiv.org/abs/1503.02531"  # Hinton et al. 2015, what logits tell beyond the prediction
     gauge_invariant = True
+    role = "null"
 
     @torch.no_grad()
     def score(self, question: UniversalityQuestion) -> UniversalityAnswer:

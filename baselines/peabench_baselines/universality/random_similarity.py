@@ -7,14 +7,16 @@ from peabench.tracks.universality import UniversalityAnswer, UniversalityQuestio
 
 
 class RandomSimilarity(Scorer[UniversalityQuestion, UniversalityAnswer]):
-    """Uniformly random numbers."""
+    """The same for all pairs, which is graded as the mean over all their orders: exactly what random similarities earn
+    on average, without the luck of one draw.
+    """
 
     name = "random-similarity"
     track = "universality"
-    reference = "None: uniformly random answers."
+    reference = "None: the expectation of uniformly random answers."
+    gauge_invariant = True
     role = "null"
 
     def score(self, question: UniversalityQuestion) -> UniversalityAnswer:
-        """Drawn from the question's generator."""
-        generator = question.generator
-        return UniversalityAnswer(torch.rand(len(question.pairs), generator=generator, device=generator.device))
+        """No pair before another."""
+        return UniversalityAnswer(torch.zeros(len(question.pairs)))

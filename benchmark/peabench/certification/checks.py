@@ -53,6 +53,15 @@ def upper_bound(errors: int, cases: int, exhaustive: bool) -> float:
     return float(betaincinv(errors + 1, cases - errors, 0.95))
 
 
+def lower_bound(errors: int, cases: int) -> float:
+    """The exact one-sided 95% Clopper-Pearson lower bound of an error rate.
+
+    >>> round(lower_bound(100, 100), 4)
+    0.9705
+    """
+    return float(betaincinv(errors, cases - errors + 1, 0.05)) if errors else 0.0
+
+
 def totals(parts: Mapping[str, tuple[int, int]]) -> tuple[int, int]:
     """Errors and cases of all parts together."""
     return sum(errors for errors, _ in parts.values()), sum(cases for _, cases in parts.values())

@@ -1,4 +1,4 @@
-"""Whether two hypotheses claim the same: calling a variable's values otherwise is no other claim."""
+"""What hypotheses claim: whether two of them claim the same, and whether one claims what no network can show."""
 
 import hashlib
 from collections.abc import Sequence
@@ -17,13 +17,26 @@ ROWS = 4096
 def same_claim(hypotheses: Sequence[Hypothesis], domain: ProductDomain) -> tuple[str, str] | None:
     """Names of two candidates that claim the same, or None where no two do.
 
-    Causal models do whose inner variables part the inputs alike and whose interchanges give the same outputs, on 4,096
-    pairs drawn from the domain. Others do if they say the same in words of the schema.
+    Calling a variable's values otherwise is no other claim: causal models claim the same whose inner variables part the
+    inputs alike and whose interchanges give the same outputs, on 4,096 pairs drawn from the domain. Other hypotheses do
+    if they say the same in words of the schema.
     """
     generator = torch.Generator().manual_seed(0)
     base, source = (domain.sample(ROWS, generator) for _ in range(2))
     claims = {h.name: _claim(h, base, source) for h in hypotheses if h.is_candidate}
     return next((pair for pair in combinations(claims, 2) if claims[pair[0]] == claims[pair[1]]), None)
+
+
+def idle_variable(model: CausalModel, domain: ProductDomain) -> str | None:
+    """Name of an inner variable whose interchange changes no output, on 4,096 pairs drawn from the domain.
+
+    No network can show whether it computes such a variable: in any subspace that nobody reads it seems to be found.
+    """
+    generator = torch.Generator().manual_seed(0)
+    base, source = (model.read_inputs(domain.sample(ROWS, generator)) for _ in range(2))
+    here, there = model.run(base), model.run(source)
+    outputs = ((name, model.run(base, {name: there[name]})[model.output]) for name in model.inner)
+    return next((name for name, after in outputs if torch.equal(after, here[model.output])), None)
 
 
 def _claim(hypothesis: Hypothesis, base: Int[Tensor, "pair column"], source: Int[Tensor, "pair column"]) -> object:
@@ -47,7 +60,8 @@ def _variables(model: CausalModel, base: Int[Tensor, "pair column"], source: Int
 
 def _parted(values: Shaped[Tensor, "row ..."]) -> Int[Tensor, " row"]:
     """For each row the first row of the same value."""
-    number = values.reshape(len(values), -1).unique(dim=0, return_inverse=True)[1]
+    by_row = 0 if values.dim() > 1 else None  # a hundred times slower, even where each row has one entry
+    number = values.unique(dim=by_row, return_inverse=True)[1]
     rows = torch.arange(len(number))
     first = torch.full((int(number.max()) + 1,), len(number)).scatter_reduce(0, number, rows, "amin")
     return first[number]

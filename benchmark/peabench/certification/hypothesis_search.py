@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
+from peabench.certification.checks import lower_bound, upper_bound
 from peabench.domain import ProductDomain
 from peabench.interventions import Activations, interchange, run_with_cache, site_values
 from peabench.interventions.das import orthonormal, train_das
@@ -31,18 +32,29 @@ SUBSPACES_AT_A_TIME = 16
 
 @dataclass(frozen=True)
 class Found:
-    """How well a causal model can be found in a network: its worst variable, at the site where that does best."""
+    """How well a variable of a causal model can be found in a network, at the site where that does best."""
 
     variable: str
     site: str
     errors: int
     cases: int
-    """Held-out pairs, half of them with an output that should change; none where no variable ever changes it."""
+    """Held-out pairs, half of them with an output that should change; all with one where no pair keeps its output, and
+    none where no pair changes it."""
 
     @property
     def rate(self) -> float:
         """Share of the cases that are wrong: .5 for what never changes the output."""
         return self.errors / self.cases if self.cases else 0.0
+
+    @property
+    def at_least(self) -> float:
+        """95% lower bound of that share; 0 where there are no cases."""
+        return lower_bound(self.errors, self.cases)
+
+    @property
+    def at_most(self) -> float:
+        """95% upper bound of that share; 1 where there are no cases."""
+        return upper_bound(self.errors, self.cases, exhaustive=False)
 
 
 @dataclass(frozen=True)
@@ -66,7 +78,7 @@ def search(
     live: Mapping[str, Float[Tensor, "d_model j"]] | None = None,
     several_outputs: bool = False,
     seed: int = 0,
-) -> list[Found]:
+) -> list[list[Found]]:
     """Look for every inner variable of each model at every site of the residual stream.
 
     A variable is tried by interchange of the whole site and of subspaces trained for it, of so many dimensions (2 at
@@ -85,6 +97,9 @@ def search(
         live: for sites of which it is known, the subspace outside of which nothing matters.
         several_outputs: whether each logit is a yes or no of its own.
         seed: of pairs and starts.
+
+    Returns:
+        For each model, how well each of its inner variables was found.
     """
     generator = torch.Generator().manual_seed(seed)
     dimension = min(max(FEWEST_DIMENSIONS, dimension), network.config.d_model)
@@ -93,20 +108,24 @@ def search(
         for count in (TRAINING_PAIRS, HELD_OUT_PAIRS)
     ]
     training, held_out = (_wanted(models, *pool[:2]) for pool in pools)
-    kept = [i for i, one in enumerate(training) if _balanced(one) is not None and _balanced(held_out[i]) is not None]
+    asked = [
+        tuple(part.counterfactual.numpy().tobytes() for part in parts) for parts in zip(training, held_out, strict=True)
+    ]
+    distinct = list(dict.fromkeys(asked))  # hypotheses share variables, and what is asked twice is searched once
+    once = [asked.index(one) for one in distinct]
     looking, judging = (
-        _Looking(network, pool, [wanted[i] for i in kept], live or {}, several_outputs)
+        _Looking(network, pool, [wanted[i] for i in once], live or {}, several_outputs)
         for pool, wanted in zip(pools, (training, held_out), strict=True)
     )
-    found: list[list[Found]] = [[] for _ in models]
+    outcomes = {}
     for number, tried in enumerate(_tried(looking, dimension, generator)):
         place = min(tried, key=lambda some: some.wrong)
-        rows = judging.balanced[number]
         (errors,) = judging.errors([number], place.site, place.basis[None])
-        wanted = judging.wanted[number]
-        found[wanted.model].append(Found(wanted.variable, place.site, errors, len(rows)))
-    nowhere = Found("", "", 0, 0)
-    return [max(some, key=lambda outcome: outcome.rate, default=nowhere) for some in found]
+        outcomes[distinct[number]] = place.site, errors, len(judging.rows[number])
+    found: list[list[Found]] = [[] for _ in models]
+    for one, wanted in zip(asked, held_out, strict=True):
+        found[wanted.model].append(Found(wanted.variable, *outcomes[one]))
+    return found
 
 
 @dataclass(frozen=True)
@@ -116,7 +135,7 @@ class _Place:
     site: str
     basis: Float[Tensor, "d_model k"]
     wrong: int
-    """Of the balanced training pairs."""
+    """Of the training pairs that count."""
 
 
 class _Looking:
@@ -133,25 +152,31 @@ class _Looking:
         self.network, self.wanted, self.live, self.several_outputs = network, wanted, live, several_outputs
         with torch.no_grad():
             self.ran = [run_with_cache(network, some) for some in inputs]
-        self.balanced = [rows for rows in map(_balanced, wanted) if rows is not None]
+        self.rows = [_rows(one) for one in wanted]
 
     def errors(self, numbers: Sequence[int], site: str, bases: Float[Tensor, "subspace d_model k"]) -> list[int]:
-        """Errors of interchanges on each variable's balanced pairs, in a subspace of its own or in a common one."""
+        """Errors of interchanges on the pairs that count, for each variable in a subspace of its own or in a common
+        one.
+        """
+        needed = torch.cat([self.rows[number] for number in set(numbers)]).unique()
+        if not len(needed):
+            return [0] * len(numbers)
         ran = []
         with torch.no_grad():
             for some in bases.split(SUBSPACES_AT_A_TIME):
-                logits = interchange(self.network, *self.at(site), site, some)
+                logits = interchange(self.network, *self.at(site, needed), site, some)
                 ran += [self.classes(each) for each in logits]
         wrong = []
         for place, number in enumerate(numbers):
-            got, want = ran[place if len(bases) > 1 else 0], self.wanted[number].counterfactual
-            rows = self.balanced[number]
-            wrong.append(int((got[rows] != want[rows]).reshape(len(rows), -1).any(1).sum()))
+            rows = self.rows[number]
+            got = ran[place if len(bases) > 1 else 0][torch.searchsorted(needed, rows)]
+            different = got != self.wanted[number].counterfactual[rows]
+            wrong.append(int(different[:, None].flatten(1).any(1).sum()))
         return wrong
 
-    def at(self, site: str) -> tuple[Activations, Activations]:
-        """Base and source, what is irrelevant at a site taken from the inputs beside them."""
-        base, source, *beside = self.ran
+    def at(self, site: str, rows: slice | Int[Tensor, " row"] = slice(None)) -> tuple[Activations, Activations]:
+        """Base and source of some pairs, what is irrelevant at a site taken from the inputs beside them."""
+        base, source, *beside = (some.select(rows) for some in self.ran)
         live, stage = self.live.get(site), locate(self.network, site)[0]
         if live is None:
             return base, source
@@ -273,15 +298,19 @@ def _wanted(
 
 def _numbered(values: Shaped[Tensor, "pair ..."]) -> Int[Tensor, " pair"]:
     """Values as numbers below 64: those of rarer ones are shared."""
-    numbers: Tensor = values.reshape(len(values), -1).unique(dim=0, return_inverse=True)[1]
+    by_row = 0 if values.dim() > 1 else None  # a hundred times slower, even where each row has one entry
+    numbers: Tensor = values.unique(dim=by_row, return_inverse=True)[1]
     return numbers % MOST_LEVELS
 
 
-def _balanced(wanted: _Wanted) -> Int[Tensor, " row"] | None:
-    """Rows of as many pairs that should change as pairs that should stay; None where there are none of a kind."""
-    kinds = [kind.nonzero()[:MOST_OF_A_KIND, 0] for kind in (wanted.change, ~wanted.change)]
-    count = min(map(len, kinds))
-    return torch.cat([kind[:count] for kind in kinds]) if count else None
+def _rows(wanted: _Wanted) -> Int[Tensor, " row"]:
+    """Rows of as many pairs that should change as pairs that should stay, or all that should change where none stays.
+
+    No rows where none should change: any subspace that nobody reads would do.
+    """
+    change, stay = (kind.nonzero()[:MOST_OF_A_KIND, 0] for kind in (wanted.change, ~wanted.change))
+    count = min(len(change), len(stay)) or len(change)
+    return torch.cat([change[:count], stay[:count]])
 
 
 def _weights(change: Bool[Tensor, " pair"]) -> Float[Tensor, " pair"]:

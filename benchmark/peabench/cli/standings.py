@@ -32,8 +32,8 @@ def print_standings(
 ) -> None:
     """Print standings on standard output.
 
-    Passes are example-passes forward + backward; they and the time are medians over the answered cells. A scorer that
-    did not answer every cell is not ranked.
+    Passes are example-passes forward + backward; they and the time are medians over the answered cells. A declined cell
+    counts as chance in the score; what a scorer earns where it answered is told below, with the reasons.
 
     Args:
         rows: of one or more tracks.
@@ -105,9 +105,10 @@ def _remarks(rows: Sequence[Standing], firm: Stability | None) -> list[str]:
 
 
 def _missing(label: str, row: Standing) -> list[str]:
-    """How many cells of a scorer were not answered, for each reason."""
+    """How many cells of a scorer were not answered, for each reason, and what it earns where it answered."""
     counts = Counter(f"{cell.status}: {cell.reason}" for cell in row.missing)
-    return [f"{label}, {count} of {row.asked} tasks {reason}" for reason, count in counts.most_common()]
+    earned = f" ({row.answered_score:.3f} where it answered)" if row.answered_score != row.score else ""
+    return [f"{label}{earned}, {count} of {row.asked} tasks {reason}" for reason, count in counts.most_common()]
 
 
 def _each_missing(label: str, row: Standing) -> list[str]:

@@ -59,6 +59,7 @@ from peabench.mechanism.kinds import (
     dtype,
     trailing_shape,
 )
+from peabench.mechanism.likeness import fingerprint
 from peabench.mechanism.mechanism import Mechanism, Provenance, json_schema
 from peabench.mechanism.printing import to_text
 from peabench.mechanism.processes import HiddenMarkovProcess, Words
@@ -135,6 +136,7 @@ __all__ = [
     "describe",
     "dtype",
     "evaluate",
+    "fingerprint",
     "hierarchy",
     "infer",
     "json_schema",

@@ -92,7 +92,7 @@ class AlgorithmsTrack(Track[AlgorithmQuestion, AlgorithmAnswer]):
     answer_type = AlgorithmAnswer
     bounds = (-1.0, 1.0)
     references = (Oracle(), HypothesisPrior())
-    nulls = ("random-hypotheses",)
+    nulls = ("random-hypotheses", "logit-spectrum", "off-distribution")
 
     def questions(self, task: Task, generator_seed: int) -> list[AlgorithmQuestion]:
         """One for each level of abstraction at which some hypotheses hold and others do not."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Bool, Float
 
-from peabench.mechanism import Level
+from peabench.mechanism import Level, fingerprint
 from peabench.tasks import Task
 from peabench.tracks.candidates import Candidate, candidates_of
 
@@ -40,8 +40,9 @@ def hypothesis_features(candidates: Sequence[Candidate]) -> Float[Array, "hypoth
 def fit(task: Task, others: Sequence[Task], levels: Sequence[Level]) -> "Pipeline | None":
     """The prior for `task`: the log-odds of holding, learnt over the other tasks.
 
-    Tasks with a hypothesis of this task's are left out: where networks are made for several of the same hypotheses,
-    what holds of the others is just what rather does not hold of this one. None where nothing is left to learn from.
+    Tasks with a hypothesis of this task's, be it in other names or of other columns, are left out: where networks are
+    made for several of the same hypotheses, what holds of the others is just what rather does not hold of this one.
+    None where nothing is left to learn from.
     """
     own = _all_candidates(task, levels)
     examples = [
@@ -65,7 +66,13 @@ def fit(task: Task, others: Sequence[Task], levels: Sequence[Level]) -> "Pipelin
 
 
 def _all_candidates(task: Task, levels: Sequence[Level]) -> set[str]:
-    return {c.model_dump_json() for level in levels for c, _ in candidates_of(task, level, DRAW)}
+    return {_claimed(candidate) for level in levels for candidate, _ in candidates_of(task, level, DRAW)}
+
+
+def _claimed(candidate: Candidate) -> str:
+    """A text that candidates share which differ only in names and in which columns they are about."""
+    model = candidate.causal_model
+    return candidate.model_dump_json(exclude={"causal_model"}) + (fingerprint(model) if model else "")
 
 
 def _examples(task: Task, level: Level) -> tuple[Float[Array, "hypothesis feature"], Bool[Array, " hypothesis"]]:

@@ -52,12 +52,17 @@ def average_precision(scores: Float[Tensor, " edge"], target: Target) -> float:
     return float((precision * (positives / ties)[order]).sum() / positive.sum())
 
 
-def area_under_roc(scores: Float[Tensor, " edge"], target: Target) -> float:
-    """Probability that an edge of the circuit stands before an absent one (ties count one half)."""
+def area_under_roc(
+    scores: Float[Tensor, " edge"], target: Target, weights: Float[Tensor, " edge"] | None = None
+) -> float:
+    """Probability that an edge of the circuit stands before an absent one (ties count one half), both drawn with these
+    weights; without any, uniformly.
+    """
     from sklearn.metrics import roc_auc_score  # takes a second to import
 
     kept = target.ranked
-    return float(roc_auc_score(target.circuit[kept].numpy(), scores[kept].double().numpy()))
+    drawn = None if weights is None else weights[kept].double().numpy()
+    return float(roc_auc_score(target.circuit[kept].numpy(), scores[kept].double().numpy(), sample_weight=drawn))
 
 
 def best_match(scores: Float[Tensor, " edge"], candidates: Sequence[Target]) -> tuple[float, int]:

@@ -44,7 +44,8 @@ class Track(ABC, Generic[QuestionT, AnswerT]):
     """Whether answers are small enough to travel with collected results; if not, their hash alone does."""
     references: ClassVar[tuple[Reference, ...]]
     nulls: ClassVar[tuple[str, ...]] = ()
-    """Names of the scorers, beside its references, that may call themselves nulls: random answers."""
+    """Names of the scorers, beside its references, that may call themselves nulls: random answers, and what is told by
+    the network's outputs alone where the track asks what is inside."""
 
     @abstractmethod
     def questions(self, task: Task, generator_seed: int) -> list[QuestionT]:

@@ -62,21 +62,23 @@ class UniversalityTrack(Track[UniversalityQuestion, UniversalityAnswer]):
     """2 · AUROC - 1 of the pairs that share a mechanism against those that do not; equal similarities count one half.
 
     Two networks share a mechanism if the same hypotheses are certified to hold of both at the level of algorithms.
-    Where none holds of either, as of two memorisers, it is not known, and the pair is left out; a network and its copy
-    share theirs all the same.
+    Where none holds of either, as of two memorisers, it is not known, and the pair is left out. A network and its own
+    copy are no such pair. Where two networks meet several times, as one of them has a copy, all their pairs together
+    weigh what a single one does.
 
-    Beside it: `auroc_algorithm`, and `auroc_implementation` where hypotheses are claimed at that level too and pairs
-    differ in them: with the networks taken for alike only if those are the same as well.
+    Beside it: `auroc_algorithm`; `auroc_implementation` where hypotheses are claimed at that level too and pairs differ
+    in them, with networks taken for alike only if those are the same as well; and `auroc_copies`, of the pairs of a
+    network and its copy against those that do not share a mechanism.
     """
 
     name = "universality"
-    version = 1
-    headline = "2 · AUROC - 1 over pairs of networks of the same behaviour"
+    version = 2
+    headline = "2 · AUROC - 1 over pairs of different networks of the same behaviour"
     question_type = UniversalityQuestion
     answer_type = UniversalityAnswer
     bounds = (-1.0, 1.0)
     references = (Oracle(),)
-    nulls = ("random-similarity",)
+    nulls = ("random-similarity", "logit-similarity")
 
     def questions(self, task: Task, generator_seed: int) -> list[UniversalityQuestion]:
         """One question about all pairs of the task's network, its companions and copies of some of them."""
@@ -92,7 +94,8 @@ class UniversalityTrack(Track[UniversalityQuestion, UniversalityAnswer]):
             draw=generator_seed,
             generator=generator,
         )
-        if len(alike(task, question, "algorithm")[decided(task, question)].unique()) < 2:
+        known = (meetings(task, question) > 0) & decided(task, question)
+        if len(alike(task, question, "algorithm")[known].unique()) < 2:
             raise PeabenchError(
                 f"The networks of {task.record.id} are all alike or all different; give it companions of both kinds, "
                 "or take `universality` out of its tracks."
@@ -104,16 +107,23 @@ class UniversalityTrack(Track[UniversalityQuestion, UniversalityAnswer]):
     ) -> dict[str, float]:
         """See the class."""
         found = one_number_each(answer, UniversalityAnswer, "similarities", len(question.pairs), "pairs")
-        known = decided(task, question)
+        known, met = decided(task, question), meetings(task, question)
+        copied, weights = met == 0, 1 / met.clamp(min=1)
 
-        def auroc(same: Bool[Tensor, " pair"]) -> float:
-            return area_under_roc(found, Target(same, known))
+        def auroc(same: Bool[Tensor, " pair"], among: Bool[Tensor, " pair"]) -> float:
+            return area_under_roc(found, Target(same, among), weights)
 
-        by_algorithm = auroc(alike(task, question, "algorithm"))
-        metrics = {"score": 2 * by_algorithm - 1, "auroc_algorithm": by_algorithm}
+        by_algorithm, different = alike(task, question, "algorithm"), known & ~copied
+        same_algorithm = auroc(by_algorithm, different)
+        metrics = {
+            "score": 2 * same_algorithm - 1,
+            "auroc_algorithm": same_algorithm,
+            "auroc_copies": auroc(copied, copied | (different & ~by_algorithm)),
+        }
         if all(held for held in held_by(task, "implementation")):
             same = alike(task, question, "implementation")
-            metrics |= {"auroc_implementation": auroc(same)} if len(same[known].unique()) == 2 else {}
+            several = len(same[different].unique()) == 2
+            metrics |= {"auroc_implementation": auroc(same, different)} if several else {}
         return metrics
 
 
@@ -147,20 +157,31 @@ def held_by(task: Task, level: Level) -> list[frozenset[str]]:
     return found
 
 
+def members_of(task: Task, question: UniversalityQuestion) -> Int[Tensor, "pair 2"]:
+    """The two networks of each pair, numbered like the task's own and its companions, the smaller number first."""
+    found: Tensor = torch.tensor(order_of(task, question.draw))[question.pairs].sort(1).values
+    return found
+
+
+def meetings(task: Task, question: UniversalityQuestion) -> Int[Tensor, " pair"]:
+    """In how many pairs of the question the two networks of each pair meet; 0 for a network and its own copy."""
+    members = members_of(task, question)
+    _, which, times = members.unique(dim=0, return_inverse=True, return_counts=True)
+    return torch.where(members[:, 0] == members[:, 1], 0, times[which])
+
+
 def alike(task: Task, question: UniversalityQuestion, level: Level) -> Bool[Tensor, " pair"]:
     """Whether the networks of each pair are certified to do it alike, down to a level of abstraction."""
     levels: tuple[Level, ...] = ("algorithm",) if level == "algorithm" else ("algorithm", "implementation")
     held = list(zip(*(held_by(task, each) for each in levels), strict=True))
-    members = order_of(task, question.draw)
-    pairs = [(members[one], members[other]) for one, other in question.pairs.tolist()]
+    pairs = members_of(task, question).tolist()
     return torch.tensor([one == other or (any(held[one]) and held[one] == held[other]) for one, other in pairs])
 
 
 def decided(task: Task, question: UniversalityQuestion) -> Bool[Tensor, " pair"]:
     """Whether it is known of each pair: not of two networks of which no hypothesis holds, such as two memorisers."""
     unknown = [member for member, held in enumerate(held_by(task, "algorithm")) if not held]
-    members = order_of(task, question.draw)
-    pairs = [(members[one], members[other]) for one, other in question.pairs.tolist()]
+    pairs = members_of(task, question).tolist()
     return torch.tensor([one == other or not {one, other} <= set(unknown) for one, other in pairs])
 
 

@@ -8,7 +8,18 @@ from math import ceil, floor, log10
 from markupsafe import Markup
 
 from peabench_leaderboard.site import figures
-from peabench_leaderboard.site.drawing import Point, element, group, line, picture, polyline, shortened, text, titled
+from peabench_leaderboard.site.drawing import (
+    Point,
+    element,
+    group,
+    line,
+    number,
+    picture,
+    polyline,
+    shortened,
+    text,
+    titled,
+)
 from peabench_leaderboard.site.layering import spread
 
 LABEL_GAP = 15.0
@@ -17,7 +28,7 @@ LETTER = 7.0
 MOVED = 6.0
 """How far a label may stand off its point without a line that leads to it."""
 LONGEST_LABEL = 22
-BAR = (150.0, 18.0)
+BAR = (120.0, 18.0)
 """Size of an interval's bar."""
 MARKS = 8
 """Ways of drawing a series that `site.css` tells apart."""
@@ -74,8 +85,8 @@ def interval_bar(score: float | None, interval: tuple[float, float] | None, low:
     def at(value: float) -> float:
         return 5 + (width - 10) * (max(low, min(1.0, value)) - low) / (1 - low)
 
-    marks = [line((at(value), 2), (at(value), height - 2), class_="tick") for value in (0.0, 0.5, 1.0)]
-    marks.append(line((at(low), middle), (at(1), middle), class_="rail"))
+    ticks = "".join(f"M{number(at(value))} 2V{number(height - 2)}" for value in (0.0, 0.5, 1.0))
+    marks = [element("path", d=f"M{number(at(low))} {number(middle)}H{number(at(1))}{ticks}", class_="rail")]
     if score is not None:
         bounds = interval or (score, score)
         marks.append(line((at(bounds[0]), middle), (at(bounds[1]), middle), class_="range"))

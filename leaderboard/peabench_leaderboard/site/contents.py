@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from peabench import boards
-from peabench.boards import SIZES, TaskKey, mean_score, size_of, variant_of
+from peabench.boards import SIZES, TaskKey, counted, mean_score, size_of, variant_of
 from peabench.catalogue import TaskSummary, content_hash
 from peabench.discovery import ScorerEntry
 from peabench.results import SCORE, CellKey, CellResult
@@ -201,12 +201,12 @@ def gather(
 
 
 def mean_by(row: Row, places: Iterable[TaskPlace], attribute: str) -> dict[str, float]:
-    """The board's mean over the answered tasks that share a value of an attribute of `TaskPlace`."""
+    """The board's mean over the tasks that share a value of an attribute of `TaskPlace`, if any was answered."""
     groups: dict[str, list[CellResult]] = defaultdict(list)
     for place in places:
-        if place.key in row.scores:
+        if place.key in row.cells:
             groups[getattr(place, attribute)].append(row.cells[place.key])
-    means = {value: mean_score(cells) for value, cells in groups.items()}
+    means = {value: mean_score(counted(cells)) for value, cells in groups.items()}
     return {value: mean for value, mean in means.items() if mean is not None}
 
 

@@ -20,7 +20,13 @@ DIGITS = 5
 """Of scores, so that means over filtered tasks agree with the standings in what is shown of them."""
 LONGEST_FORMULA = 300
 """Characters of the specimen's formula that are written out; a longer one is in terms of its parents."""
-COSTS = ("forward_passes", "backward_passes", "wall_seconds", "peak_memory_bytes")
+COSTS = {
+    "forward_passes": ("forward_passes", 1),
+    "backward_passes": ("backward_passes", 1),
+    "wall_seconds": ("wall_seconds", 1),
+    "peak_memory_kilobytes": ("peak_memory_bytes", 1_000),  # shorter to write for each task
+}
+"""What is told to the browser, and which cost that is over which unit."""
 
 
 def home_context(contents: Contents) -> dict[str, Any]:
@@ -70,7 +76,7 @@ def badges(row: Row) -> list[tuple[str, str]]:
     """What a row is, in a word each, and what the word means."""
     found = []
     if row.standing.role == "null":
-        found.append(("null", "What knowing nothing of these weights earns"))
+        found.append(("null", "What is earned without a look inside the network"))
     if row.standing.role == "ceiling":
         found.append(("ceiling", "Is told labels that no method has: about the most that can be read"))
     if row.standing.role == "oracle":
@@ -116,17 +122,18 @@ def _row_data(row: Row, board: Board) -> dict[str, Any]:
         "rank": standing.rank,
         "rank_interval": standing.rank_interval,
         "scores": [_rounded(row.scores.get(key)) for key in keys],
-        **{cost: _costs(row.cells, keys, cost) for cost in COSTS},
+        "declined": [i for i, key in enumerate(keys) if key in row.cells and row.cells[key].status == "declined"],
+        **{told: _costs(row.cells, keys, name, unit) for told, (name, unit) in COSTS.items()},
     }
 
 
-def _costs(cells: Any, keys: Sequence[TaskKey], name: str) -> list[float | int | None] | float | int | None:
+def _costs(cells: Any, keys: Sequence[TaskKey], name: str, unit: int) -> list[float | int | None] | float | int | None:
     """A cost on each task, or once what it is on all tasks that were answered."""
 
     def cost(cell: CellResult | None) -> float | int | None:
         if cell is None or cell.cost is None or cell.status != "ok":
             return None
-        value = float(f"{getattr(cell.cost, name):.4g}")
+        value = float(f"{getattr(cell.cost, name) / unit:.4g}")
         return int(value) if value.is_integer() else value
 
     costs = [cost(cells.get(key)) for key in keys]

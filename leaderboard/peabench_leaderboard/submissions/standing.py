@@ -45,7 +45,8 @@ def in_one_sentence(rows: list[Standing], own: Standing) -> str:
     if own.score is None:
         return f"{own.scorer} answered none of {own.asked} tasks, so it has no score."
     if own.rank is None:
-        return f"{own.scorer} answered {own.answered} of {own.asked} tasks, and is ranked once it answers all of them."
+        without = own.asked - own.answered - own.declined
+        return f"{own.scorer} has no result on {without} of {own.asked} tasks, and is ranked once it has one on each."
     methods = sum(row.rank is not None for row in rows)
     place = f"{own.scorer} would stand at rank {own.rank} of {methods} methods"
     if own.rank_interval is not None and own.rank_interval[0] < own.rank_interval[1]:

@@ -149,9 +149,11 @@
     const all = chosen.length === board.tasks.length;
     const found = board.rows.map((row) => {
       const answered = chosen.filter((i) => row.scores[i] !== null);
-      const tasks = answered.map((i) => board.tasks[i]);
-      const scores = answered.map((i) => row.scores[i]);
+      const counted = answered.length ? chosen.filter((i) => row.scores[i] !== null || row.declined.includes(i)) : [];
+      const tasks = counted.map((i) => board.tasks[i]);
+      const scores = counted.map((i) => row.scores[i] ?? 0); // a declined task counts as chance
       const pick = (costs) => median(answered.map((i) => (Array.isArray(costs) ? costs[i] : costs)));
+      const kilobytes = pick(row.peak_memory_kilobytes);
       const draws = all ? null : bootstrap(tasks, scores);
       const sorted = draws && Float64Array.from(draws).sort();
       return {
@@ -162,14 +164,15 @@
         rank: all ? row.rank : null,
         rank_interval: all ? row.rank_interval : null,
         answered: answered.length,
+        counted: counted.length,
         asked: chosen.length,
         forward: pick(row.forward_passes),
         backward: pick(row.backward_passes),
         seconds: pick(row.wall_seconds),
-        memory: pick(row.peak_memory_bytes),
+        memory: kilobytes === null ? null : Math.round(1000 * kilobytes),
       };
     });
-    if (!all) addRanks(found.filter((one) => one.row.role === "method" && one.answered === one.asked && one.asked));
+    if (!all) addRanks(found.filter((one) => one.row.role === "method" && one.counted === one.asked && one.asked));
     return found;
   }
 
