@@ -16,10 +16,12 @@ def live_subspaces(mechanism: Mechanism, graph: Graph) -> dict[str, Float[Tensor
 
     A variable is live from the first of its certified residual sites up to the last block that reads it, by the
     circuit; at a site past its first reader it is no longer a certified place of the variable, yet must be kept for the
-    readers that remain. What is orthogonal to the span is the site's *complement*. Without a circuit, or with several
-    positions, nothing is said.
+    readers that remain. What is orthogonal to the span is the site's *complement*.
+
+    With several positions it is said only where the mechanism places every variable of its causal model at one
+    position; then also of sites that hold none, up to the last block. Without a circuit nothing is said.
     """
-    if mechanism.circuit is None or graph.n_positions != 1:
+    if mechanism.circuit is None or not (graph.n_positions == 1 or _each_at_one_position(mechanism)):
         return {}
     number = {name: i for i, name in enumerate(mechanism.causal_model.kinds)}
     last_read: dict[str, int] = {}
@@ -28,15 +30,34 @@ def live_subspaces(mechanism: Mechanism, graph: Graph) -> dict[str, Float[Tensor
         block = next((stage.block for stage in graph.stages if reader in stage.readers), graph.n_blocks)
         for parent, _ in edge.carries:
             last_read[parent] = max(last_read.get(parent, 0), block)
-    bases: dict[int, list[Tensor]] = {}
+    bases: dict[str, list[Tensor]] = {}
     for alignment in sorted(mechanism.alignments, key=lambda alignment: number[alignment.variable]):
         for location in alignment.locations:
-            place = SiteAddress.parse(location.site).place
-            if location.basis is None or not isinstance(place, int):
+            address = SiteAddress.parse(location.site)
+            if location.basis is None or not isinstance(address.place, int):
                 continue
-            for site in range(place, last_read.get(alignment.variable, -1) + 1):
-                bases.setdefault(site, []).append(mechanism.tensor(location.basis))
-    return {f"resid.{site}@0": _span(torch.cat(columns, 1)) for site, columns in sorted(bases.items())}
+            for site in range(address.place, last_read.get(alignment.variable, -1) + 1):
+                bases.setdefault(f"resid.{site}@{address.position}", []).append(mechanism.tensor(location.basis))
+    width = next((len(column) for columns in bases.values() for column in columns), 0)
+    sites = [f"resid.{block}@{at}" for block in range(graph.n_blocks) for at in range(graph.n_positions)]
+    sites.append(f"resid.{graph.n_blocks}@{graph.n_positions - 1}")
+    everywhere = graph.n_positions > 1
+    return {
+        site: _span(torch.cat([torch.zeros(width, 0), *bases.get(site, [])], 1))
+        for site in sites
+        if everywhere or site in bases
+    }
+
+
+def _each_at_one_position(mechanism: Mechanism) -> bool:
+    """Whether every variable of the causal model is aligned, and has one position at all of its sites."""
+    positions = {
+        alignment.variable: {SiteAddress.parse(location.site).position for location in alignment.locations}
+        for alignment in mechanism.alignments
+    }
+    return positions.keys() == mechanism.causal_model.kinds.keys() and all(
+        len(places) == 1 and "*" not in places for places in positions.values()
+    )
 
 
 def read_out(network: Network) -> dict[str, Float[Tensor, "d_model k"]]:

@@ -23,7 +23,14 @@ SUITES = {
     ),
     "rivals": (
         "Networks with rival hypotheses, and sets of networks of one behaviour.",
-        ["distributive/*", "modular/*"],
+        [
+            "distributive/*",
+            "sparse_parity/*",
+            "multitask_parity/*",
+            "facts/*",
+            "modular/clock-*",
+            "modular/pizza-*",
+        ],
     ),
     "smoke": (
         "A minute's worth, to see that an installation works.",

@@ -18,7 +18,7 @@ LESSONS = 300
 
 @pytest.fixture(scope="module")
 def plan() -> Plan:
-    specification = MultitaskParity("beside", "xs", 0)
+    specification = MultitaskParity("crossed", "xs", 0)
     return specification.plan(specification.members(0)[0])
 
 

@@ -8,7 +8,7 @@ from jaxtyping import Bool
 
 from peabench_tasks.boolean.formulas import Formula, all_inputs
 from peabench_tasks.distributive.identities import TABLES
-from peabench_tasks.distributive.terms import AND, OR, XOR, Term, formula_of
+from peabench_tasks.ways.terms import AND, OR, XOR, Term, formula_of
 
 LETTERS = {letter: f"x{column}" for column, letter in enumerate("ABCD")}
 ROWS = all_inputs(len(LETTERS))

@@ -114,6 +114,15 @@ def test_a_false_set_of_frequencies_is_not_certified(claimed: tuple[int, ...]) -
     assert "rivals" in failed  # for the rival of the claim is the truth
 
 
+def test_a_frequency_that_is_needed_and_not_claimed_is_found() -> None:
+    network = by_hand(1)
+    network.block(0).w_out[0, CONFIG.d_hidden // 2 :] *= -0.01  # the second frequency only disturbs, by a little
+    adder = Adder.of(network, MODULUS, 1)
+    assert adder.wrong(adder.logits) == 0
+    assert checks_of(network, claim(adder, KEYS[:1]))["unclaimed"].passed
+    assert not checks_of(network, claim(adder, KEYS[1:]))["unclaimed"].passed
+
+
 def test_phases_that_do_not_add_up_are_found() -> None:
     network = by_hand(1)
     adder = Adder.of(network, MODULUS, 1)

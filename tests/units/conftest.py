@@ -20,7 +20,7 @@ DIGIT = Category(values=3)
 A, B, C = (Variable(name=name, kind=DIGIT, columns=(i,)) for i, name in enumerate("abc"))
 DOMAIN = ProductDomain(sizes=(3, 3, 3))
 CONFIG = ResidualMLPConfig(
-    n_inputs=3, d_model=16, n_blocks=2, n_units=2, d_hidden=12, d_output=3, words=((0, 3), (3, 3), (6, 3))
+    n_inputs=3, d_model=16, n_blocks=2, n_units=3, d_hidden=20, d_output=3, words=((0, 3), (3, 3), (6, 3))
 )
 
 

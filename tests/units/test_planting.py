@@ -52,3 +52,17 @@ def test_a_lesson_lists_every_combination_of_the_parents(planted: Planted) -> No
     assert read.shape == (9, 4)
     assert read.unique(dim=0).shape == (9, 4)
     assert wanted.unique(dim=0).shape == (3, 2)
+
+
+def test_the_alarm_is_silent_on_all_inputs_and_loud_half_way_between_two_of_them(planted: Planted) -> None:
+    network, rows = planted.network, DOMAIN.all()
+    block, unit = network.block(0), planted.plan.alarm
+    embedded = network.embedding_nodes(rows).sum(0)[:, 0]
+    half_way = (embedded + embedded[torch.randperm(len(rows), generator=generator_of(0))]) / 2
+
+    def written(stream: torch.Tensor) -> torch.Tensor:
+        return (stream @ block.w_in[unit] + block.b_in[unit]).relu() @ block.w_out[unit]
+
+    assert written(embedded).norm(dim=1).max() < 0.5
+    moved = (half_way - embedded).norm(dim=1) > 1e-3
+    assert written(half_way)[moved].norm(dim=1).median() > 4

@@ -73,6 +73,14 @@ class Adder:
         terms = closed_form(self.modulus, self.all_frequencies, "clock", self.sign)
         return dict(zip(self.all_frequencies, explained(self.logits, terms)[0], strict=True))
 
+    @cached_property
+    def embedded_power(self) -> dict[int, float]:
+        """Of each frequency, in what the embedding writes for either number."""
+        nodes = self.nodes.double()
+        power = sum(torch.fft.rfft(nodes.mean(axis), dim=0).abs().square().flatten(1).sum(1) for axis in (0, 1))
+        assert isinstance(power, Tensor)
+        return {k: float(power[k]) for k in self.all_frequencies}
+
     def shares(self, frequencies: Iterable[int]) -> list[float]:
         """The share of all amplitudes that each of some frequencies has."""
         total = sum(abs(amplitude) for amplitude in self.amplitudes.values())

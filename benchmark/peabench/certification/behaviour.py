@@ -66,7 +66,8 @@ def decoy_check(subject: Subject) -> Check | None:
     for feature in decoys:
         direction = subject.mechanism.tensor(feature.direction)
         directions[feature.name] = direction[:, None] / direction.norm()
-        stream = subject.activations.stage_inputs[subject.stage_of(feature.site)][:, 0]
+        stages = subject.activations.stage_inputs
+        stream = stages[subject.stage_of(feature.site)][:, subject.position_of(feature.site)]
         fires = evaluate(feature.activation, subject.values, subject.model.kinds)
         along = stream @ directions[feature.name][:, 0]
         middle = (along[fires].mean() + along[~fires].mean()) / 2
@@ -77,9 +78,9 @@ def decoy_check(subject: Subject) -> Check | None:
             got = interchanged(subject, feature.site, directions[feature.name], pair)
             errors += int((got != subject.truth[pair[0]]).sum())
             cases += len(pair[0])
-    for alignment in subject.mechanism.alignments:
-        location = next((place for place in alignment.locations if place.site == decoys[0].site), None)
-        if location is not None and location.basis is not None:
+    used = [place for alignment in subject.mechanism.alignments for place in alignment.locations if place.basis]
+    for location in [place for place in used if place.site == decoys[0].site] or used:
+        if location.basis is not None:
             pair = subject.some_pairs()
             got = interchanged(subject, location.site, subject.mechanism.tensor(location.basis), pair)
             null_errors += int((got != subject.truth[pair[0]]).sum())
@@ -91,6 +92,10 @@ def decoy_check(subject: Subject) -> Check | None:
         cases if weak else errors,
         cases,
         exhaustive=subject.exhaustive,
-        null=NullCheck(description="the variables that are used, at that site", cases=null_cases, errors=null_errors),
+        null=NullCheck(
+            description="the variables that are used, at a decoy's site if any is there",
+            cases=null_cases,
+            errors=null_errors,
+        ),
         recorded=recorded,
     )

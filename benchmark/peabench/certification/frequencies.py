@@ -1,7 +1,7 @@
 """Checks of what is claimed of a network that adds by frequencies: that these carry the sum, and nothing else does."""
 
 from peabench.certification.adder import Adder, sign_of
-from peabench.certification.checks import Check, NullCheck, judged
+from peabench.certification.checks import Check, NullCheck, judged, totals
 from peabench.certification.derived import SETTLED
 from peabench.certification.rivals import REFUTED
 from peabench.certification.subject import Subject
@@ -11,8 +11,9 @@ from peabench.networks import Network, ResidualMLP
 
 LEFT = 0.15
 """Share of the outputs that may be right without the claimed frequencies."""
-ASTRAY = 0.01
-"""Share of the pairs at which a claimed frequency's component may point elsewhere."""
+ASTRAY = REFUTED
+"""Share of the pairs at which a claimed frequency's component may point elsewhere: above it, a rival that claims the
+frequency fails."""
 EXPLAINED = 0.8
 """Least share of the logits' variance that a closed form explains."""
 CLUSTERED = 0.85
@@ -54,6 +55,7 @@ def frequency_checks(subject: Subject, halfway: Network | None, twin: Network | 
     checks = [
         restricted(adder, claim, subject.tolerance),
         excluded(adder, claim),
+        unclaimed(adder, claim, subject.tolerance),
         phases(adder, claim),
         closed_form_of_frequencies(adder, claim),
         neurons(adder, claim, untrained),
@@ -102,6 +104,23 @@ def excluded(adder: Adder, claim: Hypothesis) -> Check:
     )
 
 
+def unclaimed(adder: Adder, claim: Hypothesis, tolerance: float) -> Check:
+    """No other frequency of the embedding is needed."""
+    keys = carried(adder, claim.frequencies or (), claim.form)
+    parts = {f"frequency {k}": (adder.wrong(adder.without((k,))), adder.pairs) for k in others(adder, keys)}
+    return judged(
+        "unclaimed",
+        f"the output stays right when the embedding loses one frequency beside {NAMES[claim.form == 'pizza']}",
+        *totals(parts),
+        exhaustive=True,
+        null=NullCheck(
+            description="when it loses the claimed ones", cases=adder.pairs, errors=adder.wrong(adder.without(keys))
+        ),
+        bar=tolerance,
+        parts=parts,
+    )
+
+
 def phases(adder: Adder, claim: Hypothesis) -> Check:
     """The logits' component of each claimed frequency points at the sum."""
     keys = claim.frequencies or ()
@@ -123,7 +142,12 @@ def phases(adder: Adder, claim: Hypothesis) -> Check:
             f"amplitude of frequency {k}, share": round(share, 5)
             for k, share in zip(keys, adder.shares(keys), strict=True)
         }
-        | {"largest amplitude of another, share": round(max(adder.shares(rest), default=0.0), 5)},
+        | {
+            "largest amplitude of another, share": round(max(adder.shares(rest), default=0.0), 5),
+            "least share of the pairs at which another points elsewhere": round(
+                min((adder.astray(k) for k in rest), default=0) / adder.pairs, 5
+            ),
+        },
         parts=parts,
     )
 
@@ -333,5 +357,6 @@ def _metrics(adder: Adder, claim: Hypothesis) -> dict[str, float]:
     shares = dict(zip(keys, adder.shares(keys), strict=True))
     metrics = {f"amplitude of frequency {k}, share": round(share, 5) for k, share in shares.items()}
     metrics["right"] = round(1 - adder.wrong(adder.logits) / adder.pairs, 5)
-    metrics["right with the claimed frequencies alone"] = round(1 - adder.wrong(adder.with_only(keys)) / adder.pairs, 5)
+    alone = adder.with_only(carried(adder, keys, claim.form))
+    metrics[f"right with {NAMES[claim.form == 'pizza']} alone"] = round(1 - adder.wrong(alone) / adder.pairs, 5)
     return metrics | adder.form_metrics

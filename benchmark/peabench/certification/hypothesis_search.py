@@ -151,7 +151,8 @@ class _Looking:
     ) -> None:
         self.network, self.wanted, self.live, self.several_outputs = network, wanted, live, several_outputs
         with torch.no_grad():
-            self.ran = [run_with_cache(network, some) for some in inputs]
+            last = (network.graph.n_positions - 1,)
+            self.ran = [run_with_cache(network, some, look=last) for some in inputs]
         self.rows = [_rows(one) for one in wanted]
 
     def errors(self, numbers: Sequence[int], site: str, bases: Float[Tensor, "subspace d_model k"]) -> list[int]:
@@ -177,15 +178,21 @@ class _Looking:
     def at(self, site: str, rows: slice | Int[Tensor, " row"] = slice(None)) -> tuple[Activations, Activations]:
         """Base and source of some pairs, what is irrelevant at a site taken from the inputs beside them."""
         base, source, *beside = (some.select(rows) for some in self.ran)
-        live, stage = self.live.get(site), locate(self.network, site)[0]
+        live, (stage, _, where) = self.live.get(site), locate(self.network, site)
+        here = [i for i, p in enumerate(base.needed[stage]) if p in range(self.network.graph.n_positions)[where]]
         if live is None:
             return base, source
         mixed = []
         for ours, other in zip((base, source), beside, strict=True):
-            there = other.resid[stage]
-            here = there + (ours.resid[stage] - there) @ live @ live.T
-            mixed.append(replace(ours, resid=(*ours.resid[:stage], here, *ours.resid[stage + 1 :])))
+            there, stream = other.resid[stage][here], ours.resid[stage].clone()
+            stream[here] = there + (stream[here] - there) @ live @ live.T
+            mixed.append(replace(ours, resid=(*ours.resid[:stage], stream, *ours.resid[stage + 1 :])))
         return mixed[0], mixed[1]
+
+    def sites(self) -> tuple[str, ...]:
+        """Where to look: not where nothing matters, if that is known of a site."""
+        known = {site for site, live in self.live.items() if not live.shape[1]}
+        return tuple(site for site in sites_of(self.network.graph) if site not in known)
 
     def classes(self, logits: Float[Tensor, "pair position output"]) -> Int[Tensor, "pair *logit"]:
         """What the network says at the last position."""
@@ -212,7 +219,7 @@ def _tried(looking: _Looking, dimension: int, generator: torch.Generator) -> lis
     if not everyone:
         return []
     whole = torch.eye(looking.network.config.d_model)
-    sites = sites_of(looking.network.graph)
+    sites = looking.sites()
     tried: list[list[_Place]] = [[] for _ in everyone]
     trained: list[list[_Place]] = [[] for _ in everyone]
     for site in sites:

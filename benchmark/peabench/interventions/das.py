@@ -55,7 +55,7 @@ def train_das(
     The network's parameters get no gradient. The site is as for `interchange`; each target is the class wanted at the
     last position, or 0/1 for a single logit; `start` holds initial weights for each seed. Every step of Adam takes
     `batch_size` rows: drawn by the generator, or in turn without one. A loss stands in for the cross-entropy with the
-    targets.
+    targets; it is given logits at the positions that the base run looks at.
 
     Raises:
         PeabenchError: the network has no such site, it cannot reach the output at the last position, or a run was cut
@@ -63,7 +63,7 @@ def train_das(
     """
     stage, node, where = locate(network, site)
     length = len(base.embedded)
-    look = tuple(range(length)) if loss is not None else (length - 1,)
+    look = base.look if loss is not None else (length - 1,)
     base.require(look)
     source.require(look)
     wanted = _cross_entropy(targets) if loss is None else _of_row_numbers(loss, base.inputs.device)

@@ -49,7 +49,8 @@ def interchange(
     metric reduces logits to one number per example, so that only what it looks at need be computed.
 
     Returns:
-        Logits [hypothesis, batch, position, output], or with a metric its values [hypothesis, batch].
+        Logits [hypothesis, batch, position, output] at the positions that the base run looks at, or with a metric its
+        values [hypothesis, batch].
 
     Raises:
         PeabenchError: the network has no such site, or a run was cut to other positions than the metric looks at.
@@ -59,7 +60,7 @@ def interchange(
         return on_whole_batches(metric, bases, size, memory_bytes, progress, again)
     stage, node, where = locate(network, site)
     length = len(base.embedded)
-    look = metric_positions(metric, length)
+    look = base.look if metric is None else metric_positions(metric, length)
     base.require(look)
     source.require(look)
     live = [p for p in range(length)[where] if p in needed_positions(network, look, length)[stage]]

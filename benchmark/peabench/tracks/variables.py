@@ -9,6 +9,7 @@ from torch import Tensor
 
 from peabench.errors import InvalidAnswer, PeabenchError
 from peabench.interventions import Activations, SubspacePatch, interchange, run_patched, run_with_cache
+from peabench.interventions.sites import locate
 from peabench.live import live_subspaces
 from peabench.mechanism import CausalModel, Mechanism, MechanismError, SiteAddress
 from peabench.networks import Graph, Network
@@ -249,14 +250,15 @@ def _interchange_among(
     `beside` has the other inputs: first one for each base, then one for each source.
     """
     network, count = base.network, len(base.inputs)
-    stage = network.graph.first_stage_of_block(layer_of(site))
-    others = beside.stage_inputs[stage].split(count)
+    stage, _, at = locate(network, site)
+    others = [other[:, at] for other in beside.stage_inputs[stage].split(count)]
     ours, theirs = (
-        other + (run.stage_inputs[stage] - other) @ live @ live.T
+        other + (run.stage_inputs[stage][:, at] - other) @ live @ live.T
         for run, other in zip((base, source), others, strict=True)
     )
-    everything = torch.eye(len(basis), device=basis.device)[None]
-    patch = SubspacePatch(stage, everything, (ours + (theirs - ours) @ basis @ basis.T)[None])
+    stream = base.stage_inputs[stage].clone()
+    stream[:, at] = ours + (theirs - ours) @ basis @ basis.T
+    patch = SubspacePatch(stage, torch.eye(len(basis), device=basis.device)[None], stream[None])
     return run_patched(network, base, subspaces=[patch])[0]
 
 

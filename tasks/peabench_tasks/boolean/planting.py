@@ -258,21 +258,13 @@ class Planter:
         return [Batch(logits.reshape(networks, groups * rows), truth, float(groups))]
 
     def _misleading(self, values: Tensor, unit_outputs: list[Tensor]) -> Tensor:
-        """Mean squared distances of what misleads: strong copies of variables written with interference, units that
-        sway the logit, and bystanders. No other unit may write there: idle ones would write the variables clean, or
-        noise.
+        """Mean squared distances of what misleads: strong copies of variables written with interference, and units that
+        sway the logit. No other unit may write there: idle ones would write the variables clean, or noise.
         """
         config = self.stack.config
         loss = torch.zeros(())
         outputs = torch.cat(unit_outputs, 1)
         own = {(k, int(v)): int(unit) for k, gates in enumerate(self.targets.gates) for unit, v in gates}
-        for k, bystanders in enumerate(self.targets.bystanders):
-            for unit, variable in bystanders:
-                wanted = torch.zeros(outputs.shape[1:3])
-                wanted[unit] = values[k, :, variable].float() * 2 - 1
-                direction = self.targets.basis[k, :, variable]
-                loss = loss + (outputs[k] @ direction - wanted).square().mean(1).sum()
-                loss = loss + (self.stack.parameters["w_embed"][k] @ direction).square().sum()
         for k, decoys in enumerate(self.targets.decoys):
             swaying = len(decoys) + len(self.targets.swayers[k])
             if not swaying:

@@ -39,8 +39,6 @@ class Targets:
     """Per network: (node, basis column, variable, spoiler, nuisance)."""
     swayers: list[list[tuple[int, int, int]]]
     """Per network: (node, input, input)."""
-    bystanders: list[list[tuple[int, int]]]
-    """Per network: (unit, variable)."""
 
     @classmethod
     def from_plans(cls, plans: list[Plan], seeds: list[int]) -> "Targets":
@@ -59,7 +57,6 @@ class Targets:
         bases, edges, gates = list[Tensor](), list[Tensor](), list[Tensor]()
         decoys: list[list[tuple[int, int, int, int, int]]] = []
         swayers: list[list[tuple[int, int, int]]] = []
-        bystanders: list[list[tuple[int, int]]] = []
         for k, plan in enumerate(plans):
             number = variable_numbers(plan)
             for name in plan.variables:
@@ -85,7 +82,6 @@ class Targets:
                 circuit[k, reader, node] = 1
             edges.append(torch.tensor(mine))
             gates.append(torch.tensor([(plan.node_number(n) - config.n_inputs, number[n]) for n in plan.units]))
-            bystanders.append([(plan.node_number(n) - config.n_inputs, number[n]) for n in plan.bystanders])
             decoys.append([])
             for i, decoy in enumerate(plan.decoys):
                 node = config.n_inputs + decoy.unit[0] * config.n_units + decoy.unit[1]
@@ -100,7 +96,7 @@ class Targets:
                 raise RuntimeError(f"{n_variables + len(plan.decoys)} directions do not fit d_model {d_model}")
             bases.append(orthonormal((d_model, d_model), generator_of(seeds[k])))
         demands = (circuit, _padded(edges), _padded(gates), parts, spare_part, part_sites, decoys, swayers)
-        return cls(torch.stack(bases), planted, sites, live, *demands, bystanders)
+        return cls(torch.stack(bases), planted, sites, live, *demands)
 
     def subset(self, index: list[int]) -> "Targets":
         """The targets of some of the networks."""
@@ -117,7 +113,6 @@ class Targets:
             part_sites=self.part_sites[index],
             decoys=[self.decoys[i] for i in index],
             swayers=[self.swayers[i] for i in index],
-            bystanders=[self.bystanders[i] for i in index],
         )
 
 

@@ -6,7 +6,7 @@ from peabench.registry import Family
 
 DISTRIBUTIVE = Family(
     name="distributive",
-    description="One truth table, many formulas: each planted in residual MLPs of equal behaviour.",
+    description="One truth table, many formulas: each planted in residual MLPs or transformers of equal behaviour.",
     checkpoints=Path(__file__).parent / "checkpoints",
     train="peabench_tasks.distributive.training:train",
 )

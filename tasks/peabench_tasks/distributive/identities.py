@@ -4,7 +4,7 @@ In every row of a catalogue the terms compute one function, and no term's variab
 are all among another's: none is a coarser telling of another.
 """
 
-from peabench_tasks.distributive.terms import AND, MAJ, OR, XOR, Term
+from peabench_tasks.ways.terms import AND, MAJ, OR, XOR, Term
 
 AND_OVER_OR = (
     AND("B", OR("A", "C")),
@@ -97,18 +97,27 @@ TABLES: dict[str, tuple[Term, ...]] = {
     "product_of_sums": PRODUCT_OF_SUMS,
     "sum_of_products": tuple(term.dual() for term in PRODUCT_OF_SUMS),
 }
-PLANTED: dict[str, tuple[tuple[int, int, int], ...]] = {
-    "and_over_or": ((1, 0, 6), (0, 8, 2)),
-    "or_over_and": ((8, 0, 1), (1, 0, 2)),
-    "and_over_xor": ((1, 0, 5), (7, 3, 8)),
-    "select": ((7, 0, 1), (0, 4, 6)),
-    "majority": ((0, 2, 5), (2, 1, 6)),
-    "parity": ((0, 1, 9), (8, 0, 2)),
-    "not_all_equal": ((3, 0, 7), (0, 7, 6)),
-    "product_of_sums": ((2, 0, 1), (0, 1, 10)),
-    "sum_of_products": ((1, 0, 4), (10, 5, 0)),
+PLANTED: dict[str, tuple[tuple[str, tuple[int, ...]], ...]] = {
+    "plain": (
+        ("and_over_or", (1, 0, 6)),
+        ("or_over_and", (8, 0, 1)),
+    ),
+    "crossed": (
+        ("and_over_or", (8, 0)),
+        ("select", (7, 0)),
+        ("or_over_and", (0, 8)),
+        ("parity", (0, 1)),
+        ("not_all_equal", (3, 0)),
+        ("product_of_sums", (2, 0)),
+        ("majority", (2, 0)),
+    ),
+    "attending": (
+        ("or_over_and", (0, 1)),
+        ("select", (7, 0)),
+        ("product_of_sums", (1, 0)),
+    ),
 }
-"""Terms that are planted for each of a table's tasks, the task's own network first.
+"""For each task of a variant its table, and the terms that are planted, that of the task's own network first.
 
 Not every term can be: what the units of some add up to holds another's variables too (A and B is one of
 (A and B and C) and (A and B and not C)), and that other is then no rival. Those of the tasks' own networks are as often

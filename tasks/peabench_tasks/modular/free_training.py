@@ -36,7 +36,7 @@ class Recipe:
     share: float
     """Of the pairs, drawn for each seed; the others are never trained on."""
     constant_attention: bool = False
-    """Queries and keys start at 0, where no gradient moves them: both tokens are looked at alike."""
+    """Queries and keys are 0 in training, where no gradient moves them: both tokens are looked at alike."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from itertools import product
 import torch
 
 from peabench.certification.adder import Adder
-from peabench.certification.frequencies import ASTRAY, refuted, worst_claim
+from peabench.certification.frequencies import ASTRAY, worst_claim
 from peabench.certification.rivals import REFUTED
 from peabench.fourier import Form
 from peabench.mechanism import (
@@ -56,7 +56,7 @@ def causal_model(modulus: int, sign: int) -> CausalModel:
 
 
 def key_frequencies(adder: Adder) -> Frequencies:
-    """The frequencies at which the logits' component points at the sum, on all but 1% of the pairs.
+    """The frequencies at which the logits' component points at the sum, on all but 5% of the pairs.
 
     The one that does so most often where none does: a claim that no certificate bears out.
     """
@@ -125,8 +125,8 @@ def rival_sets(
 
     In some places of the set one of several frequencies stands, and one further frequency is in it or is not. The sets
     are all combinations, so that each has the same neighbours as any other, and which of them is true does not follow
-    from them. What stands in for a key frequency is, where possible, a key frequency of another network. A coin says
-    whether what may be missing is a key frequency or one too many.
+    from them. What stands in for a key frequency is one that the embedding holds much of or, where possible, a key
+    frequency of another network. A coin says whether what may be missing is a key frequency or one too many.
     """
     order = [keys[i] for i in torch.randperm(len(keys), generator=generator).tolist()]
     strangers = iter(_strangers(adder, keys, tempting, generator))
@@ -143,18 +143,22 @@ def rival_sets(
 
 
 def is_missed(adder: Adder, keys: Frequencies, key: int, form: Form | None) -> bool:
-    """Whether the set without one of the key frequencies fails."""
-    return refuted(worst_claim(adder, tuple(k for k in keys if k != key), form))
+    """Whether the set without one of the key frequencies fails, by twice what is asked of a rival."""
+    errors, cases = worst_claim(adder, tuple(k for k in keys if k != key), form)
+    return errors / cases > 2 * REFUTED
 
 
 def _strangers(
     adder: Adder, keys: Frequencies, tempting: Sequence[Frequencies], generator: torch.Generator
 ) -> list[int]:
-    """Frequencies that are not key ones and fail as such, those of networks like it first, then doubles of key ones."""
-    doubled = [min(2 * key % adder.modulus, -2 * key % adder.modulus) for key in keys]
+    """Frequencies that are not key ones and fail as such: two that the embedding holds most of, then those of networks
+    like it, then others.
+    """
     rest = [adder.all_frequencies[i] for i in torch.randperm(adder.modulus // 2, generator=generator).tolist()]
-    ordered = dict.fromkeys([*(k for some in tempting for k in some), *doubled, *rest])
-    return [k for k in ordered if k not in keys and fails(adder, k)]
+    failing = [k for k in rest if k not in keys and fails(adder, k)]
+    embedded = sorted(failing, key=lambda k: adder.embedded_power[k], reverse=True)[:2]
+    liked = [k for some in tempting for k in some if k in failing]
+    return list(dict.fromkeys([*embedded, *liked, *failing]))
 
 
 def fails(adder: Adder, frequency: int) -> bool:

@@ -17,15 +17,19 @@ from peabench.mechanism import Mechanism
 from peabench.networks import Network
 from peabench.tasks import TaskRecord, Twin, companion_folder, frozen, load_task, save_task
 from peabench_tasks.card import write_certificate
+from peabench_tasks.margins import set_margin
 from peabench_tasks.modular.free_training import train_freely
 from peabench_tasks.modular.mechanism import Frequencies, explain, key_frequencies
-from peabench_tasks.modular.specifications import STUDIES, Study, Variant
+from peabench_tasks.modular.specifications import CLOCK, STUDIES, Start, Study, Variant
+from peabench_tasks.modular.unread_keys import with_unread_keys
 from peabench_tasks.production import certified_folder
 
 FAMILY = "modular"
 EXAMPLES = 1024
 STATES = ".states"
 """Folder of trainings, from which one that was stopped goes on."""
+BESIDE: dict[Variant, int] = {"clock": 1, "pizza": 2}
+"""How far apart in their list a task's two companions of the other form are: no two tasks have the same four."""
 HALFWAY = "halfway.safetensors"
 
 
@@ -93,20 +97,35 @@ def train(out: Path, only: str | None, seed: int, progress: Callable[[str, float
 
 def _beside(variant: Variant, other: Variant) -> bool:
     """Whether networks of a variant are looked at where tasks of another are made."""
-    return variant == other or {variant, other} == {"clock", "pizza"}
+    return variant == other or {variant, other} == set(BESIDE)
 
 
 def trained(study: Study, index: int, seed: int, states: Path) -> Trained:
-    """Train one start, or go on with it where that was stopped.
+    """One start's network at the end of its training and after half of it.
+
+    Where a start names a donor, the network has the queries and keys of that clock.
+    """
+    start = study.starts[index]
+    networks = _trained(study, start, seed, states)
+    if start.donor is not None:
+        donors = _trained(CLOCK, Start(start.donor), seed, states)
+        networks = [with_unread_keys(*both) for both in zip(networks, donors, strict=True)]
+    end, halfway = (frozen(network) for network in networks)
+    for network in (end, halfway):
+        set_margin(network, study.domain)
+    return Trained(study, index, end, halfway)
+
+
+def _trained(study: Study, start: Start, seed: int, states: Path) -> list[Network]:
+    """Train a network, or go on with it where that was stopped.
 
     One network at a time: what a step works on then stays in the caches, and that is faster than a stack of them.
     """
-    start = study.starts[index]
     weights = 1000 * seed + start.seed
     recipe = replace(study.recipe, steps=start.times * study.recipe.steps)
     state = states / f"{study.variant}-{weights}-{recipe.steps}.safetensors"
     result = train_freely(study.network, study.sign, [weights], recipe, state)
-    return Trained(study, index, frozen(result.networks[0]), frozen(result.halfway[0]))
+    return [*result.networks, *result.halfway]
 
 
 def explained(networks: Networks, variant: Variant, index: int) -> Mechanism:
@@ -132,15 +151,13 @@ def write(out: Path, networks: Networks, variant: Variant, index: int) -> list[s
         path = Path(folder) / name
         mechanism = explained(networks, variant, index)
         save_task(path, record(own, tuple(companions)), own.network, mechanism, {HALFWAY: own.halfway})
-        for letter, other in companions.items():
-            theirs = record(other, ()).model_copy(update={"tracks": (), "twins": twins(other, halfway=False)})
-            mechanism = explained(networks, other.study.variant, other.index)
-            save_task(companion_folder(path, letter), theirs, other.network, mechanism, {})
         problems = []
-        for task in (load_task(path), *load_task(path).companions):
-            checks = certify(task)
-            problems += [f"{name}: {check.name}" for check in checks if not check.passed]
-            write_certificate(task.folder, checks)
+        for letter, other in companions.items():
+            theirs = out / STATES / f"companion-{other.study.name(other.index)}"
+            problems += [] if theirs.exists() else as_companion(theirs, networks, other)
+            if not problems:
+                shutil.copytree(theirs, companion_folder(path, letter))
+        problems = problems or certified(path)
         if problems:
             return [f"{name} ({', '.join(problems)})"]
         shutil.rmtree(out / name, ignore_errors=True)
@@ -148,12 +165,33 @@ def write(out: Path, networks: Networks, variant: Variant, index: int) -> list[s
     return []
 
 
+def as_companion(folder: Path, networks: Networks, made: Trained) -> list[str]:
+    """Write a network as it stands beside others, without tracks and its stored twin; which of its checks fail."""
+    alone = record(made, ()).model_copy(update={"tracks": (), "twins": twins(made, halfway=False)})
+    with TemporaryDirectory(dir=folder.parent) as place:
+        path = Path(place) / folder.name
+        save_task(path, alone, made.network, explained(networks, made.study.variant, made.index), {})
+        problems = certified(path)
+        if not problems:
+            path.rename(folder)
+    return problems
+
+
+def certified(folder: Path) -> list[str]:
+    """Certify a task and write what was found beside it; which checks fail."""
+    task = load_task(folder)
+    checks = certify(task)
+    write_certificate(folder, checks)
+    return [f"{task.record.id}: {check.name}" for check in checks if not check.passed]
+
+
 def beside(networks: Networks, variant: Variant, index: int) -> list[Trained]:
-    """Networks beside a clock: a pizza, the next clock, another pizza."""
-    if variant != "clock":
+    """Networks beside a clock or a pizza: another of its form and two of the other."""
+    if variant not in BESIDE:
         return []
-    clocks, pizzas = ([n for (v, _), n in networks.items() if v == form] for form in ("clock", "pizza"))
-    return [pizzas[index % len(pizzas)], clocks[(index + 1) % len(clocks)], pizzas[(index + 1) % len(pizzas)]]
+    own, other = ([n for (v, _), n in networks.items() if (v == variant) == same and v in BESIDE] for same in (1, 0))
+    places = (index, index + BESIDE[variant])
+    return [own[(index + 1) % len(own)], *(other[place % len(other)] for place in places)]
 
 
 def record(made: Trained, companions: tuple[str, ...]) -> TaskRecord:

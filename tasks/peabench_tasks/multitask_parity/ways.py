@@ -3,7 +3,7 @@
 The control is the letter S; where it is true the parity of A and B is asked for, else that of C and D.
 """
 
-from peabench_tasks.distributive.terms import XOR, Term
+from peabench_tasks.ways.terms import XOR, Term
 
 WHERE, ELSEWHERE = "S", "~S"
 

@@ -1,12 +1,8 @@
 """`peabench train sparse_parity`."""
 
-from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 
-from peabench_tasks.parity.training import make_tasks
-from peabench_tasks.sparse_parity.specifications import specifications
+from peabench_tasks.sparse_parity.specifications import SparseParity
+from peabench_tasks.ways.training import train as train_family
 
-
-def train(out: Path, only: str | None, seed: int, progress: Callable[[str, float], None], resume: bool = False) -> None:
-    """Make the family's tasks; see `peabench_tasks.parity.training.make_tasks`."""
-    make_tasks(specifications(), out, only, seed, progress, resume)
+train = partial(train_family, listed=SparseParity.listed)

@@ -7,7 +7,7 @@ together are a part, too, and one way would be a coarser telling of another.
 from collections.abc import Iterator
 from itertools import combinations, product
 
-from peabench_tasks.distributive.terms import XOR, Term
+from peabench_tasks.ways.terms import XOR, Term
 
 
 def splits(letters: str) -> Iterator[tuple[int, Term]]:

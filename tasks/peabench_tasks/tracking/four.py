@@ -1,7 +1,7 @@
 """Ways to find the product of four permutations, as causal models of one behaviour."""
 
 from peabench.mechanism import CausalModel, Variable
-from peabench_tasks.tracking.permutations import product
+from peabench_tasks.tracking.permutations import inverse, product
 from peabench_tasks.tracking.variables import ANSWER, PERMUTATION, multiplied, signed, together, tokens, turned
 from peabench_tasks.units.algorithm import Algorithm
 from peabench_tasks.units.lookup import lookup
@@ -16,7 +16,7 @@ def model(*computed: Variable) -> CausalModel:
 
 def algorithms() -> tuple[Algorithm, ...]:
     """All ways."""
-    return (*bracketings(), *parity_first(), *halves())
+    return (*bracketings(), *parity_first(), *halves(), *carried())
 
 
 def bracketings() -> tuple[Algorithm, ...]:
@@ -65,4 +65,24 @@ def halves() -> tuple[Algorithm, ...]:
         Algorithm("parts-first", "(1 2) as turn and sign; (3 4)", model(r12, s12, p34, first)),
         Algorithm("parts-second", "(1 2); (3 4) as turn and sign", model(p12, r34, s34, second)),
         Algorithm("parts-both", "(1 2) and (3 4), each as turn and sign", model(r12, s12, r34, s34, both)),
+    )
+
+
+def carried() -> tuple[Algorithm, ...]:
+    """A factor is carried past its neighbours, which it changes."""
+    t1, t2, t3, t4 = TOKENS
+    p13, p14, p23, p24 = (
+        multiplied(one, other, name)
+        for one, other, name in ((t1, t3, "p13"), (t1, t4, "p14"), (t2, t3, "p23"), (t2, t4, "p24"))
+    )
+    under = lookup("under3", PERMUTATION, (t2, t3), lambda b, c: product(product(inverse(c), b), c))
+    over = lookup("over2", PERMUTATION, (t2, t3), lambda b, c: product(product(b, c), inverse(b)))
+    first, last = multiplied(p13, under, "p123"), multiplied(over, p24, "p234")
+    turned_in = lookup("under4", PERMUTATION, (p23, t4), lambda m, d: product(product(inverse(d), m), d))
+    turned_out = lookup("over1", PERMUTATION, (t1, p23), lambda a, m: product(product(a, m), inverse(a)))
+    return (
+        Algorithm("under", "((1 3) (3' 2 3)) 4", model(p13, under, first, multiplied(first, t4, ANSWER))),
+        Algorithm("over", "1 ((2 3 2') (2 4))", model(over, p24, last, multiplied(t1, last, ANSWER))),
+        Algorithm("outer-under", "(1 4) (4' (2 3) 4)", model(p14, p23, turned_in, multiplied(p14, turned_in, ANSWER))),
+        Algorithm("outer-over", "(1 (2 3) 1') (1 4)", model(p14, p23, turned_out, multiplied(turned_out, p14, ANSWER))),
     )

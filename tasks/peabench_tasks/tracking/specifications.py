@@ -10,7 +10,7 @@ from peabench_tasks.units.algorithm import Algorithm
 from peabench_tasks.units.specification import Question, Specification, listed
 
 FAMILY = "tracking"
-D_HIDDEN = 20
+D_HIDDEN = 50
 WORDS = {3: "three", 4: "four"}
 
 
@@ -35,14 +35,14 @@ def question(
     )
 
 
-XS = question("xs", 3, three.algorithms(), 24, 3, 2)
-S = question("s", 4, four.algorithms(), 32, 3, 3)
+XS = question("xs", 3, three.algorithms(), 24, 3, 3)
+S = question("s", 4, four.algorithms(), 32, 3, 4)
 PLANTED = (
-    (S, "plain", (("sign-scan", "left"),)),
-    (S, "decoy", (("sign-right", "scan"),)),
-    (S, "few", (("left", "scan"), ("right", "sign-left"))),
-    (XS, "decoy", (("sign-left", "right"),)),
-    (XS, "few", (("left", "right"), ("sign-right", "left"))),
+    (S, "crossed", ("outer-under", "scan")),
+    (S, "crossed", ("sign-scan", "outer-over")),
+    (XS, "crossed", ("sign-left", "right")),
+    (XS, "crossed", ("left", "sign-right")),
+    (S, "plain", ("scan", "under")),
 )
 
 

@@ -2,6 +2,9 @@
 
 The stream is cut into a subspace for each input, each variable and a rest. Units that compute nothing are random and
 write in the rest. Every weight is then changed a little, so that no edge is exactly absent.
+
+What such a network says of what is no value of an input, such as the mean of two, nothing in it was made to decide, and
+yet it would tell which variables there are. One unit, the alarm, hears it and shouts answers of its own.
 """
 
 from collections.abc import Mapping
@@ -15,7 +18,7 @@ from peabench.generators import generator_of
 from peabench.mechanism import Boolean
 from peabench.networks import ResidualMLP
 from peabench.training.stacked import orthonormal
-from peabench_tasks.units.codes import code, dimension
+from peabench_tasks.units.codes import code, dimension, values_of
 from peabench_tasks.units.lessons import Lesson, slots
 from peabench_tasks.units.plan import Plan
 
@@ -23,6 +26,10 @@ CONFIDENCE = 6.0
 """Length of what each logit reads."""
 LEAK = 0.004
 """Standard deviation of what is added to every weight, as a share of its matrix's."""
+SURE, HALF = 0.6, 0.1
+"""How far along its corner a value of an input must be to count as one, and as half of one."""
+ALARM = 6.0
+"""Length of what the alarm writes for an input that is no value, and for either half of one; an answer has length 1."""
 LEAST_REST = 2
 """Directions at least left to units that compute nothing."""
 
@@ -91,7 +98,39 @@ def assemble(plan: Plan, lessons: Mapping[str, Lesson], stream: Stream) -> Resid
     for weight in network.parameters():
         if weight.dim() > 1:
             weight.add_(LEAK * weight.std() * torch.randn(weight.shape, generator=generator))
+    place_alarm(network, plan, stream, generator)
     return network
+
+
+@torch.no_grad()
+def place_alarm(network: ResidualMLP, plan: Plan, stream: Stream, generator: torch.Generator) -> None:
+    """A unit that writes nothing where every input has a value, and else what is drawn for each input and each value.
+
+    Two neurons for each value of an input: one that hears it whole, one that hears half of it. Where it is whole they
+    undo each other and a constant.
+
+    Raises:
+        RuntimeError: it has too few neurons.
+    """
+    inputs = [variable for variable in plan.model.variables if variable.function is None]
+    values = torch.cat([written(plan, stream, variable.name) for variable in inputs]).T
+    count = values.shape[1]
+    if 2 * count >= plan.config.d_hidden:
+        raise RuntimeError(f"the alarm takes {2 * count + 1} neurons, and d_hidden is {plan.config.d_hidden}")
+    output = stream.directions(plan.model.output)
+
+    def drawn(rows: int) -> Float[Tensor, "row d_model"]:
+        return ALARM * torch.nn.functional.normalize(torch.randn(rows, output.shape[1], generator=generator)) @ output.T
+
+    none, half = drawn(len(inputs)), drawn(count)
+    of_input = torch.repeat_interleave(torch.tensor([values_of(variable.kind) for variable in inputs]))
+    block = network.block(0)
+    w_in, b_in, w_out = block.w_in[plan.alarm], block.b_in[plan.alarm], block.w_out[plan.alarm]
+    for part in (w_in, b_in, w_out):
+        part.zero_()
+    w_in[:, : 2 * count] = torch.cat([values / (1 - SURE), values / (1 - HALF)], 1)
+    b_in[:count], b_in[count : 2 * count], b_in[2 * count] = -SURE / (1 - SURE), -HALF / (1 - HALF), 1
+    w_out[: 2 * count + 1] = torch.cat([-none[of_input] - half, half, none.sum(0, keepdim=True)])
 
 
 def written(plan: Plan, stream: Stream, name: str) -> Float[Tensor, "value d_model"]:

@@ -26,6 +26,8 @@ class Plan:
     strengths: tuple[float, float]
     """How strongly inner variables are written, and bystanders: lengths of the corners of their codes."""
     seed: int
+    alarm: int
+    """Unit of the first block that hears what is no value of an input."""
 
     @cached_property
     def computed(self) -> tuple[Variable, ...]:
@@ -111,8 +113,9 @@ def draw_plan(
     rng = Random(f"plan/{seed}/{sorted(model.kinds)}")
     for _ in range(1000):
         units = _drawn(model, bystanders, config, rng)
-        if units is not None:
-            return Plan(model, bystanders, config, units, strengths, seed)
+        free = sorted(set(range(config.n_units)) - {unit for block, unit in (units or {}).values() if block == 0})
+        if units is not None and free:
+            return Plan(model, bystanders, config, units, strengths, seed, rng.choice(free))
     raise RuntimeError(f"{model.inner} and {[v.name for v in bystanders]} do not fit {config.n_blocks} blocks")
 
 

@@ -1,5 +1,6 @@
 """Which networks a task consists of: two for each of two ways to the same output, each beside the other's variables."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -11,16 +12,14 @@ from peabench_tasks.units.plan import Plan, draw_plan
 
 OWN = "own"
 EXAMPLES = 256
-FEW_EXAMPLES = 48
-WEAK, STRONG = 0.5, 1.0
-"""How strongly what is read and what is not are written, or the other way round."""
-DIFFICULTY = {
-    "plain": "",
-    "decoy": "every network computes a rival's variables too; in half of them these are written twice as strongly as "
-    "what is read, in the others half as strongly",
-    "few": "scorers get few examples, and every network computes a rival's variables too, written twice as strongly as "
-    "what is read or half as strongly",
-}
+WEAK, STRONG = 0.5, 1.5
+"""How strongly the variables of either way are written, wherever every network holds those of both."""
+PLAIN = "plain"
+"""The variant whose networks compute nothing that they do not read."""
+CROSSED = (
+    "every network computes the variables of two ways and reads those of one; which are strong is crossed with which "
+    "are read, so that strength says nothing"
+)
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,6 @@ class Specification:
     family: str
     question: Question
     variant: str
-    """Of `DIFFICULTY`."""
     seed: int
     number: int
     """Place in the family's list, which seeds of weights follow from."""
@@ -79,26 +77,48 @@ class Specification:
         return f"{self.variant}-{self.size}-{self.seed}"
 
     @property
-    def examples(self) -> int:
-        """How many base-source pairs scorers receive."""
-        return FEW_EXAMPLES if self.variant == "few" else EXAMPLES
+    def difficulty(self) -> str:
+        """What makes it hard."""
+        return "" if self.variant == PLAIN else CROSSED
+
+    @property
+    def own_is_strong(self) -> bool:
+        """Whether the own network's variables are written more strongly than those it does not read.
+
+        So it is in one of two tasks that follow each other; a coin says in which.
+        """
+        return bool(self.number % 2) == heads(f"{self.family}/{self.number // 2}")
 
     def members(self, seed: int) -> list[Member]:
         """The task's own network, then its companions: the same way once more, and twice the other one.
 
-        Where the other way's variables are computed too, one of each two networks writes them more strongly than what
-        it reads: which networks look alike then does not tell which do alike.
+        Where all networks hold the variables of both ways, those of either are strong in two of the four or in three:
+        the networks of one way are alike in this, those of the other are not, and a coin says which way that is. Two
+        networks of one way then look alike as often as two of different ones.
         """
         own, other = self.truths
         names = [OWN, *Random(f"names/{self.family}/{self.name}/{seed}").sample(("n1", "n2", "n3"), 3)]
         first = 1_000_000 * (seed + 1) + 1000 * self.number
-        faint, loud = (WEAK, STRONG), (STRONG, WEAK)
-        parts = [(own, other, faint), (own, other, loud), (other, own, faint), (other, own, loud)]
-        if self.variant == "plain":
-            parts = [(truth, "", (1.0, 1.0)) for truth, _, _ in parts]
         return [
-            Member(name, truth, bait or None, strengths, first + 10 * i)
-            for i, (name, (truth, bait, strengths)) in enumerate(zip(names, parts, strict=True))
+            Member(name, truth, None if self.variant == PLAIN else bait, strengths, first + 10 * i)
+            for i, (name, truth, bait, strengths) in enumerate(
+                zip(names, (own, own, other, other), (other, other, own, own), self.strengths(), strict=True)
+            )
+        ]
+
+    def strengths(self) -> list[tuple[float, float]]:
+        """Of each network in the order of `members`: how strongly what is read is written, and what is not."""
+        if self.variant == PLAIN:
+            return [(1.0, 1.0)] * 4
+        text = f"{self.family}/{self.name}/strengths"
+        if heads(f"{text}/own way's alike"):
+            strong_own = [self.own_is_strong] * 2 + [True, False]
+        else:
+            strong_own = [self.own_is_strong, not self.own_is_strong] + [heads(f"{text}/other way's")] * 2
+        reads_own = (True, True, False, False)
+        return [
+            (STRONG, WEAK) if strong == reads else (WEAK, STRONG)
+            for strong, reads in zip(strong_own, reads_own, strict=True)
         ]
 
     def plan(self, member: Member, start: int = 0) -> Plan:
@@ -108,10 +128,15 @@ class Specification:
         return draw_plan(truth, bait, self.question.network, member.seed + start, member.strengths)
 
 
-def listed(family: str, planted: Sequence[tuple[Question, str, Sequence[tuple[str, str]]]]) -> Iterator[Specification]:
-    """The tasks of a family: of each question and variant one for each pair of ways that are planted."""
-    number = 0
-    for question, variant, pairs in planted:
-        for seed, truths in enumerate(pairs):
-            yield Specification(family, question, variant, seed, number, truths)
-            number += 1
+def heads(text: str) -> bool:
+    """A coin, the same for the same words."""
+    return Random(text).random() < 0.5
+
+
+def listed(family: str, planted: Sequence[tuple[Question, str, tuple[str, str]]]) -> Iterator[Specification]:
+    """The tasks of a family: of each the question, the variant and the ways that are planted, its own first."""
+    known = Counter[tuple[str, str]]()
+    for number, (question, variant, truths) in enumerate(planted):
+        seed = known[variant, question.size]
+        known[variant, question.size] += 1
+        yield Specification(family, question, variant, seed, number, truths)

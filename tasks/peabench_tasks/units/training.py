@@ -12,12 +12,13 @@ from peabench.certification import certify
 from peabench.generators import generator_of
 from peabench.tasks import TaskRecord, Twin, companion_folder, load_task, save_task
 from peabench_tasks.card import write_certificate
+from peabench_tasks.margins import set_margin
 from peabench_tasks.production import certified_already, certified_folder, make_all, matching
 from peabench_tasks.units.algorithm import claim
 from peabench_tasks.units.assembly import Stream, assemble
 from peabench_tasks.units.lessons import NotLearnt, learn
 from peabench_tasks.units.mechanism import build_mechanism
-from peabench_tasks.units.specification import DIFFICULTY, OWN, Member, Specification
+from peabench_tasks.units.specification import EXAMPLES, OWN, Member, Specification
 
 STARTS = 5
 """How often a network begins anew, from other places, weights and directions, before its task is given up."""
@@ -102,7 +103,9 @@ def begin(specification: Specification, member: Member, folder: Path, seed: int,
         return str(error)
     stream = Stream.cut(plan)
     mechanism = build_mechanism(plan, stream, claim(specification.question.algorithms, member.truth))
-    save_task(folder, task_record(specification, seed, member), assemble(plan, lessons, stream), mechanism, {})
+    network = assemble(plan, lessons, stream)
+    set_margin(network, specification.question.domain)
+    save_task(folder, task_record(specification, seed, member), network, mechanism, {})
     checks = certify(load_task(folder))
     failed = "; ".join(f"{check.name}: {check.errors} of {check.cases}" for check in checks if not check.passed)
     if failed:
@@ -128,8 +131,8 @@ def task_record(specification: Specification, seed: int, member: Member | None =
         network=question.network,
         domain=question.domain,
         domain_size=question.domain.size,
-        examples=specification.examples,
-        difficulty=DIFFICULTY[specification.variant],
+        examples=EXAMPLES,
+        difficulty=specification.difficulty,
         description=question.description,
         twins=(Twin(name="random", provenance="random_init", seed=RANDOM_INIT + member.seed),),
         companions=() if alone else tuple(sorted(companion.name for companion in companions)),
