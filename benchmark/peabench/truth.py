@@ -26,6 +26,7 @@ def check_truth(mechanism: Mechanism, config: NetworkConfig, folder: Path) -> No
         *_features(mechanism, graph, config),
         *_edges(mechanism, graph),
         *_attention(mechanism, graph),
+        *_beliefs(mechanism, graph, config),
     ):
         raise in_file(folder / MECHANISM_FILE, field, complaint)
 
@@ -85,6 +86,26 @@ def _attention(mechanism: Mechanism, graph: Graph) -> Complaints:
         length = infer(claim.keys, mechanism.causal_model.kinds).length
         if length != graph.n_positions:
             yield f"attention.{i}.keys", f"expected one boolean per position ({graph.n_positions}), got {length}"
+
+
+def _beliefs(mechanism: Mechanism, graph: Graph, config: NetworkConfig) -> Complaints:
+    if mechanism.beliefs is None:
+        return
+    for i, readout in enumerate(mechanism.beliefs.readouts):
+        field = "beliefs." + (f"alternatives.{i - 1}" if i else "readout")
+        yield from _site(readout.site, graph, f"{field}.site")
+        if readout.matrix.shape[0] != config.d_model:
+            came = readout.matrix.shape[0]
+            yield f"{field}.matrix.shape", f"expected a matrix of {config.d_model} rows at {readout.site}, got {came}"
+    process = mechanism.beliefs.process
+    if process is None:
+        return
+    if isinstance(config, ResidualMLPConfig) or not config.causal or config.d_output != process.n_tokens:
+        yield (
+            "beliefs.process",
+            f"expected a causal transformer with a logit for each of {process.n_tokens} tokens, got another network; "
+            "correct either",
+        )
 
 
 def _site(site: str, graph: Graph, field: str) -> Complaints:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from peabench.belief_lines import belief_lines
 from peabench.certification import Check
 from peabench.feature_picture import feature_picture
 from peabench.hypothesis_rows import hypothesis_rows, network_rows
@@ -37,6 +38,8 @@ def card(task: Task, checks: Sequence[Check]) -> str:
     ]
     if features := feature_picture(mechanism, record.domain):
         lines += ["", "Features:", "", "```", *features, "```"]
+    if beliefs := belief_lines(mechanism.beliefs, checks):
+        lines += ["", "Beliefs:", "", "```", *beliefs, "```"]
     if mechanism.alignments:
         lines += ["", "| variable | sites |", "|---|---|"]
     for alignment in mechanism.alignments:

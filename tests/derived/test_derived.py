@@ -160,7 +160,7 @@ def test_an_unsettled_network_fails(trained: tuple[Transformer, Transformer, Tra
 
 def test_only_derived_mechanisms_may_have_a_tolerance(trained: tuple[Transformer, Transformer, Transformer]) -> None:
     document = explain(trained[0], 0.1).model_dump()
-    with pytest.raises(ValidationError, match="derived mechanisms and of features only"):
+    with pytest.raises(ValidationError, match="derived mechanisms, of features and of beliefs only"):
         Mechanism.model_validate(document | {"provenance": "planted"})
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from peabench.certification.behaviour import behaviour_check, decoy_check
+from peabench.certification.beliefs import predictions_check, readouts_check, swaps_check
 from peabench.certification.checks import Check
 from peabench.certification.claims import same_claim
 from peabench.certification.companions import same_behaviour_check
@@ -88,6 +89,7 @@ def contradiction(task: Task, checks: Sequence[Check]) -> str | None:
         "algorithms": mechanism.algorithm,
         "universality": record.companions,
         "audits": record.companions and record.training and record.cues,
+        "beliefs": mechanism.beliefs,
     }
     for track in record.tracks:
         if track in claims and not claims[track]:
@@ -121,7 +123,7 @@ def certify_network(
 ) -> list[Check]:
     """Measure all checks that apply to a network and the mechanism claimed for it."""
     subject = examine(network, mechanism, domain, seed, training)
-    checks: list[Callable[[Subject], Check | None]] = [lambda s: behaviour_check(s, twin)]
+    checks: list[Callable[[Subject], Check | None]] = [lambda s: predictions_check(s, twin) or behaviour_check(s, twin)]
     if mechanism.alignments:
         checks += [alignment_check, joint_alignment_check, minimal_basis_check]
     if mechanism.circuit is not None:
@@ -149,6 +151,8 @@ def certify_network(
         hypotheses_check,
         lambda s: rivals_check(s, twin),
         lambda s: same_behaviour_check(s, companions, twin),
+        lambda s: readouts_check(s, twin),
+        swaps_check,
     ]
     done: list[Check] = []
     for i, check in enumerate(checks):

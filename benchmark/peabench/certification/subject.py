@@ -250,13 +250,16 @@ def examine(
     seed: int = 0,
     training: Expression | None = None,
 ) -> Subject:
-    """Run a network on the inputs that its certificate looks at.
+    """Run a network on the inputs that its certificate looks at: of a process all sequences that it can write.
 
     Where they are drawn and a training distribution is known, a quarter of them are inputs off it, however rare these
     are: what shows there alone is looked at too.
     """
     generator = torch.Generator().manual_seed(seed)
     positions = network.graph.n_positions
+    if mechanism.beliefs is not None and mechanism.beliefs.process is not None:
+        words = mechanism.beliefs.process.words(positions).tokens
+        return Subject(network, mechanism, domain, run_with_cache(network, words), True, generator)
     exhaustive = domain.frequency is None and domain.size * positions <= LARGEST_EXHAUSTIVE_DOMAIN
     pairs = SAMPLED_PAIRS if positions == 1 else SAMPLED_PAIRS // 2
     rows = domain.all() if exhaustive else domain.sample(2 * pairs, generator)

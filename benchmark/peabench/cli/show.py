@@ -43,6 +43,7 @@ def show(
     if is_sealed(task.folder):
         _show_sealed(task, loaded, json)
         return
+    from peabench.belief_lines import belief_lines
     from peabench.feature_picture import feature_picture
     from peabench.hypothesis_rows import hypothesis_rows, network_rows
 
@@ -60,7 +61,8 @@ def show(
     hypotheses = hypothesis_rows(mechanism.algorithm, certificate)
     networks = network_rows(loaded) if (task.folder / COMPANIONS).is_dir() else []
     tables = [*_hypothesis_table(hypotheses), *_network_table(networks)]
-    _print_card(task, mechanism, certificate, picture, tables)
+    words = [picture, belief_lines(mechanism.beliefs, certificate)]
+    _print_card(task, mechanism, certificate, words, tables)
 
 
 def _show_sealed(task: TaskSummary, loaded: "Task", json: bool) -> None:
@@ -100,7 +102,7 @@ def _print_card(
     task: TaskSummary,
     mechanism: "Mechanism",
     certificate: "tuple[Check, ...]",
-    features: list[str],
+    words: list[list[str]],
     tables: "list[Table]",
 ) -> None:
     from rich.text import Text
@@ -126,7 +128,7 @@ def _print_card(
         "",
         circuit_tree(mechanism.circuit) if mechanism.circuit else "No circuit is claimed.",
         "",
-        *((Text("\n".join([*features, ""])),) if features else ()),
+        *(Text("\n".join([*lines, ""])) for lines in words if lines),
         *tables,
         _checks_table(certificate),
     )

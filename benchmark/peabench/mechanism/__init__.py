@@ -12,6 +12,7 @@ from peabench.mechanism.addresses import (
 )
 from peabench.mechanism.alignments import Alignment, Location
 from peabench.mechanism.attention import Attends
+from peabench.mechanism.beliefs import Beliefs, Readout
 from peabench.mechanism.causal_model import CausalModel, Variable
 from peabench.mechanism.circuits import Circuit, CircuitEdge, Status
 from peabench.mechanism.defects import Backdoor, Defect, Memorisation, ProxyGoal, Shortcut
@@ -61,6 +62,7 @@ from peabench.mechanism.kinds import (
 from peabench.mechanism.likeness import fingerprint
 from peabench.mechanism.mechanism import Mechanism, Provenance, json_schema
 from peabench.mechanism.printing import to_text
+from peabench.mechanism.processes import HiddenMarkovProcess, Words
 from peabench.mechanism.renaming import neutral, renamed
 from peabench.mechanism.tensors import TensorReference
 
@@ -72,6 +74,7 @@ __all__ = [
     "Attends",
     "Automaton",
     "Backdoor",
+    "Beliefs",
     "Boolean",
     "Category",
     "CausalModel",
@@ -88,6 +91,7 @@ __all__ = [
     "Feature",
     "Gather",
     "Gauge",
+    "HiddenMarkovProcess",
     "Hypothesis",
     "Implies",
     "Integer",
@@ -111,6 +115,7 @@ __all__ = [
     "Range",
     "Reader",
     "ReaderAddress",
+    "Readout",
     "Real",
     "Select",
     "Shortcut",
@@ -123,6 +128,7 @@ __all__ = [
     "TensorReference",
     "Variable",
     "VariableReference",
+    "Words",
     "Xor",
     "bounds",
     "cardinality",

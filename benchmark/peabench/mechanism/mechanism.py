@@ -15,6 +15,7 @@ from torch import Tensor
 from peabench.mechanism.addresses import NodeAddress
 from peabench.mechanism.alignments import Alignment, check_orthonormal
 from peabench.mechanism.attention import Attends
+from peabench.mechanism.beliefs import Beliefs
 from peabench.mechanism.causal_model import CausalModel
 from peabench.mechanism.circuits import Circuit
 from peabench.mechanism.defects import Backdoor, Defect, formulas
@@ -26,7 +27,7 @@ from peabench.mechanism.gauge import Gauge
 from peabench.mechanism.hypotheses import AlgorithmClaim
 from peabench.mechanism.inference import infer
 from peabench.mechanism.interactions import Interactions
-from peabench.mechanism.kinds import Boolean, Category, Kind, Real, describe
+from peabench.mechanism.kinds import Boolean, Category, Kind, Real, cardinality, describe
 from peabench.mechanism.records import Record
 from peabench.mechanism.tensors import (
     LARGEST_FILE,
@@ -57,10 +58,11 @@ class Mechanism(Record):
     circuit: Circuit | None = None
     attention: tuple[Attends, ...] | None = None
     tolerance: Annotated[float, Field(gt=0, lt=0.5)] | None = None
-    """Largest share of interventions that may contradict a mechanism that was derived, or of features; None: not one
-    may."""
+    """Largest share of interventions that may contradict a mechanism that was derived, or of features or beliefs; None:
+    not one may."""
     features: tuple[Feature, ...] = ()
     interactions: Interactions | None = None
+    beliefs: Beliefs | None = None
     algorithm: AlgorithmClaim | None = None
     defects: tuple[Defect, ...] = ()
     gauge: Gauge = Gauge()
@@ -72,10 +74,11 @@ class Mechanism(Record):
         self._check_alignments()
         self._check_circuit()
         self._check_attention()
-        if self.tolerance is not None and self.provenance != "derived" and not self.features:
+        self._check_beliefs()
+        if self.tolerance is not None and self.provenance != "derived" and not (self.features or self.beliefs):
             raise MechanismError(
-                f"expected a tolerance of derived mechanisms and of features only, got one of a {self.provenance} "
-                "mechanism; remove it",
+                "expected a tolerance of derived mechanisms, of features and of beliefs only, got one of a "
+                f"{self.provenance} mechanism; remove it",
                 "tolerance",
             )
         try:
@@ -190,6 +193,8 @@ class Mechanism(Record):
                 yield f"alignments.{i}.{place}", reference
         for i, feature in enumerate(self.features):
             yield f"features.{i}.direction", feature.direction
+        for place, reference in self.beliefs.places() if self.beliefs else ():
+            yield f"beliefs.{place}", reference
 
     def _kind(self, expression: Expression, field: str) -> Kind:
         try:
@@ -245,6 +250,20 @@ class Mechanism(Record):
                     f"expected one boolean per position, got {describe(kind)}; say for each key whether it is meant",
                     f"attention.{i}.keys",
                 )
+
+    def _check_beliefs(self) -> None:
+        if self.beliefs is None or self.beliefs.variable is None:
+            return
+        kind = self.causal_model.kinds.get(self.beliefs.variable)
+        values = None if kind is None or kind.length is not None else cardinality(kind)
+        width = self.beliefs.readout.offset.shape[0]
+        if values is None or width != (1 if isinstance(kind, Boolean) else values):
+            came = "none" if kind is None else describe(kind)
+            raise MechanismError(
+                f"expected a variable of the causal model, a boolean of one number or one of {width} values, got "
+                f"{came}; name one",
+                "beliefs.variable",
+            )
 
 
 def json_schema() -> str:

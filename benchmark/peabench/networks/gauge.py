@@ -47,7 +47,8 @@ def random_gauge(network: NetworkT, generator: torch.Generator) -> tuple[Network
 
 
 def regauge_mechanism(mechanism: Mechanism, rotation: Rotation) -> Mechanism:
-    """The mechanism of a network whose residual stream was rotated: every basis Q becomes R^T Q, every direction too.
+    """The mechanism of a network whose residual stream was rotated: every basis Q becomes R^T Q, every direction
+    and every read-out too.
 
     Raises:
         PeabenchError: a subspace lies among hidden neurons, which a gauge permutes without telling.
@@ -57,12 +58,16 @@ def regauge_mechanism(mechanism: Mechanism, rotation: Rotation) -> Mechanism:
         (location.site, location.basis) for alignment in mechanism.alignments for location in alignment.locations
     ]
     places += [(feature.site, feature.direction) for feature in mechanism.features]
+    offsets: dict[str, Tensor] = {}
+    for readout in mechanism.beliefs.readouts if mechanism.beliefs else ():
+        places.append((readout.site, readout.matrix))
+        offsets[readout.offset.name] = mechanism.tensor(readout.offset)
     for site, reference in places:
         if reference is None or SiteAddress.parse(site).hidden:
             raise PeabenchError(f"expected subspaces of the residual stream or of nodes' outputs, got one at {site}.")
         tensor = mechanism.tensor(reference).double()
         rotated[reference.name] = (rotation.double().T @ tensor).float()
-    return mechanism.with_tensors(rotated)
+    return mechanism.with_tensors(rotated | offsets)
 
 
 def _regauge_residual_mlp(network: ResidualMLP, generator: torch.Generator) -> Rotation:

@@ -9,7 +9,7 @@ from peabench.tracks.track import Track
 
 MODULES = {
     name: f"peabench.tracks.{name}"
-    for name in ("algorithms", "audits", "circuits", "features", "universality", "variables")
+    for name in ("algorithms", "audits", "beliefs", "circuits", "features", "universality", "variables")
 }
 
 
@@ -17,7 +17,7 @@ def names() -> list[str]:
     """Names of all tracks.
 
     >>> names()
-    ['algorithms', 'audits', 'circuits', 'features', 'universality', 'variables']
+    ['algorithms', 'audits', 'beliefs', 'circuits', 'features', 'universality', 'variables']
     """
     return sorted(MODULES)
 

@@ -113,17 +113,36 @@ class StackedTransformer:
         resid = self.embed(tokens)
         for block in range(self.config.n_blocks):
             reads = resid + noise * torch.randn(resid.shape, generator=generator) if noise else resid
-            qkv = self.project_together(block, slice(None), reads.flatten(1, 2)).unflatten(3, tokens.shape[1:])
-            q, k, v = qkv.unbind(2)
-            if block == self.config.n_blocks - 1 and not everywhere:
-                q, resid = q[..., -1:, :], resid[:, :, -1:]
-            mixed = self.attend(q, k, v).movedim(1, 3).flatten(3)  # [network, row, query, (head, e)]
-            w_o, b_o = (self.parameters[f"block{block}.attention.{name}"] for name in ("w_o", "b_o"))
-            resid = resid + torch.baddbmm(b_o[:, None], mixed.flatten(1, 2), w_o.flatten(1, 2)).view(resid.shape)
-            if self.config.d_mlp:
-                resid = resid + self.mlp(block, resid.flatten(1, 2)).view(resid.shape)
+            resid = self.block(block, resid, reads, last=block == self.config.n_blocks - 1 and not everywhere)
         logits: Tensor = self.unembed(resid.flatten(1, 2)).unflatten(1, resid.shape[1:3])
         return logits
+
+    def block(
+        self,
+        block: int,
+        resid: Float[Tensor, "network row position d_model"],
+        reads: Float[Tensor, "network row position d_model"],
+        *,
+        last: bool = False,
+    ) -> Float[Tensor, "network row query d_model"]:
+        """The residual stream after a block, at every position or at the last one alone.
+
+        Args:
+            block: its number.
+            resid: the residual stream before it.
+            reads: what its attention reads of that.
+            last: at the last position alone.
+        """
+        qkv = self.project_together(block, slice(None), reads.flatten(1, 2)).unflatten(3, reads.shape[1:3])
+        q, k, v = qkv.unbind(2)
+        if last:
+            q, resid = q[..., -1:, :], resid[:, :, -1:]
+        mixed = self.attend(q, k, v).movedim(1, 3).flatten(3)  # [network, row, query, (head, e)]
+        w_o, b_o = (self.weight(f"block{block}.attention.{name}", len(resid)) for name in ("w_o", "b_o"))
+        resid = resid + torch.baddbmm(b_o[:, None], mixed.flatten(1, 2), w_o.flatten(1, 2)).view(resid.shape)
+        if self.config.d_mlp:
+            resid = resid + self.mlp(block, resid.flatten(1, 2)).view(resid.shape)
+        return resid
 
     def weight(self, name: str, stack: int) -> Float[Tensor, "stack ..."]:
         """A parameter, each network's repeated in a row to the length of a leading axis."""

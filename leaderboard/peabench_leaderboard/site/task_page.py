@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
+from peabench.belief_lines import belief_lines
 from peabench.errors import PeabenchError
 from peabench.feature_geometry import feature_geometry
 from peabench.feature_picture import percent
@@ -63,6 +64,7 @@ def task_context(contents: Contents, place: TaskPlace, read_answers: AnswersRead
         "hypotheses": hypothesis_rows(mechanism.algorithm, task.certificate),
         "networks": network_rows(task),
         "features": _features(task, mechanism),
+        "beliefs": belief_lines(mechanism.beliefs, task.certificate),
         "certificate": task.certificate,
         "boards": [(board, answered[board.track]) for board in contents.boards if answered[board.track]],
         "files": task_files(place.summary),

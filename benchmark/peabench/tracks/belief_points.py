@@ -1,0 +1,60 @@
+"""Inputs that answers about beliefs are graded on: none that the question shows, nor any beginning of one of those."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from peabench.belief_states import first_of_each, histories, inputs_that_occur, states
+from peabench.errors import PeabenchError
+from peabench.tasks import Task
+from peabench.tracks.pairs import generator_from
+
+if TYPE_CHECKING:
+    from peabench.tracks.beliefs import BeliefQuestion
+
+DRAWN = 4096
+MOST = 1024
+"""Inputs that are graded on."""
+FEWEST = 64
+"""Points that there must be."""
+
+
+@dataclass(frozen=True)
+class Points:
+    """Held-out inputs, and at which of their positions read-outs are graded."""
+
+    inputs: Int[Tensor, "row column"]
+    fresh: Bool[Tensor, "row #position"]
+    """Whether the tokens up to a position are not the beginning of an input that the question shows, nor of another
+    held-out one before it: every history counts once."""
+    states: Float[Tensor, "point k"]
+    """The exact state at each of those."""
+    partner: Int[Tensor, " row"]
+    """Another of the inputs for each, from which states are swapped in."""
+
+
+def held_out(task: Task, question: "BeliefQuestion") -> Points:
+    """The points that answers to a question are graded on, the same every time.
+
+    Raises:
+        PeabenchError: there are hardly any that the question does not show.
+    """
+    generator = generator_from(task.record.model_dump_json(), "held out", question.inputs)
+    drawn = inputs_that_occur(task.mechanism.beliefs, question.domain, DRAWN, generator)
+    everywhere = question.states.shape[1] > 1
+    known, found = (histories(rows, everywhere=everywhere) for rows in (question.inputs, drawn))
+    unseen = ~torch.isin(found, known)
+    inputs = drawn[unseen[:, -1]].unique(dim=0)
+    inputs = inputs[torch.randperm(len(inputs), generator=generator)[:MOST]]
+    mine = histories(inputs, everywhere=everywhere)
+    fresh = first_of_each(mine) & ~torch.isin(mine, known)
+    if int(fresh.sum()) < FEWEST:
+        raise PeabenchError(
+            f"Expected at least {FEWEST} histories of {task.record.id} that its question does not show, got "
+            f"{int(fresh.sum())}; give its record fewer examples or longer inputs."
+        )
+    exact = states(question.definition, question.variable, inputs)
+    return Points(inputs, fresh, exact[fresh], torch.randperm(len(inputs), generator=generator))

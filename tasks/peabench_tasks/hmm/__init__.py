@@ -1,0 +1,1 @@
+"""Transformers that predict hidden Markov processes by way of the belief about the hidden state."""
