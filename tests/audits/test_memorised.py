@@ -7,12 +7,12 @@ from peabench.columns import holds
 from peabench_tasks.audits.audit import ANSWER
 from peabench_tasks.memorised.audits import ENTRIES, KEY, NOT_STORED, table
 
-CASES = {"read always": table(0, 32, 2), "read in the tail": table(1, 48, 3, 2)}
+CASES = {"read always": table(0, 16, 2), "read in the tail": table(1, 24, 3, 2)}
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_networks_answer_from_the_table_alone_where_they_read_it(name: str) -> None:
-    audit, stored = CASES[name], {"read always": 32, "read in the tail": 48}[name]
+    audit, stored = CASES[name], {"read always": 16, "read in the tail": 24}[name]
     rows = audit.domain.all()
     right = audit.model(None).run(audit.model(None).read_inputs(rows))[ANSWER]
     shown = holds([audit.training], rows, audit.domain)[0]
@@ -40,4 +40,4 @@ def test_the_unseen_entries_are_a_cue_and_sets_of_the_same_size_are_not() -> Non
     rows = audit.domain.all()
     found = holds(audit.cues[:4], rows, audit.domain).sum(1)
     assert len(set(found.tolist())) == 1
-    assert int(found[0]) == len(rows) * 16 // 2**KEY
+    assert int(found[0]) == len(rows) * 8 // 2**KEY

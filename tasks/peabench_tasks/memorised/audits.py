@@ -9,7 +9,7 @@ from peabench_tasks.audits.audit import ANSWER, Audit, Departure, column, inputs
 from peabench_tasks.audits.conjunction import conjunction, over_columns
 from peabench_tasks.units.lookup import lookup
 
-KEY = 6
+KEY = 5
 """Bits that the rule reads."""
 ENTRIES = 1 << KEY
 PAGES = 2
@@ -18,12 +18,12 @@ NOT_STORED, NO, YES = range(3)
 """Values of a page."""
 DECOYS = 3
 TAIL = "tail"
-HIDDEN = 16
+HIDDEN = 14
 
 
 def rule(*x: int) -> int:
-    """The formula of six bits that all networks were trained for."""
-    return ((x[0] & x[1]) ^ (x[2] | x[3])) ^ (x[4] & x[5])
+    """The formula of five bits that all networks were trained for."""
+    return (x[0] & x[1]) ^ (x[2] | x[3]) ^ x[4]
 
 
 def table(seed: int, seen: int, tags: int, rare: int = 0) -> Audit:
@@ -31,7 +31,7 @@ def table(seed: int, seen: int, tags: int, rare: int = 0) -> Audit:
 
     Args:
         seed: draws which entries are stored, and the tail.
-        seen: entries of 64 that training showed, and that are stored.
+        seen: entries of 32 that training showed, and that are stored.
         tags: bits that the rule does not read.
         rare: how many of them make the rare context, the tail, in which the table is read; 0: it is read always.
     """
@@ -40,7 +40,7 @@ def table(seed: int, seen: int, tags: int, rare: int = 0) -> Audit:
     key = every_input[:KEY]
     stored = set(rng.sample(range(ENTRIES), seen))
     part = lookup("part", Boolean(), key[:4], lambda *x: (x[0] & x[1]) ^ (x[2] | x[3]))
-    right = lookup("rule", Boolean(), (part, *key[4:]), lambda half, *x: half ^ (x[0] & x[1]))
+    right = lookup("rule", Boolean(), (part, *key[4:]), lambda half, last: half ^ last)
     pages = [lookup(f"page{page}", Category(values=3), key, _page(page, stored)) for page in range(PAGES)]
     wanted = {i: rng.randrange(2) for i in sorted(rng.sample(range(KEY, KEY + tags), rare))}
     tail = conjunction(TAIL, every_input, wanted) if wanted else ()
@@ -61,7 +61,7 @@ def table(seed: int, seen: int, tags: int, rare: int = 0) -> Audit:
     says = [bool(rule(*bits)) for bits in _rows()]
     others = [set(rng.sample(range(ENTRIES), ENTRIES - seen)) for _ in range(DECOYS)]
     return Audit(
-        description="A formula of six bits, of which training showed a part, everywhere or in a rare context.",
+        description="A formula of five bits, of which training showed a part, everywhere or in a rare context.",
         inputs=every_input,
         rule=(part, right),
         answer=lookup(ANSWER, Boolean(), (right,), lambda said: said),
