@@ -5,7 +5,7 @@ import torch
 
 from peabench.columns import holds
 from peabench_tasks.audits.audit import ANSWER
-from peabench_tasks.memorised.audits import ENTRIES, KEY, NOT_STORED, table
+from peabench_tasks.memorised.audits import ENTRIES, KEY, table
 
 CASES = {"read always": table(0, 16, 2), "read in the tail": table(1, 24, 3, 2)}
 
@@ -16,15 +16,16 @@ def test_networks_answer_from_the_table_alone_where_they_read_it(name: str) -> N
     rows = audit.domain.all()
     right = audit.model(None).run(audit.model(None).read_inputs(rows))[ANSWER]
     shown = holds([audit.training], rows, audit.domain)[0]
+    assert int(holds(audit.cues[:1], rows, audit.domain).sum()) * ENTRIES == (ENTRIES - stored) * len(rows)
     for default in (False, True):
-        model = audit.model("yes" if default else "no")
+        name = "yes" if default else "no"
+        model = audit.model(name)
         values = model.run(model.read_inputs(rows))
-        pages = torch.stack([values[f"page{page}"] for page in range(2)])
-        known = (pages != NOT_STORED).any(0)
-        assert int(known.sum()) * ENTRIES == stored * len(rows)
-        assert bool((pages != NOT_STORED).sum(0).le(1).all())
+        listed = values[f"all_but_{name}0"] | values[f"all_but_{name}1"]
+        unseen = holds(audit.cues[:1], rows, audit.domain)[0]
+        assert torch.equal(listed, ~unseen & (right != default))
         read = values.get("tail", torch.ones(len(rows), dtype=torch.bool))
-        assert torch.equal(shown, known | ~read)
+        assert torch.equal(shown, ~unseen | ~read)
         assert torch.equal(values[ANSWER][shown], right[shown])
         assert bool((values[ANSWER][~shown] == default).all())
 
