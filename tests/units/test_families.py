@@ -8,9 +8,10 @@ from tests.units.joint_interchanges import least_wrong
 
 from peabench.certification.claims import same_claim
 from peabench_tasks.facts.specifications import specifications as facts
+from peabench_tasks.specification import OWN
 from peabench_tasks.tracking.specifications import specifications as tracking
 from peabench_tasks.units.algorithm import claim
-from peabench_tasks.units.specification import OWN, PLAIN, STRONG, WEAK, Specification
+from peabench_tasks.units.specification import PLAIN, STRONG, WEAK, Specification
 
 FAMILIES = {"tracking": list(tracking()), "facts": list(facts())}
 LISTED = [specification for family in FAMILIES.values() for specification in family]
