@@ -108,7 +108,7 @@ STUDIES = (
         description="Addition modulo 43, by a transformer of one layer whose attention was held constant in training.",
         network=transformer(43),
         recipe=ADDING_UP,
-        starts=(Start(20, donor=5), Start(24, donor=6), Start(26, times=2, donor=11), Start(32, donor=13)),
+        starts=(Start(20, donor=5), Start(24, donor=6), Start(26, times=2, donor=11), Start(32, donor=13), Start(36, donor=16)),
         exchanges=(4,),
         form="pizza",
     ),
