@@ -8,7 +8,7 @@ from peabench.certification import certify
 from peabench.generators import generator_of
 from peabench.tasks import TaskRecord, load_task, save_task
 from peabench_tasks.card import write_certificate
-from peabench_tasks.distributive.attending.assembly import Stream, assemble, learn_gate
+from peabench_tasks.distributive.attending.assembly import assemble, cut, learn_gate
 from peabench_tasks.distributive.attending.mechanism import build_mechanism
 from peabench_tasks.distributive.attending.specifications import Attending
 from peabench_tasks.units.lessons import NotLearnt
@@ -40,7 +40,7 @@ def make_transformer(record: TaskRecord, folder: Path, specification: Attending,
         lessons = {gate.name: learn_gate(plan, gate, generator) for gate in plan.formula.gates[:-1]}
     except NotLearnt as error:
         return str(error)
-    stream = Stream.cut(plan)
+    stream = cut(plan)
     claimed = claim(specification.ways, member.truth, specification.inputs, specification.n_inputs)
     mechanism, network = build_mechanism(plan, stream, claimed), assemble(plan, lessons, stream)
     save_task(folder, record, network, mechanism, {})
