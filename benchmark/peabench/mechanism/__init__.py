@@ -3,6 +3,7 @@
 from peabench.mechanism.addresses import (
     Edge,
     EdgeAddress,
+    EveryPosition,
     Node,
     NodeAddress,
     Reader,
