@@ -65,6 +65,7 @@ from peabench.mechanism.mechanism import Mechanism, Provenance, json_schema
 from peabench.mechanism.printing import to_text
 from peabench.mechanism.processes import HiddenMarkovProcess, Words
 from peabench.mechanism.renaming import neutral, renamed
+from peabench.mechanism.steering import Setting, Steering
 from peabench.mechanism.tensors import TensorReference
 
 __all__ = [
@@ -119,10 +120,12 @@ __all__ = [
     "Readout",
     "Real",
     "Select",
+    "Setting",
     "Shortcut",
     "Site",
     "SiteAddress",
     "Status",
+    "Steering",
     "Subtract",
     "Symmetry",
     "Table",
