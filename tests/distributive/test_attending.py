@@ -22,12 +22,13 @@ from peabench.live import live_subspaces
 from peabench.mechanism import Alignment, Location, Mechanism
 from peabench.networks import Transformer
 from peabench.networks.config import TransformerConfig
-from peabench_tasks.distributive.attending.assembly import GREATEST_SHARE, LEAST_SHARE, Stream, assemble, learn_gate
+from peabench_tasks.distributive.attending.assembly import GREATEST_SHARE, LEAST_SHARE, assemble, cut, learn_gate
 from peabench_tasks.distributive.attending.mechanism import build_mechanism
 from peabench_tasks.distributive.attending.plan import Fetch, Plan, bystander, draw_plan
 from peabench_tasks.distributive.attending.specifications import Attending
 from peabench_tasks.distributive.identities import TABLES
 from peabench_tasks.margins import MARGIN
+from peabench_tasks.units.assembly import Stream
 from peabench_tasks.ways.hypotheses import claim
 from peabench_tasks.ways.placement import STRONG, WEAK
 
@@ -46,7 +47,7 @@ class Planted:
 
     @cached_property
     def stream(self) -> Stream:
-        return Stream.cut(self.plan)
+        return cut(self.plan)
 
     @cached_property
     def network(self) -> Transformer:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from peabench.generators import generator_of
 from peabench.tasks import TaskRecord
-from peabench_tasks.distributive.attending.assembly import Stream, assemble, learn_gate
+from peabench_tasks.distributive.attending.assembly import assemble, cut, learn_gate
 from peabench_tasks.distributive.attending.mechanism import build_mechanism
 from peabench_tasks.distributive.attending.specifications import Attending
 from peabench_tasks.production import certify_in
@@ -39,7 +39,7 @@ def make_transformer(record: TaskRecord, folder: Path, specification: Attending,
         lessons = {gate.name: learn_gate(plan, gate, generator) for gate in plan.formula.gates[:-1]}
     except NotLearnt as error:
         return str(error)
-    stream = Stream.cut(plan)
+    stream = cut(plan)
     claimed = claim(specification.ways, member.truth, specification.inputs, specification.n_inputs)
     mechanism, network = build_mechanism(plan, stream, claimed), assemble(plan, lessons, stream)
     return certify_in(folder, record, network, mechanism)
