@@ -33,7 +33,7 @@ from peabench_tasks.ways.hypotheses import claim
 from peabench_tasks.ways.placement import STRONG, WEAK
 
 CONFIG = TransformerConfig(
-    d_vocabulary=2, n_positions=5, d_model=20, n_blocks=2, n_heads=4, d_head=2, d_mlp=26, d_output=1
+    d_vocabulary=2, n_positions=4, d_model=20, n_blocks=2, n_heads=4, d_head=2, d_mlp=26, d_output=1
 )
 INPUTS = {"A": "x1", "B": "x0", "C": "x2"}
 WAYS = TABLES["and_over_xor"]
@@ -148,9 +148,9 @@ def test_where_nothing_matters_is_known_at_every_position(planted: Planted) -> N
     assert {site: basis.shape[1] for site, basis in live.items() if basis.shape[1]} == {
         **{f"resid.0@{plan.homes[name]}": 1 for name in INPUTS.values()},
         **{f"resid.1@{plan.homes[name]}": 1 for name in ("g0", "g1")},
-        "resid.2@4": 1,
+        "resid.2@3": 1,
     }
-    assert len(live) == 2 * 5 + 1
+    assert len(live) == 2 * CONFIG.n_positions + 1
 
 
 def test_of_a_variable_without_a_place_nothing_is_known(planted: Planted) -> None:
@@ -185,7 +185,7 @@ def test_the_way_is_found_and_no_site_is_searched_where_nothing_matters(planted:
     assert rival.rate > 0.1
     nothing = {site: basis[:, :0] if site.startswith("resid.1") else basis for site, basis in live.items()}
     (hidden,) = search(planted.network, models[1:2], DOMAIN, 1, live=nothing)
-    assert all(found.site == "resid.2@4" and found.rate > 0.2 for found in hidden)
+    assert all(found.site == "resid.2@3" and found.rate > 0.2 for found in hidden)
 
 
 def test_a_variable_that_is_read_is_no_decoy(planted: Planted) -> None:
@@ -205,7 +205,7 @@ def test_a_variable_that_is_read_is_no_decoy(planted: Planted) -> None:
 
 def test_a_head_that_looks_elsewhere_breaks_the_network(planted: Planted) -> None:
     fetches = tuple(
-        replace(f, position=(f.position + 1) % 5) if f.variable == "x0" else f for f in planted.plan.fetches
+        replace(f, position=(f.position + 1) % CONFIG.n_positions) if f.variable == "x0" else f for f in planted.plan.fetches
     )
     broken = Planted(replace(planted.plan, fetches=fetches))
     wrong = (broken.network(DOMAIN.all())[:, -1, 0] > 0) != (planted.network(DOMAIN.all())[:, -1, 0] > 0)
