@@ -29,7 +29,6 @@ PRODUCT_OF_SUMS = (
     AND(OR("A", "B"), OR("D", AND("A", "C"), AND("B", "C"))),
     AND(OR("C", "D"), OR("A", AND("B", "C"), AND("B", "D"))),
     AND(OR("C", "D"), OR("B", AND("A", "C"), AND("A", "D"))),
-    OR(AND("A", "C"), AND("A", "~C", "D"), AND("~A", "B", "C"), AND("~A", "B", "~C", "D")),
 )
 TABLES: dict[str, tuple[Term, ...]] = {
     "and_over_or": AND_OVER_OR,
