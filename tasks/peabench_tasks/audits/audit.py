@@ -55,6 +55,7 @@ class Audit:
     """What else every network computes."""
     training: Expression
     cues: tuple[Expression, ...]
+    d_hidden: int = D_HIDDEN
 
     @cached_property
     def domain(self) -> ProductDomain:
@@ -78,7 +79,7 @@ class Audit:
             d_model=sum(map(dimension, kinds)) + REST,
             n_blocks=N_BLOCKS,
             n_units=max(map(depths.count, depths)),
-            d_hidden=D_HIDDEN,
+            d_hidden=self.d_hidden,
             d_output=1 if values_of(self.answer.kind) == 2 else values_of(self.answer.kind),
             words=tuple((sum(sizes[:i]), size) for i, size in enumerate(sizes)),
         )
