@@ -29,5 +29,7 @@ def attention_patterns(activations: Activations) -> dict[str, Float[Tensor, "row
         if network.config.causal:
             later = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).triu(1)
             scores = scores.masked_fill(later, -torch.inf)
-        found |= {network.graph.nodes[node]: pattern for node, pattern in zip(stage.nodes, scores.softmax(-1), strict=True)}
+        found |= {
+            network.graph.nodes[node]: pattern for node, pattern in zip(stage.nodes, scores.softmax(-1), strict=True)
+        }
     return found
