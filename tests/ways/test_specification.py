@@ -43,7 +43,7 @@ def test_plain_tasks_have_alike_and_unlike_networks_and_one_that_was_only_shown_
 
 def test_to_rank_pairs_by_strength_earns_nothing(crossed_tasks: list[Specification]) -> None:
     for specification in crossed_tasks:
-        for seed in SEEDS:
+        for seed in SEEDS[:5]:
             pairs = list(combinations(specification.members(seed), 2))
             share = [one.truth == other.truth for one, other in pairs]
             alike = [one.strong == other.strong for one, other in pairs]
