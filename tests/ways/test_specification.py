@@ -9,8 +9,9 @@ from peabench_tasks.distributive.identities import TABLES
 from peabench_tasks.distributive.specifications import Distributive
 from peabench_tasks.multitask_parity.specifications import MultitaskParity
 from peabench_tasks.sparse_parity.specifications import SparseParity
+from peabench_tasks.specification import OWN
 from peabench_tasks.ways.kinds import OF_A_KIND
-from peabench_tasks.ways.specification import OWN, Specification
+from peabench_tasks.ways.specification import Specification
 
 SEEDS = range(20)
 
