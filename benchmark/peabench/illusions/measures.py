@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from peabench.tracks.variables import VariableQuestion
 
 ROWS = 4096
+"""Domains up to this size are gone through as a whole."""
 WORDS: dict[Measure, tuple[str, str]] = {
     "read-out": ("R² of the read-out", "share of the state's effect that swapping it moves"),
     "interchange": ("interchange accuracy on the domain", "the same, whatever the rest of the site holds"),
@@ -202,14 +203,17 @@ def _graded(name: str, task: Task, entry: ScorerEntry) -> dict[str, float]:
 
 
 def _look_alikes(task: Task) -> tuple[Activations, Activations, dict[tuple[str, str], float]]:
-    """Runs on two draws of inputs, and how far the pattern of each head outside the circuit is from each within it."""
+    """A run on all inputs, or a draw, the same in another order, and how far each head outside the circuit looks from
+    where each within it does."""
     circuit, domain = task.mechanism.circuit, task.record.domain
     if circuit is None:
         raise PeabenchError(f"{task.record.id} has no circuit.")
     generator = generator_from(task.record.model_dump_json(), "attention")
     writers = {item.edge.partition(" <- ")[2] for item in circuit.edges}
+    rows = domain.all() if domain.size <= ROWS else domain.sample(ROWS, generator)
     with torch.inference_mode():
-        base, source = (run_with_cache(task.network(), domain.sample(ROWS, generator)) for _ in range(2))
+        base = run_with_cache(task.network(), rows)
+        source = base.select(torch.randperm(len(rows), generator=generator))
         patterns = attention_patterns(base)
         apart = {
             (head, other): float((patterns[head] - patterns[other]).abs().sum(-1).mean() / 2)
