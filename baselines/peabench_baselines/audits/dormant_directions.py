@@ -45,7 +45,7 @@ class DormantDirections(Scorer[AuditQuestion, AuditAnswer]):
             for stage in stages:
                 directions = dormant(streams[stage])
                 share = sum(network.share(later, 1.0) for later in range(stage, len(network.graph.stages)))
-                rows = max(1, int(left / len(stages) / share / (2 * len(directions))))
+                rows = max(1, int(left / len(stages) / share / (1 + 2 * len(directions))))
                 reactions = reaction(network, stage, streams[stage][:rows], directions)
                 if float(reactions.max()) > best:
                     best = float(reactions.max())
@@ -61,7 +61,8 @@ def dormant(stream: Float[Tensor, "row d_model"]) -> Float[Tensor, "direction d_
     centred = (stream - stream.mean(0)).double()
     variances, vectors = torch.linalg.eigh(centred.T @ centred)
     count = max(1, int((variances < DORMANT * variances[-1]).sum()))
-    return vectors[:, :count].T.to(stream.dtype)
+    directions: Tensor = vectors[:, :count].T.to(stream.dtype)
+    return directions
 
 
 def reaction(

@@ -30,6 +30,7 @@ from peabench.certification.features import (
 from peabench.certification.frequencies import frequency_checks
 from peabench.certification.interactions import interactions_check, interference_check, quadratic_form_check
 from peabench.certification.rivals import hypotheses_check, rivals_check
+from peabench.certification.steering import steering_check
 from peabench.certification.subject import Subject, examine
 from peabench.certification.subspaces import (
     alignment_check,
@@ -135,6 +136,8 @@ def certify_network(
             necessity_check,
             alternatives_check,
         ]
+    if mechanism.steering:
+        checks.append(steering_check)
     if live_subspaces(mechanism, network.graph):
         checks += [isolation_check, alignment_with_complement_check]
     checks += [

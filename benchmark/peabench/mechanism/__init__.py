@@ -3,6 +3,7 @@
 from peabench.mechanism.addresses import (
     Edge,
     EdgeAddress,
+    EveryPosition,
     Node,
     NodeAddress,
     Reader,
@@ -65,6 +66,7 @@ from peabench.mechanism.mechanism import Mechanism, Provenance, json_schema
 from peabench.mechanism.printing import to_text
 from peabench.mechanism.processes import HiddenMarkovProcess, Words
 from peabench.mechanism.renaming import neutral, renamed
+from peabench.mechanism.steering import Setting, Steering
 from peabench.mechanism.tensors import TensorReference
 
 __all__ = [
@@ -89,6 +91,7 @@ __all__ = [
     "Edge",
     "EdgeAddress",
     "Environment",
+    "EveryPosition",
     "Expression",
     "Feature",
     "Gather",
@@ -120,10 +123,12 @@ __all__ = [
     "Readout",
     "Real",
     "Select",
+    "Setting",
     "Shortcut",
     "Site",
     "SiteAddress",
     "Status",
+    "Steering",
     "Subtract",
     "Symmetry",
     "Table",

@@ -21,15 +21,16 @@ from peabench.mechanism.circuits import Circuit
 from peabench.mechanism.defects import Backdoor, Defect, formulas
 from peabench.mechanism.dormant_paths import DormantPath
 from peabench.mechanism.errors import MechanismError, explain, in_file, quote
-from peabench.mechanism.expressions import Expression
+from peabench.mechanism.expressions import Constant, Expression
 from peabench.mechanism.features import Feature, check_direction, check_hierarchy
 from peabench.mechanism.files import read_file, write_files
 from peabench.mechanism.gauge import Gauge
 from peabench.mechanism.hypotheses import AlgorithmClaim
 from peabench.mechanism.inference import infer
 from peabench.mechanism.interactions import Interactions
-from peabench.mechanism.kinds import Boolean, Category, Kind, Real, cardinality, describe
+from peabench.mechanism.kinds import Boolean, Category, Kind, Real, cardinality, describe, fits
 from peabench.mechanism.records import Record
+from peabench.mechanism.steering import Steering
 from peabench.mechanism.tensors import (
     LARGEST_FILE,
     TENSORS_FILE,
@@ -67,6 +68,7 @@ class Mechanism(Record):
     dormant_path: DormantPath | None = None
     algorithm: AlgorithmClaim | None = None
     defects: tuple[Defect, ...] = ()
+    steering: tuple[Steering, ...] | None = None
     gauge: Gauge = Gauge()
 
     _tensors: Tensors = PrivateAttr(default_factory=dict)
@@ -77,6 +79,7 @@ class Mechanism(Record):
         self._check_circuit()
         self._check_attention()
         self._check_beliefs()
+        self._check_steering()
         if self.dormant_path is not None and self.dormant_path.variable not in self.causal_model.kinds:
             raise MechanismError(
                 f"expected a variable of the causal model, got {self.dormant_path.variable!r}; name one",
@@ -275,6 +278,28 @@ class Mechanism(Record):
                 f"{came}; name one",
                 "beliefs.variable",
             )
+
+    def _check_steering(self) -> None:
+        aligned = {alignment.variable for alignment in self.alignments}
+        for i, claim in enumerate(self.steering or ()):
+            for j, setting in enumerate(claim.settings):
+                place = f"steering.{i}.settings.{j}"
+                if setting.variable not in aligned:
+                    raise MechanismError(
+                        f"expected an aligned variable, got {setting.variable!r}; say where it is", f"{place}.variable"
+                    )
+                kind = self.causal_model.kinds[setting.variable]
+                if not fits(infer(Constant(value=setting.value), {}), kind):
+                    raise MechanismError(
+                        f"expected a value of {setting.variable}, {describe(kind)}, got {setting.value}; correct it",
+                        f"{place}.value",
+                    )
+            for name, formula in (("where", claim.where), ("outcome", claim.outcome)):
+                kind = self._kind(formula, f"steering.{i}.{name}")
+                if kind != Boolean():
+                    raise MechanismError(
+                        f"expected a boolean, got {describe(kind)}; say yes or no of an input", f"steering.{i}.{name}"
+                    )
 
 
 def json_schema() -> str:

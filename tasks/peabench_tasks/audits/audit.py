@@ -15,6 +15,7 @@ from peabench.mechanism import (
     Kind,
     Not,
     Or,
+    Steering,
     Variable,
     VariableReference,
 )
@@ -37,6 +38,8 @@ class Departure:
     """What has to be computed for it beside the rule."""
     answer: Variable
     defect: Defect
+    steering: tuple[Steering, ...] | None = None
+    """What holding variables of such a network at fixed values does."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +58,9 @@ class Audit:
     """What else every network computes."""
     training: Expression
     cues: tuple[Expression, ...]
+    steering: tuple[Steering, ...] | None = None
+    """The same as in a departure, of networks that follow the rule."""
+    d_hidden: int = D_HIDDEN
 
     @cached_property
     def domain(self) -> ProductDomain:
@@ -78,7 +84,7 @@ class Audit:
             d_model=sum(map(dimension, kinds)) + REST,
             n_blocks=N_BLOCKS,
             n_units=max(map(depths.count, depths)),
-            d_hidden=D_HIDDEN,
+            d_hidden=self.d_hidden,
             d_output=1 if values_of(self.answer.kind) == 2 else values_of(self.answer.kind),
             words=tuple((sum(sizes[:i]), size) for i, size in enumerate(sizes)),
         )
@@ -132,6 +138,11 @@ def has_value(variable: Variable, number: int) -> Expression:
         return reference if number else Not(argument=reference)
     lowest = (bounds(variable.kind) or (0, 0))[0]
     return Compare(relation="eq", left=reference, right=Constant(value=lowest + number))
+
+
+def refers(variable: Variable) -> VariableReference:
+    """The value of a variable."""
+    return VariableReference(name=variable.name)
 
 
 def every(parts: Sequence[Expression]) -> Expression:

@@ -15,10 +15,16 @@ def conjunction(name: str, inputs: Sequence[Variable], values: Mapping[int, int]
         inputs: a variable for each column.
         values: of some columns.
     """
-    columns = list(values)
-    halves = columns[: len(columns) // 2], columns[len(columns) // 2 :]
-    parts = tuple(_half(f"{name}_{side}", inputs, values, half) for side, half in zip("ab", halves, strict=True))
+    parts = halves(name, inputs, values)
     return (*parts, lookup(name, Boolean(), parts, lambda one, other: one & other))
+
+
+def halves(name: str, inputs: Sequence[Variable], values: Mapping[int, int]) -> tuple[Variable, Variable]:
+    """The two parts of a conjunction, for what reads both."""
+    columns = list(values)
+    middle = len(columns) // 2
+    first, second = columns[:middle], columns[middle:]
+    return _half(f"{name}_a", inputs, values, first), _half(f"{name}_b", inputs, values, second)
 
 
 def over_columns(values: Mapping[int, int]) -> Expression:

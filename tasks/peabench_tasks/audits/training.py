@@ -104,9 +104,11 @@ def begin(specification: Specification, member: Member, folder: Path, seed: int,
     except NotLearnt as error:
         return str(error)
     stream = Stream.cut(plan)
-    defects = () if member.departs is None else (specification.audit.departures[member.departs].defect,)
-    bits = all(size == 2 for size in specification.audit.domain.sizes)
-    mechanism = build_mechanism(plan, stream, None, defects, align_inputs=bits)
+    audit = specification.audit
+    departure = None if member.departs is None else audit.departures[member.departs]
+    defects, steering = ((), audit.steering) if departure is None else ((departure.defect,), departure.steering)
+    bits = all(size == 2 for size in audit.domain.sizes)
+    mechanism = build_mechanism(plan, stream, None, defects, steering=steering, align_inputs=bits)
     save_task(folder, task_record(specification, seed, member), assemble(plan, lessons, stream), mechanism, {})
     checks = certify(load_task(folder))
     failed = "; ".join(f"{check.name}: {check.errors} of {check.cases}" for check in checks if not check.passed)

@@ -11,13 +11,10 @@ from typing_extensions import override
 
 from peabench.networks.config import ResidualMLPConfig, TransformerConfig
 from peabench_tasks.boolean.plan import Plan
-from peabench_tasks.specification import TaskSpecification
+from peabench_tasks.specification import OWN, TaskSpecification
 from peabench_tasks.ways.placement import place
 from peabench_tasks.ways.terms import Term
 
-EXAMPLES = 256
-"""How many base-source pairs scorers receive."""
-OWN = "own"
 DIFFICULTY = {
     "plain": "",
     "crossed": "every network computes the variables of two ways and reads those of one; which are strong is crossed "
