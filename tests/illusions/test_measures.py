@@ -7,6 +7,7 @@ import pytest
 from peabench.catalogue import bundled_tasks
 from peabench.illusions import Illusion, installed_illusions
 from peabench.illusions.measures import absorption, measured, measured_on_null
+from peabench.scorers import Scorer
 from peabench.tasks import Task, load_task
 from peabench.tracks.feature_questions import FeatureQuestion
 from peabench.tracks.features import TRACK, FeatureAnswer
@@ -43,8 +44,12 @@ def test_the_method_is_wrong_there_and_right_where_nothing_deceives(illusion: Il
         assert plain.wrong < 0.1
 
 
-class Absorbing:
+class Absorbing(Scorer[FeatureQuestion, FeatureAnswer]):
     """Answers with the truth, but for parents whose latents are silent where a child of theirs fires."""
+
+    name = "absorbing"
+    track = "features"
+    reference = "None: made for these tests."
 
     def __init__(self, task: Task, silent: float) -> None:
         self.task, self.silent = task, silent

@@ -26,6 +26,7 @@ from peabench.interventions import (
     site_values,
 )
 from peabench.results import SCORE
+from peabench.scorers import Scorer
 from peabench.tasks import Task, load_task
 from peabench.tracks.pairs import generator_from, predicted_class
 from peabench.tracks.ranking import best_match, targets
@@ -103,7 +104,7 @@ def missed_edges(task: Task, entry: ScorerEntry) -> Measured:
     if circuit is None:
         raise PeabenchError(f"{task.record.id} has no circuit.")
     (question,) = tracks.get("circuits").questions(task, 0)
-    scores = entry.create().score(question).scores.double()
+    scores = _answer(entry, question).scores.double()
     candidates = targets(question.edges, circuit.sufficient, frozenset(item.edge for item in circuit.edges))
     target = candidates[best_match(scores, candidates)[1]]
     members = target.circuit.nonzero()[:, 0].tolist()
@@ -192,19 +193,30 @@ def _mean(illusion: Illusion, tasks: Sequence[str], of: Callable[[Task, ScorerEn
     return Measured(fmean(one.says for one in found), fmean(one.true for one in found))
 
 
+def _answer(entry: ScorerEntry, question: Any) -> Any:
+    """What a fresh scorer answers.
+
+    Raises:
+        PeabenchError: it is a reference, which needs the truth.
+    """
+    scorer = entry.create()
+    if not isinstance(scorer, Scorer):
+        raise PeabenchError(f"{entry.name} is no method but a reference of its track; name a method.")
+    return scorer.score(question)
+
+
 def _graded(name: str, task: Task, entry: ScorerEntry) -> dict[str, float]:
     """The metrics of a scorer's answers, each the mean over the task's questions that have it."""
     track = tracks.get(name)
     graded = [
-        track.grade(task, index, question, entry.create().score(question))
+        track.grade(task, index, question, _answer(entry, question))
         for index, question in enumerate(track.questions(task, 0))
     ]
     return {key: fmean(some[key] for some in graded if key in some) for key in {key for some in graded for key in some}}
 
 
 def _look_alikes(task: Task) -> tuple[Activations, Activations, dict[tuple[str, str], float]]:
-    """A run on all inputs, or a draw, the same in another order, and how far each head outside the circuit looks from
-    where each within it does."""
+    """A run, the same in another order, and how far each head outside the circuit looks from each within it."""
     circuit, domain = task.mechanism.circuit, task.record.domain
     if circuit is None:
         raise PeabenchError(f"{task.record.id} has no circuit.")
@@ -234,7 +246,7 @@ def _decoded(task: Task, entry: ScorerEntry, *, twin: bool) -> Measured:
     question = TRACK.twin_question(asked, task) if twin else asked
     if question is None:
         raise PeabenchError(f"{task.record.id} has no random-init twin.")
-    answer = entry.create().score(question)
+    answer = _answer(entry, question)
     pairs = held_out(task, asked)
     with torch.inference_mode():
         held = site_values(question.network, run_with_cache(question.network, pairs.base), answer.site)[:, 0]

@@ -20,7 +20,7 @@ def attention_patterns(activations: Activations) -> dict[str, Float[Tensor, "row
     network = activations.network
     if not isinstance(network, Transformer):
         raise PeabenchError(f"expected a Transformer, got a {type(network).__name__}, which has no attention")
-    found = {}
+    found: dict[str, Tensor] = {}
     for number, stage in enumerate(network.graph.stages):
         queries, keys = activations.queries[number], activations.keys[number]
         if stage.kind != "attention" or queries is None or keys is None:
