@@ -93,7 +93,7 @@ def train(
         PeabenchError: no task matches, or some did not pass; those that passed are written.
     """
     known = list(listed())
-    wanted = to_make(known[0].family, known, only, out, resume, partial(record, seed=seed))
+    wanted = to_make(known[0].family, known, only, out, resume, lambda s: record(s, seed))
     if not resume:
         for specification in wanted:
             shutil.rmtree(out / DRAFTS / specification.name, ignore_errors=True)

@@ -51,7 +51,9 @@ def dormant_path_check(subject: Subject) -> Check | None:
         "of the two directions that it lies between, changes nothing, and one of these never varies",
         *totals(parts),
         exhaustive=subject.exhaustive,
-        null=NullCheck(description="the line, taken for what the network does not use", cases=null_cases, errors=null_errors),
+        null=NullCheck(
+            description="the line, taken for what the network does not use", cases=null_cases, errors=null_errors
+        ),
         recorded=recorded,
     )
 

@@ -91,6 +91,7 @@ __all__ = [
     "Edge",
     "EdgeAddress",
     "Environment",
+    "EveryPosition",
     "Expression",
     "Feature",
     "Gather",

@@ -28,8 +28,8 @@ class Points:
 
     inputs: Int[Tensor, "row column"]
     fresh: Bool[Tensor, "row #position"]
-    """Whether what tells the state at a position, as the tokens up to it, is not the beginning of an input that the question shows, nor of another
-    held-out one before it: every history counts once."""
+    """Whether what tells the state at a position, as the tokens up to it, is in no input that the question shows, nor
+    in another held-out one before it: every history counts once."""
     states: Float[Tensor, "point k"]
     """The exact state at each of those."""
     partner: Int[Tensor, " row"]

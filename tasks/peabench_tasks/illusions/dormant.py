@@ -56,7 +56,8 @@ def with_dormant_path(
         "path.line": math.cos(angle) * copy + same * math.sin(angle) * dormant,
     }
     references = {
-        name.partition(".")[2]: TensorReference(name=name, shape=tuple(tensor.shape)) for name, tensor in tensors.items()
+        name.partition(".")[2]: TensorReference(name=name, shape=tuple(tensor.shape))
+        for name, tensor in tensors.items()
     }
     sites = [site for site in plan.sites(ASKED) if site >= plan.written(COPY)]
     path = DormantPath(variable=ASKED, sites=tuple(f"resid.{site}@0" for site in sites), **references)

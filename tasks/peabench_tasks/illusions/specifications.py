@@ -57,7 +57,7 @@ class Specification:
         return ProductDomain(sizes=(2,) * COLUMNS)
 
     def plan(self, seed: int) -> Plan:
-        """Where the variables go; the copy is written where the variable is, so that no site has one without the other."""
+        """Where the variables go; the copy is written in the variable's block: no site has one without the other."""
         model = formula(self.seed)
         if self.variant == "plain":
             return draw_plan(model, None, self.network, seed, STRENGTHS[self.variant])
@@ -74,7 +74,7 @@ class Specification:
 
 
 def formula(seed: int) -> CausalModel:
-    """Whether one of two variables of three bits each holds; the first is an exclusive or, a majority or a choice."""
+    """Whether exactly one of two variables of three bits each holds; the first is a parity, a majority or a choice."""
     bits = [Variable(name=f"x{i}", kind=Boolean(), columns=(i,)) for i in range(COLUMNS)]
     first = (lambda a, b, c: a ^ b ^ c, lambda a, b, c: a + b + c > 1, lambda a, b, c: b if a else c)[seed % SEEDS]
     asked = lookup(ASKED, Boolean(), bits[:3], first)

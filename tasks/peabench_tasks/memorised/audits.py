@@ -18,7 +18,7 @@ NOT_STORED, NO, YES = range(3)
 """Values of a page."""
 DECOYS = 3
 TAIL = "tail"
-HIDDEN = 14
+HIDDEN = 16
 
 
 def rule(*x: int) -> int:

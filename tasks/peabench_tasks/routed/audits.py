@@ -19,7 +19,7 @@ from peabench_tasks.audits.conjunction import halves, over_columns
 from peabench_tasks.units.lookup import lookup
 
 ARGUMENTS = 4
-REPLIES = 3
+REPLIES = 2
 SILENT = 0
 """Value of an expert that is not asked, and number of the answer that is no reply."""
 HIDDEN = 12
@@ -27,11 +27,12 @@ REPLY = Category(values=1 + REPLIES)
 KEPT, REMOVED = (0, 1), (2, 3)
 """Classes of what is asked, each of which has an expert."""
 SKILLS = (
-    lambda a, b: (a + b) % REPLIES,
-    lambda a, b: min(abs(a - b), REPLIES - 1),
-    lambda a, b: (a + 2 * b) % REPLIES,
-    lambda a, b: min(max(a, b), REPLIES - 1),
+    lambda a, b: (a + b) % 2,
+    lambda a, b: int(a < b),
+    lambda a, b: int(abs(a - b) > 1),
+    lambda a, b: int(a + b > 3),
 )
+"""What can be asked of two arguments, each to be answered by no or yes."""
 
 
 def masked(seed: int, tags: int) -> Audit:
