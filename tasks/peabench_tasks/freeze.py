@@ -28,6 +28,7 @@ SUITES = {
             "distributive/*",
             "sparse_parity/*",
             "multitask_parity/*",
+            "tracking/*",
             "facts/*",
             "modular/clock-*",
             "modular/pizza-*",
