@@ -21,7 +21,9 @@ from peabench.mechanism import (
     TensorReference,
     VariableReference,
     Xor,
+    to_text,
 )
+from peabench.steering_lines import steering_lines
 
 EVERYWHERE: Expression = Constant(value=True)
 RULE, ANSWER, X4 = (VariableReference(name=name) for name in ("rule", "answer", "x4"))
@@ -66,6 +68,16 @@ def test_a_certificate_has_the_check_where_something_is_said() -> None:
     for claims in ((held(True, ANSWER),), ()):
         found = certify_network(network("first"), steered(*claims), DOMAIN, None)
         assert ("steering" in [check.name for check in found]) == bool(claims)
+
+
+def test_in_words_it_says_what_is_held_where_and_what_follows() -> None:
+    claims = held(True, ANSWER), held(False, AS_RULE, X4)
+    check = steering_check(examine(network("first"), steered(claims[0]), DOMAIN))
+    assert check is not None
+    assert steering_lines(steered(*claims), [check]) == [
+        "first = True: answer on every input (36 outputs change)",
+        f"first = False: {to_text(AS_RULE)} where x4, and nothing elsewhere",
+    ]
 
 
 def test_two_variables_are_held_at_once() -> None:

@@ -64,5 +64,6 @@ def test_to_rank_pairs_by_what_is_strong_is_chance(specification: Specification)
 
 
 def test_a_shipped_task_is_certified_from_its_files() -> None:
-    task = load_task(min(map(folder_of, SHIPPED), key=lambda folder: load_task(folder).record.domain.size))
+    smallest = min(map(folder_of, SHIPPED), key=lambda folder: (folder / "model.safetensors").stat().st_size)
+    task = load_task(smallest)
     assert all(check.passed for check in certify(task))
