@@ -32,6 +32,10 @@ SUITES = {
             "modular/pizza-*",
         ],
     ),
+    "beliefs": (
+        "Networks that keep track of a state; but for the control Mess3, of which no method can show anything.",
+        ["hmm/r*", "board/*", "goals/*"],
+    ),
     "smoke": (
         "A minute's worth, to see that an installation works.",
         ["boolean/tree-xs-0", "boolean/tree-xs-1", "boolean/redundant-s-0", "boolean/rare-s-0"],
