@@ -38,6 +38,10 @@ SUITES = {
         "Networks on which a popular method is wrong, and plain ones to compare with: it cuts across tracks.",
         sorted({task for illusion in installed_illusions() for task in (*illusion.tasks, *illusion.plain)}),
     ),
+    "beliefs": (
+        "Networks that keep track of a state; but for the control Mess3, of which no method can show anything.",
+        ["hmm/r*", "board/*", "goals/*"],
+    ),
     "smoke": (
         "A minute's worth, to see that an installation works.",
         ["boolean/tree-xs-0", "boolean/tree-xs-1", "boolean/redundant-s-0", "boolean/rare-s-0"],
