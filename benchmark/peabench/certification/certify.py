@@ -13,6 +13,7 @@ from peabench.certification.checks import Check
 from peabench.certification.claims import same_claim
 from peabench.certification.companions import same_behaviour_check
 from peabench.certification.derived import attention_check, closed_form_check, settled_check
+from peabench.certification.dormant_paths import dormant_path_check
 from peabench.certification.edges import (
     alternatives_check,
     edges_check,
@@ -148,6 +149,7 @@ def certify_network(
         lambda s: quadratic_form_check(s, twin),
         lambda s: interference_check(s, twin),
         decoy_check,
+        dormant_path_check,
         lambda s: attention_check(s, twin),
         closed_form_check,
         lambda s: settled_check(s, halfway, twin),

@@ -3,6 +3,7 @@
 from peabench.mechanism.addresses import (
     Edge,
     EdgeAddress,
+    EveryPosition,
     Node,
     NodeAddress,
     Reader,
@@ -16,6 +17,7 @@ from peabench.mechanism.beliefs import Beliefs, Readout
 from peabench.mechanism.causal_model import CausalModel, Variable
 from peabench.mechanism.circuits import Circuit, CircuitEdge, Status
 from peabench.mechanism.defects import Backdoor, Defect, Memorisation, ProxyGoal, Shortcut
+from peabench.mechanism.dormant_paths import DormantPath
 from peabench.mechanism.errors import MechanismError
 from peabench.mechanism.evaluation import evaluate
 from peabench.mechanism.expressions import (
@@ -85,9 +87,11 @@ __all__ = [
     "Constant",
     "Count",
     "Defect",
+    "DormantPath",
     "Edge",
     "EdgeAddress",
     "Environment",
+    "EveryPosition",
     "Expression",
     "Feature",
     "Gather",

@@ -19,6 +19,7 @@ from peabench.mechanism.beliefs import Beliefs
 from peabench.mechanism.causal_model import CausalModel
 from peabench.mechanism.circuits import Circuit
 from peabench.mechanism.defects import Backdoor, Defect, formulas
+from peabench.mechanism.dormant_paths import DormantPath
 from peabench.mechanism.errors import MechanismError, explain, in_file, quote
 from peabench.mechanism.expressions import Constant, Expression
 from peabench.mechanism.features import Feature, check_direction, check_hierarchy
@@ -64,6 +65,7 @@ class Mechanism(Record):
     features: tuple[Feature, ...] = ()
     interactions: Interactions | None = None
     beliefs: Beliefs | None = None
+    dormant_path: DormantPath | None = None
     algorithm: AlgorithmClaim | None = None
     defects: tuple[Defect, ...] = ()
     steering: tuple[Steering, ...] | None = None
@@ -78,6 +80,11 @@ class Mechanism(Record):
         self._check_attention()
         self._check_beliefs()
         self._check_steering()
+        if self.dormant_path is not None and self.dormant_path.variable not in self.causal_model.kinds:
+            raise MechanismError(
+                f"expected a variable of the causal model, got {self.dormant_path.variable!r}; name one",
+                "dormant_path.variable",
+            )
         if self.tolerance is not None and self.provenance != "derived" and not (self.features or self.beliefs):
             raise MechanismError(
                 "expected a tolerance of derived mechanisms, of features and of beliefs only, got one of a "
@@ -170,6 +177,8 @@ class Mechanism(Record):
                 check_orthonormal(tensors[reference.name], f"alignments.{i}.{place}")
         for i, feature in enumerate(self.features):
             check_direction(tensors[feature.direction.name], f"features.{i}.direction")
+        for place, reference in self.dormant_path.places() if self.dormant_path else ():
+            check_orthonormal(tensors[reference.name], f"dormant_path.{place}")
         copy = self.model_copy()
         copy._tensors = dict(tensors)
         return copy
@@ -198,6 +207,8 @@ class Mechanism(Record):
             yield f"features.{i}.direction", feature.direction
         for place, reference in self.beliefs.places() if self.beliefs else ():
             yield f"beliefs.{place}", reference
+        for place, reference in self.dormant_path.places() if self.dormant_path else ():
+            yield f"dormant_path.{place}", reference
 
     def _kind(self, expression: Expression, field: str) -> Kind:
         try:
