@@ -32,6 +32,10 @@ SUITES = {
             "modular/pizza-*",
         ],
     ),
+    "audits": (
+        "Sets of networks that follow one rule wherever they were trained; some depart from it elsewhere.",
+        ["backdoors/*", "shortcuts/*", "memorised/*", "goals/*", "refusal/*", "routed/*"],
+    ),
     "smoke": (
         "A minute's worth, to see that an installation works.",
         ["boolean/tree-xs-0", "boolean/tree-xs-1", "boolean/redundant-s-0", "boolean/rare-s-0"],

@@ -37,6 +37,9 @@ class Departure:
     """What has to be computed for it beside the rule."""
     answer: Variable
     defect: Defect
+    imitation: Variable | None = None
+    """The answer of a network that follows the rule, where it reads in place of what is rare what never happens: of all
+    that no input brings about nothing can be claimed, and the rule is all that can be seen of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +55,7 @@ class Audit:
     """As the rule has it."""
     departures: Mapping[str, Departure]
     beside: tuple[Variable, ...]
-    """What else every network computes."""
+    """What else every network computes: it is False whatever the input."""
     training: Expression
     cues: tuple[Expression, ...]
     d_hidden: int = D_HIDDEN
@@ -103,8 +106,8 @@ class Audit:
 
     def bystanders(self, departs: str | None) -> tuple[Variable, ...]:
         """What such a network computes and does not read."""
-        read = self.model(departs).kinds
-        return tuple(variable for variable in self.everything if variable.name not in read)
+        known = {*self.model(departs).kinds, *(variable.name for variable in self.beside)}
+        return tuple(variable for variable in self.everything if variable.name not in known)
 
 
 def ancestors(variable: Variable, others: Sequence[Variable]) -> set[str]:
