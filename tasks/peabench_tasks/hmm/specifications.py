@@ -89,7 +89,7 @@ class Specification:
     @property
     def steps(self) -> int:
         """Of training."""
-        return 2000
+        return 2500 if self.process_name == "rrxor" else 2000
 
     @property
     def difficulty(self) -> str:
