@@ -107,7 +107,7 @@ PLANTED: dict[str, tuple[tuple[str, tuple[int, ...]], ...]] = {
         ("majority", (5, 1)),
         ("parity", (0, 1)),
         ("not_all_equal", (3, 0)),
-        ("product_of_sums", (1, 0)),
+        ("product_of_sums", (0, 1)),
         ("sum_of_products", (0, 1)),
         ("and_over_xor", (5, 0)),
     ),
