@@ -28,6 +28,7 @@ SUITES = {
             "distributive/*",
             "sparse_parity/*",
             "multitask_parity/*",
+            "tracking/*",
             "facts/*",
             "modular/clock-*",
             "modular/pizza-*",
@@ -36,6 +37,10 @@ SUITES = {
     "illusions": (
         "Networks on which a popular method is wrong, and plain ones to compare with: it cuts across tracks.",
         sorted({task for illusion in installed_illusions() for task in (*illusion.tasks, *illusion.plain)}),
+    ),
+    "beliefs": (
+        "Networks that keep track of a state; but for the control Mess3, of which no method can show anything.",
+        ["hmm/r*", "board/*", "goals/*"],
     ),
     "smoke": (
         "A minute's worth, to see that an installation works.",
