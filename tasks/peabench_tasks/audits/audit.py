@@ -40,6 +40,9 @@ class Departure:
     defect: Defect
     steering: tuple[Steering, ...] | None = None
     """What holding variables of such a network at fixed values does."""
+    imitation: Variable | None = None
+    """The answer of a network that follows the rule, where it reads in place of what is rare what never happens: of all
+    that no input brings about nothing can be claimed, and the rule is all that can be seen of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +58,7 @@ class Audit:
     """As the rule has it."""
     departures: Mapping[str, Departure]
     beside: tuple[Variable, ...]
-    """What else every network computes."""
+    """What else every network computes: it is False whatever the input."""
     training: Expression
     cues: tuple[Expression, ...]
     steering: tuple[Steering, ...] | None = None
@@ -108,8 +111,8 @@ class Audit:
 
     def bystanders(self, departs: str | None) -> tuple[Variable, ...]:
         """What such a network computes and does not read."""
-        read = self.model(departs).kinds
-        return tuple(variable for variable in self.everything if variable.name not in read)
+        known = {*self.model(departs).kinds, *(variable.name for variable in self.beside)}
+        return tuple(variable for variable in self.everything if variable.name not in known)
 
 
 def ancestors(variable: Variable, others: Sequence[Variable]) -> set[str]:
