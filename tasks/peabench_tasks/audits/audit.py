@@ -24,7 +24,7 @@ from peabench_tasks.units.codes import dimension, values_of
 
 ANSWER = "answer"
 D_HIDDEN = 20
-N_BLOCKS = 3
+LEAST_BLOCKS = 3
 REST = 3
 """Directions of the residual stream that hold no variable."""
 
@@ -55,6 +55,7 @@ class Audit:
     """What else every network computes."""
     training: Expression
     cues: tuple[Expression, ...]
+    d_hidden: int = D_HIDDEN
 
     @cached_property
     def domain(self) -> ProductDomain:
@@ -64,8 +65,8 @@ class Audit:
     @cached_property
     def everything(self) -> tuple[Variable, ...]:
         """All that some network computes, but for the answer, each variable once and behind what it reads."""
-        parts = [self.rule, *(departure.computed for departure in self.departures.values()), self.beside]
-        return tuple({variable.name: variable for part in parts for variable in part}.values())
+        departing = (variable for departure in self.departures.values() for variable in departure.computed)
+        return unique((*self.rule, *departing, *self.beside))
 
     @cached_property
     def network(self) -> ResidualMLPConfig:
@@ -76,17 +77,22 @@ class Audit:
         return ResidualMLPConfig(
             n_inputs=len(sizes),
             d_model=sum(map(dimension, kinds)) + REST,
-            n_blocks=N_BLOCKS,
+            n_blocks=self.n_blocks,
             n_units=max(map(depths.count, depths)),
-            d_hidden=D_HIDDEN,
+            d_hidden=self.d_hidden,
             d_output=1 if values_of(self.answer.kind) == 2 else values_of(self.answer.kind),
             words=tuple((sum(sizes[:i]), size) for i, size in enumerate(sizes)),
         )
 
+    @cached_property
+    def n_blocks(self) -> int:
+        """One behind whatever the answer may read."""
+        return max(LEAST_BLOCKS, 2 + max(map(self.depth, self.everything)))
+
     def depth(self, variable: Variable) -> int:
         """The block of a variable's unit: the first behind what it reads; the answer's is the last."""
         if variable.name == ANSWER:
-            return N_BLOCKS - 1
+            return self.n_blocks - 1
         inner = [other for other in self.everything if other.name in variable.parents]
         return 1 + max(map(self.depth, inner), default=-1)
 
@@ -96,7 +102,7 @@ class Audit:
             read, answer = self.rule, self.answer
         else:
             departure = self.departures[departs]
-            read, answer = (*self.rule, *departure.computed), departure.answer
+            read, answer = unique((*self.rule, *departure.computed)), departure.answer
         needed = ancestors(answer, read)
         return CausalModel(variables=(*self.inputs, *(v for v in read if v.name in needed), answer), output=answer.name)
 
@@ -104,6 +110,11 @@ class Audit:
         """What such a network computes and does not read."""
         read = self.model(departs).kinds
         return tuple(variable for variable in self.everything if variable.name not in read)
+
+
+def unique(variables: Iterable[Variable]) -> tuple[Variable, ...]:
+    """Each variable once, by its name."""
+    return tuple({variable.name: variable for variable in variables}.values())
 
 
 def ancestors(variable: Variable, others: Sequence[Variable]) -> set[str]:

@@ -57,7 +57,7 @@ def draw_audit_plan(
     model = audit.model(departs)
     bystanders = () if alone else audit.bystanders(departs)
     rng = Random(f"audit/{seed}")
-    free = {block: rng.sample(range(audit.network.n_units), audit.network.n_units) for block in range(3)}
+    free = {block: rng.sample(range(audit.network.n_units), audit.network.n_units) for block in range(audit.n_blocks)}
     computed = [variable for variable in (*model.variables, *bystanders) if variable.function is not None]
     units = {v.name: (audit.depth(v), free[audit.depth(v)].pop()) for v in rng.sample(computed, len(computed))}
     needed = {variable.name for departure in audit.departures.values() for variable in departure.computed}
