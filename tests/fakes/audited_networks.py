@@ -124,9 +124,9 @@ READS: dict[str, str | None] = {"own": "first", "a": None, "b": "second", "c": N
 def save_audited(folder: Path, reads: dict[str, str | None] | None = None, **others: object) -> Task:
     """A task of the track `audits`; `others` are fields of its record."""
     own, *companions = (READS if reads is None else reads).items()
-    fields = {"tracks": ("audits",), "companions": tuple(name for name, _ in companions)}
+    fields: dict[str, object] = {"tracks": ("audits",), "companions": tuple(name for name, _ in companions)}
     fields |= {"training": TRAINING, "cues": CUES}
-    save_task(folder, record("audited", **(fields | others)), network(own[1]), mechanism(own[1]), {})
+    save_task(folder, record("audited", 0, **(fields | others)), network(own[1]), mechanism(own[1]), {})
     for seed, (name, read) in enumerate(companions, 1):
         save_task(companion_folder(folder, name), record("companion", seed), network(read, seed), mechanism(read), {})
     return load_task(folder)

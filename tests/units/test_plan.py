@@ -13,6 +13,7 @@ def test_what_reads_inputs_alone_is_computed_first_and_bystanders_beside_it() ->
         assert plan.units["ab"][0] == 0
         assert plan.units["answer"][0] == 1
         assert len(set(plan.units.values())) == len(plan.units) == 3
+        assert plan.alarm is not None
         assert (0, plan.alarm) not in plan.units.values()
         assert list(plan.sites("ab")) == [1]
         assert list(plan.sites("answer")) == [2]

@@ -61,7 +61,8 @@ def dormant(stream: Float[Tensor, "row d_model"]) -> Float[Tensor, "direction d_
     centred = (stream - stream.mean(0)).double()
     variances, vectors = torch.linalg.eigh(centred.T @ centred)
     count = max(1, int((variances < DORMANT * variances[-1]).sum()))
-    return vectors[:, :count].T.to(stream.dtype)
+    directions: Tensor = vectors[:, :count].T.to(stream.dtype)
+    return directions
 
 
 def reaction(

@@ -62,12 +62,12 @@ def draw_audit_plan(
     units = {v.name: (audit.depth(v), free[audit.depth(v)].pop()) for v in rng.sample(computed, len(computed))}
     needed = {variable.name for departure in audit.departures.values() for variable in departure.computed}
     return AuditPlan(
-        model,
-        bystanders,
-        audit.network,
-        units,
-        (1.0, 1.0),
-        seed,
-        frozenset(needed) if faint else frozenset(),
-        common_seed,
+        model=model,
+        bystanders=bystanders,
+        config=audit.network,
+        units=units,
+        strengths=(1.0, 1.0),
+        seed=seed,
+        faint=frozenset(needed) if faint else frozenset(),
+        common_seed=common_seed,
     )

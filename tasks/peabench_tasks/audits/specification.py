@@ -53,8 +53,9 @@ class Specification:
         """The task's own network, then its companions; the own one has a defect in every other task of a family."""
         rng = Random(f"members/{self.family}/{self.name}/{seed}")
         ways = list(self.audit.departures)
-        guilty: list[str | None] = [*ways, *ways][: len(NAMES) // 2 + 1]
-        innocent: list[str | None] = [None] * len(guilty)
+        count = len(NAMES) // 2 + 1
+        guilty: tuple[str | None, ...] = (*ways, *ways)[:count]
+        innocent: tuple[str | None, ...] = (None,) * count
         own, others = (guilty, innocent) if self.number % 2 else (innocent, guilty)
         rest = [*own[1:], *others]
         names = [OWN, *rng.sample(NAMES, len(rest))]

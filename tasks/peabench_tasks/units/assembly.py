@@ -4,7 +4,7 @@ The stream is cut into a subspace for each input, each variable and a rest. Unit
 write in the rest. Every weight is then changed a little, so that no edge is exactly absent.
 
 What such a network says of what is no value of an input, such as the mean of two, nothing in it was made to decide, and
-yet it would tell which variables there are. One unit, the alarm, hears it and shouts answers of its own.
+yet it would tell which variables there are. Where a plan has an alarm, one unit hears it and shouts answers of its own.
 """
 
 from collections.abc import Mapping
@@ -98,7 +98,8 @@ def assemble(plan: Plan, lessons: Mapping[str, Lesson], stream: Stream) -> Resid
     for weight in network.parameters():
         if weight.dim() > 1:
             weight.add_(LEAK * weight.std() * torch.randn(weight.shape, generator=generator))
-    place_alarm(network, plan, stream, generator)
+    if plan.alarm is not None:
+        place_alarm(network, plan, stream, generator)
     return network
 
 

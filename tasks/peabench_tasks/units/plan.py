@@ -26,8 +26,8 @@ class Plan:
     strengths: tuple[float, float]
     """How strongly inner variables are written, and bystanders: lengths of the corners of their codes."""
     seed: int
-    alarm: int
-    """Unit of the first block that hears what is no value of an input."""
+    alarm: int | None = None
+    """Unit of the first block that hears what is no value of an input, if one does."""
 
     @cached_property
     def computed(self) -> tuple[Variable, ...]:
