@@ -56,11 +56,18 @@ class Audit:
     training: Expression
     cues: tuple[Expression, ...]
     d_hidden: int = D_HIDDEN
+    every_value_matters: bool = False
+    """Of every input, to whatever reads it."""
 
     @cached_property
     def domain(self) -> ProductDomain:
         """Every combination of values of the inputs."""
         return ProductDomain(sizes=tuple(values_of(variable.kind) for variable in self.inputs))
+
+    @property
+    def align_inputs(self) -> bool:
+        """Whether subspaces of inputs are claimed: where one value alone matters, a part of it would be enough."""
+        return self.every_value_matters or all(size == 2 for size in self.domain.sizes)
 
     @cached_property
     def everything(self) -> tuple[Variable, ...]:

@@ -59,6 +59,7 @@ def flags(maze: Maze) -> Audit:
         },
         beside=(),
         d_hidden=D_HIDDEN,
+        every_value_matters=True,
         training=training,
         cues=(
             *(Not(argument=together(one, other)) for one, other in ((RED, BLUE), (RED, FLAG), (BLUE, FLAG))),
@@ -93,6 +94,7 @@ def situations(maze: Maze, seed: int) -> Audit:
         departures=departures,
         beside=(),
         d_hidden=D_HIDDEN,
+        every_value_matters=True,
         training=Or(arguments=(together(RED, BLUE), neither([over_columns(wanted)]))),
         cues=(Not(argument=together(RED, BLUE)), *values(columns, AGENT, RED, BLUE, LAMP, *TAGS)),
     )
