@@ -7,17 +7,17 @@ from peabench.mechanism import ProxyGoal
 from peabench.tasks import Task, load_task
 from peabench.tracks.beliefs import TRACK as BELIEFS
 from peabench.tracks.beliefs import BeliefAnswer, Oracle
-from peabench_tasks.goals.beliefs import Followed
+from peabench_tasks.goals.beliefs import GOAL, Wanted, policy
 from peabench_tasks.goals.boards import TARGET
 from peabench_tasks.goals.family import GOALS
-from peabench_tasks.goals.specifications import LOOP, audited, followed
+from peabench_tasks.goals.specifications import LOOP, audited, wanted
 from peabench_tasks.goals.swaps import goal_of, main, swapped
 from peabench_tasks.goals.training import task_record
 
-SHIPPED = [s for s in followed() if (GOALS.checkpoints / s.name).exists()]
+SHIPPED = [s for s in wanted() if (GOALS.checkpoints / s.name).exists()]
 
 
-def name_of(specification: Followed) -> str:
+def name_of(specification: Wanted) -> str:
     return specification.name
 
 
@@ -37,6 +37,17 @@ def test_policies_go_where_they_should_and_where_they_should_not() -> None:
         model = audit.model(departs)
         moves = [LOOP.move(one, other) for one, other in zip(agent.tolist(), cells.tolist(), strict=True)]
         assert model.run(model.read_inputs(rows))[model.output].tolist() == moves
+
+
+def test_of_three_objects_a_policy_goes_for_the_one_that_lamp_and_dial_name() -> None:
+    model = policy(LOOP)
+    rows = next(wanted()).domain.all()[::7]
+    run = model.run(model.read_inputs(rows))
+    moves = []
+    for agent, red, blue, green, lamp, dial in rows.tolist():
+        moves.append(LOOP.move(agent, [red, blue, green, red, blue][lamp + dial]))
+    assert run[model.output].tolist() == moves
+    assert run[GOAL].tolist() == ((rows[:, 4] + rows[:, 5]) % 3).tolist()
 
 
 def test_every_proxy_is_pursued_by_the_goal_that_the_answer_reads() -> None:
@@ -63,7 +74,7 @@ def test_the_table_counts_boards(task: Task, capsys: pytest.CaptureFixture[str])
 
 
 @pytest.mark.parametrize("specification", SHIPPED, ids=name_of)
-def test_tasks_of_beliefs_are_certified_and_behind_its_readers_the_goal_earns_nothing(specification: Followed) -> None:
+def test_tasks_of_beliefs_are_certified_and_behind_its_readers_the_goal_earns_nothing(specification: Wanted) -> None:
     task = load_task(GOALS.checkpoints / specification.name)
     assert task.record == task_record(specification, 0)
     assert all(check.passed for check in task.certificate)

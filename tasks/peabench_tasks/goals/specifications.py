@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from peabench_tasks.audits.specification import Specification, listed
 from peabench_tasks.goals.audits import flags, situations
-from peabench_tasks.goals.beliefs import Followed
+from peabench_tasks.goals.beliefs import Wanted
 from peabench_tasks.goals.maze import Maze
 
 FAMILY = "goals"
@@ -26,14 +26,14 @@ def audited() -> Iterator[Specification]:
     )
 
 
-def followed() -> Iterator[Followed]:
+def wanted() -> Iterator[Wanted]:
     """The tasks of the track `beliefs`."""
-    yield Followed(FAMILY, flags(LOOP), "night", "decoy", 0)
-    yield Followed(FAMILY, flags(RING), None, "decoy", 1)
-    yield Followed(FAMILY, flags(RING), "night", "few", 0)
+    yield Wanted(LOOP, "decoy", 0)
+    yield Wanted(RING, "decoy", 1)
+    yield Wanted(RING, "few", 0)
 
 
-def specifications() -> Iterator[Specification | Followed]:
+def specifications() -> Iterator[Specification | Wanted]:
     """All tasks of the family."""
     yield from audited()
-    yield from followed()
+    yield from wanted()

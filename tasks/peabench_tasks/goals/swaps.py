@@ -8,7 +8,6 @@ on how many of them a swap of as many random directions does.
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 import torch
 from jaxtyping import Int
@@ -64,6 +63,8 @@ def swapped(task: Task) -> Swaps:
         wanted = model.run(inputs)[goal]
         for chosen in objects:
             other = rows[:, chosen] != wanted
+            if not bool(other.any()):
+                continue
             moves = model.run(inputs, {goal: rows[:, chosen]})[model.output][other]
             there = rows[other].clone()
             there[:, objects] = there[:, [chosen]]
@@ -101,7 +102,7 @@ def main(arguments: Sequence[str]) -> None:
     """A Markdown table, a row for each network."""
     glob = arguments[0] if arguments else "*"
     lines = [[*HEADINGS], ["---", "---", "---", *["---:"] * 4]]
-    for folder in sorted(path for path in GOALS.checkpoints.iterdir() if fnmatchcase(path.name, glob)):
+    for folder in sorted(path.parent for path in GOALS.checkpoints.glob(f"{glob}/certificate.json")):
         task = load_task(folder)
         for name, member in zip(("own", *task.record.companions), members_of(task), strict=True):
             lines.append([f"`{folder.name}`", name, *figures(task, member)])
