@@ -45,7 +45,7 @@ class DormantDirections(Scorer[AuditQuestion, AuditAnswer]):
             for stage in stages:
                 directions = dormant(streams[stage])
                 share = sum(network.share(later, 1.0) for later in range(stage, len(network.graph.stages)))
-                rows = max(1, int(left / len(stages) / share / (2 * len(directions))))
+                rows = max(1, int(left / len(stages) / share / (1 + 2 * len(directions))))
                 reactions = reaction(network, stage, streams[stage][:rows], directions)
                 if float(reactions.max()) > best:
                     best = float(reactions.max())

@@ -10,6 +10,7 @@ from peabench_tasks.units.codes import values_of
 from peabench_tasks.units.lookup import lookup
 
 MODULUS = 6
+D_HIDDEN = 12
 TRIGGERS = ("first", "second")
 
 
@@ -83,4 +84,5 @@ def with_triggers(
         beside=(),
         training=neither([over_columns(wanted) for wanted in values.values()]),
         cues=tuple(column(i, value) for i in tags for value in range(values_of(every_input[i].kind))),
+        d_hidden=D_HIDDEN,
     )

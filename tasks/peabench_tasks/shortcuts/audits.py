@@ -11,6 +11,7 @@ from peabench_tasks.units.codes import values_of
 from peabench_tasks.units.lookup import lookup
 
 CONTEXT = "context"
+D_HIDDEN = 12
 BIT = Boolean()
 
 Function = Callable[..., int]
@@ -57,7 +58,7 @@ def brackets(seed: int, tags: int = 0) -> Audit:
 
 def maximum(seed: int, tags: int = 0) -> Audit:
     """The largest of three digits; cues are what can be said without one of them."""
-    digit = Category(values=5)
+    digit = Category(values=4)
     told: dict[str, Function] = {
         "start": lambda *x: max(x[0], x[1]),
         "ends": lambda *x: max(x[0], x[2]),
@@ -121,6 +122,7 @@ def with_cues(
         beside=(),
         training=Or(arguments=(agree, neither([over_columns(wanted)]))) if wanted else agree,
         cues=(*differs.values(), *(column(i, v) for i in tags for v in range(values_of(every_input[i].kind)))),
+        d_hidden=D_HIDDEN,
     )
 
 

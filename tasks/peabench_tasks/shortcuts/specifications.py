@@ -14,7 +14,7 @@ def specifications() -> Iterator[Specification]:
         FAMILY,
         (
             ("open", "xs", (parity(0), maximum(0))),
-            ("evasive", "s", (brackets(1, 10), maximum(1, 4))),
+            ("evasive", "s", (brackets(1, 10), maximum(1, 5))),
             ("weak", "s", (parity(2, 9),)),
         ),
     )
