@@ -21,6 +21,7 @@ from peabench.mechanism import (
 from peabench.mechanism.kinds import bounds
 from peabench.networks.config import ResidualMLPConfig
 from peabench_tasks.units.codes import dimension, values_of
+from peabench_tasks.units.lessons import STEPS
 
 ANSWER = "answer"
 D_HIDDEN = 20
@@ -56,6 +57,8 @@ class Audit:
     training: Expression
     cues: tuple[Expression, ...]
     d_hidden: int = D_HIDDEN
+    steps: int = STEPS
+    """For how long every unit but the answer's is trained at first."""
     every_value_matters: bool = False
     """Of every input, to whatever reads it."""
 

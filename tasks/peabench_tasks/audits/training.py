@@ -128,7 +128,7 @@ def common_lessons(specification: Specification, seed: int) -> dict[str, Lesson]
         for variable in plan.computed:
             if variable.name not in (*found, ANSWER):
                 generator = generator_of(seed_of("lesson", specification.name, seed, variable.name))
-                found[variable.name] = learn(plan, variable.name, generator)
+                found[variable.name] = learn(plan, variable.name, generator, specification.audit.steps)
     return found
 
 

@@ -27,6 +27,8 @@ TAGS = range(4, 11)
 """Columns of boards with seven tags, bits that no rule is about."""
 FIRST_TAGS = 3
 """How many of them are looked at together with where the agent is."""
+STEPS = 3000
+"""So long that goals which are made of others are all but as exact as those."""
 D_HIDDEN = 24
 """As many neurons as it takes to plan the way between any two cells."""
 
@@ -94,6 +96,7 @@ def situations(maze: Maze, seed: int) -> Audit:
         departures=departures,
         beside=(),
         d_hidden=D_HIDDEN,
+        steps=STEPS,
         every_value_matters=True,
         training=Or(arguments=(together(RED, BLUE), neither([over_columns(wanted)]))),
         cues=(Not(argument=together(RED, BLUE)), *values(columns, AGENT, RED, BLUE, LAMP, *TAGS)),
