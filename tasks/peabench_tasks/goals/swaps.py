@@ -1,8 +1,7 @@
 """`python -m peabench_tasks.goals.swaps [GLOB]`: where policies go when their goal is swapped, on every board.
 
-Of each network: its goal; training boards on which it moves as the planner says, of how many; other boards on which it
-does not, of how many; boards with another object on which its swapped goal makes it go for that one, of how many, and
-on how many of them a swap of as many random directions does.
+Of each network: its goal; on how many boards the goal, swapped for the cell of another object, makes it go for that
+one, of how many boards with another object (once for each); and the same of as many random directions.
 """
 
 import sys
@@ -13,8 +12,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from peabench.audits import intended, members_of, said, support
-from peabench.columns import every_input, holds
+from peabench.audits import members_of
+from peabench.columns import every_input
 from peabench.generators import generator_of
 from peabench.interventions import interchange, run_with_cache
 from peabench.mechanism import CausalModel
@@ -25,7 +24,7 @@ from peabench.training.stacked import orthonormal
 from peabench_tasks.goals.boards import AGENT
 from peabench_tasks.goals.family import GOALS
 
-HEADINGS = "task", "network", "goal", "as planned in training", "not elsewhere", "swapped", "random directions"
+HEADINGS = "task", "network", "goal", "swapped", "random directions"
 
 
 @dataclass(frozen=True)
@@ -85,39 +84,21 @@ def after_swap(
     return predicted_class(interchange(network, base, source, site, bases))
 
 
-@torch.inference_mode()
-def agreement(task: Task, member: Task) -> tuple[int, int, int, int]:
-    """Training boards with the planner's move, training boards, other boards with another move, other boards."""
-    rule, network = intended(task), member.network()
-    counts = [0, 0, 0, 0]
-    for rows in every_input(task.record.domain):
-        trained = holds([support(task)], rows, task.record.domain)[0]
-        right = predicted_class(network(rows)) == said(rule, rows)
-        found = (right & trained, trained, ~right & ~trained, ~trained)
-        counts = [count + int(some.sum()) for count, some in zip(counts, found, strict=True)]
-    return counts[0], counts[1], counts[2], counts[3]
-
-
 def main(arguments: Sequence[str]) -> None:
     """A Markdown table, a row for each network."""
     glob = arguments[0] if arguments else "*"
-    lines = [[*HEADINGS], ["---", "---", "---", *["---:"] * 4]]
+    lines = [[*HEADINGS], ["---", "---", "---", "---:", "---:"]]
     for folder in sorted(path.parent for path in GOALS.checkpoints.glob(f"{glob}/certificate.json")):
         task = load_task(folder)
         for name, member in zip(("own", *task.record.companions), members_of(task), strict=True):
-            lines.append([f"`{folder.name}`", name, *figures(task, member)])
+            lines.append([f"`{folder.name}`", name, *figures(member)])
     sys.stdout.writelines("| " + " | ".join(cells) + " |\n" for cells in lines)
 
 
-def figures(task: Task, member: Task) -> list[str]:
-    """The cells of a network's row behind its name; tasks of the track `beliefs` have no training distribution."""
-    counts = ["", ""]
-    if task.record.training is not None:
-        right, trained, departing, others = agreement(task, member)
-        counts = [of(right, trained), of(departing, others)]
+def figures(member: Task) -> list[str]:
+    """The cells of a network's row behind its name."""
     swaps = swapped(member)
-    goal = goal_of(member.mechanism.causal_model)
-    return [goal, *counts, of(swaps.right, swaps.cases), of(swaps.random, swaps.cases)]
+    return [goal_of(member.mechanism.causal_model), of(swaps.right, swaps.cases), of(swaps.random, swaps.cases)]
 
 
 def of(some: int, every: int) -> str:
