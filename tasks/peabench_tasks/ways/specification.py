@@ -146,10 +146,6 @@ class Specification(TaskSpecification):
         Random(f"names/{self.origin}/{seed}").shuffle(names)
         return [Member(name, *part, first + i) for i, (name, part) in enumerate(zip([OWN, *names], parts, strict=True))]
 
-    def twin_seed(self, member: Member) -> int | None:
-        """Seed of a sealed network's random-init twin, which tells nothing of its own; None of a listed task's."""
-        return derive_seed(self.key, "twin", member.name) >> 193 if self.key else None
-
     def profiles(self, seed: int) -> list[tuple[int, int]]:
         """Which way each network reads, and whose variables are strong in it, the task's own first.
 

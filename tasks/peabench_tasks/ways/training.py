@@ -111,7 +111,6 @@ def task_record(specification: Specification, seed: int, member: Member | None =
         specification,
         members,
         member,
-        twin_seed=specification.twin_seed(member or members[0]),
         provenance="derived" if (member or members[0]).truth is None else "planted",
         tracks=specification.tracks,
         network=specification.network,
