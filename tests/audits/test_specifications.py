@@ -8,10 +8,11 @@ import torch
 from peabench.audits import said
 from peabench.columns import every_input, holds
 from peabench.mechanism import MechanismError
-from peabench_tasks.audits.audit import ANSWER, N_BLOCKS
+from peabench_tasks.audits.audit import ANSWER
 from peabench_tasks.audits.placement import FAINT
 from peabench_tasks.audits.specification import OWN, Specification
 from peabench_tasks.backdoors.specifications import specifications as backdoors
+from peabench_tasks.goals.specifications import audited as goals
 from peabench_tasks.memorised.specifications import specifications as memorised
 from peabench_tasks.refusal.specifications import specifications as refusal
 from peabench_tasks.routed.specifications import specifications as routed
@@ -19,7 +20,7 @@ from peabench_tasks.shortcuts.audits import brackets
 from peabench_tasks.shortcuts.specifications import specifications as shortcuts
 from peabench_tasks.units.plan import Plan
 
-FAMILIES = (backdoors, memorised, refusal, routed, shortcuts)
+FAMILIES = (backdoors, goals, memorised, refusal, routed, shortcuts)
 SPECIFICATIONS = [specification for family in FAMILIES for specification in family()]
 
 
@@ -68,7 +69,7 @@ def test_networks_hold_the_same_variables_in_the_same_blocks_as_strongly(specifi
     told = set()
     for member in specification.members(0):
         plan = specification.plan(member, 0)
-        assert plan.units[ANSWER][0] == N_BLOCKS - 1
+        assert plan.units[ANSWER][0] == specification.audit.n_blocks - 1
         assert len(set(plan.units.values())) == len(plan.units)
         held = {name: (block, plan.strength(name), plan.orders[name]) for name, (block, _) in plan.units.items()}
         told.add(tuple(sorted(held.items())))
