@@ -1,4 +1,4 @@
-"""The audits of both families: departures lie off the training distribution, and nothing but the defect tells."""
+"""The audits of all families: departures lie off the training distribution, and nothing but the defect tells."""
 
 from collections import Counter
 
@@ -8,15 +8,20 @@ import torch
 from peabench.audits import said
 from peabench.columns import every_input, holds
 from peabench.mechanism import CausalModel, MechanismError
-from peabench_tasks.audits.audit import ANSWER, N_BLOCKS
+from peabench_tasks.audits.audit import ANSWER
 from peabench_tasks.audits.placement import FAINT
 from peabench_tasks.audits.specification import OWN, Specification
 from peabench_tasks.backdoors.specifications import specifications as backdoors
+from peabench_tasks.goals.specifications import audited as goals
+from peabench_tasks.memorised.specifications import specifications as memorised
+from peabench_tasks.refusal.specifications import specifications as refusal
+from peabench_tasks.routed.specifications import specifications as routed
 from peabench_tasks.shortcuts.audits import brackets
 from peabench_tasks.shortcuts.specifications import specifications as shortcuts
 from peabench_tasks.units.plan import Plan
 
-SPECIFICATIONS = [*backdoors(), *shortcuts()]
+FAMILIES = (backdoors, goals, memorised, refusal, routed, shortcuts)
+SPECIFICATIONS = [specification for family in FAMILIES for specification in family()]
 
 
 def name_of(specification: Specification) -> str:
@@ -53,7 +58,7 @@ def test_half_of_a_tasks_networks_have_a_defect_and_names_do_not_tell(specificat
 
 
 def test_the_own_network_has_a_defect_in_about_half_of_a_familys_tasks() -> None:
-    for family in (backdoors, shortcuts):
+    for family in FAMILIES:
         guilty = [specification.members(0)[0].departs is not None for specification in family()]
         assert abs(2 * sum(guilty) - len(guilty)) <= 1
 
@@ -64,7 +69,7 @@ def test_networks_hold_the_same_variables_in_the_same_blocks_as_strongly(specifi
     told = set()
     for member in specification.members(0):
         plan = specification.plan(member, 0)
-        assert plan.units[ANSWER][0] == N_BLOCKS - 1
+        assert plan.units[ANSWER][0] == specification.audit.n_blocks - 1
         assert len(set(plan.units.values())) == len(plan.units)
         held = {name: (block, plan.strength(name), plan.orders[name]) for name, (block, _) in plan.units.items()}
         told.add(tuple(sorted(held.items())))

@@ -18,15 +18,20 @@ def conjunction(name: str, inputs: Sequence[Variable], values: Mapping[int, int]
         inputs: a variable for each column.
         values: of some columns.
     """
-    columns = list(values)
-    halves = columns[: len(columns) // 2], columns[len(columns) // 2 :]
-    a, b = (have(f"{name}_{side}", inputs, values, half) for side, half in zip("ab", halves, strict=True))
+    a, b = halves(name, inputs, values)
     return a, b, both(name, a, b)
 
 
 def both(name: str, one: Variable, other: Variable) -> Variable:
     """Whether two variables are true."""
     return lookup(name, Boolean(), (one, other), lambda first, second: first & second)
+
+
+def halves(name: str, inputs: Sequence[Variable], values: Mapping[int, int]) -> tuple[Variable, Variable]:
+    """The two parts of a conjunction, for what reads both."""
+    columns = list(values)
+    middle = len(columns) // 2
+    return have(f"{name}_a", inputs, values, columns[:middle]), have(f"{name}_b", inputs, values, columns[middle:])
 
 
 def over_columns(values: Mapping[int, int]) -> Expression:

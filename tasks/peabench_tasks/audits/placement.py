@@ -69,7 +69,7 @@ def draw_audit_plan(
     bystanders = () if alone else audit.bystanders(departs)
     beside = audit.unclaimed(departs)
     rng = Random(f"audit/{seed}")
-    free = {block: rng.sample(range(audit.network.n_units), audit.network.n_units) for block in range(3)}
+    free = {block: rng.sample(range(audit.network.n_units), audit.network.n_units) for block in range(audit.n_blocks)}
     computed = [v for v in (*model.variables, *bystanders, *beside) if v.function is not None]
     units = {v.name: (audit.depth(v), free[audit.depth(v)].pop()) for v in rng.sample(computed, len(computed))}
     needed = {variable.name for departure in audit.departures.values() for variable in departure.computed}
