@@ -16,10 +16,11 @@ def belief_lines(beliefs: Beliefs | None, certificate: Sequence[Check]) -> list[
         if check.name in ("beliefs", "belief swap")
         for name, value in check.recorded.items()
     }
+    until = "so far" if beliefs.position == "*" else f"up to position {beliefs.position}"
     known = (
         f"the value of {beliefs.variable}"
         if beliefs.process is None
-        else f"how probable each of {beliefs.process.n_states} hidden states is after the tokens so far"
+        else f"how probable each of {beliefs.process.n_states} hidden states is after the tokens {until}"
     )
     lines = [f"State: {known}."]
     for readout in beliefs.readouts:

@@ -1,5 +1,7 @@
 """What a network should hold and put out by its mechanism's beliefs, and how far swaps along a read-out get it."""
 
+from dataclasses import dataclass
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -11,6 +13,7 @@ from peabench.mechanism import (
     Beliefs,
     Boolean,
     CausalModel,
+    EveryPosition,
     HiddenMarkovProcess,
     Kind,
     Mechanism,
@@ -26,30 +29,63 @@ Definition = HiddenMarkovProcess | CausalModel
 """What the state is of: a process, in whose hidden state there is a belief, or a causal model with it as a variable."""
 
 
-def states(
-    definition: Definition, variable: str | None, inputs: Int[Tensor, "row column"]
-) -> Float[Tensor, "row #position k"]:
-    """The state on each input: of a process at every position, of a variable at one.
+@dataclass(frozen=True)
+class Tracked:
+    """A state that a network keeps track of."""
+
+    definition: Definition
+    variable: str | None
+    """Of the causal model."""
+    position: int | EveryPosition
+    """Of the sites. The state of a process there is what the tokens up to it tell."""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.definition, CausalModel) and self.variable is None:
+            raise MechanismError("expected a variable beside a causal model, got none; name one")
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether there is one at every position."""
+        return isinstance(self.definition, HiddenMarkovProcess) and self.position == "*"
+
+    def seen(self, inputs: Int[Tensor, "row column"]) -> Int[Tensor, "row seen"]:
+        """The columns that the state is a function of."""
+        one_of_several = isinstance(self.definition, HiddenMarkovProcess) and self.position != "*"
+        return inputs[:, : int(self.position) + 1] if one_of_several else inputs
+
+    def histories(self, inputs: Int[Tensor, "row column"]) -> Int[Tensor, "row #position"]:
+        """A number for what is seen at each position of a state: alike for what is alike and nothing else."""
+        return histories(self.seen(inputs), everywhere=self.everywhere)
+
+
+def states(tracked: Tracked, inputs: Int[Tensor, "row column"]) -> Float[Tensor, "row #position k"]:
+    """The state on each input.
 
     A Boolean is 0 or 1; another variable is 1 at the number of its value and 0 elsewhere.
     """
+    definition, variable = tracked.definition, tracked.variable
     if isinstance(definition, HiddenMarkovProcess):
-        return definition.beliefs(inputs)
-    if variable is None:
-        raise MechanismError("expected a variable beside a causal model, got none; name one")
-    value = definition.run(definition.read_inputs(inputs))[variable].long()
-    kind = definition.kinds[variable]
+        beliefs = definition.beliefs(tracked.seen(inputs))
+        return beliefs if tracked.everywhere else beliefs[:, -1:]
+    value = definition.run(definition.read_inputs(inputs))[str(variable)].long()
+    kind = definition.kinds[str(variable)]
     return (value[:, None, None] if isinstance(kind, Boolean) else one_hot(value, _values(kind))[:, None]).double()
 
 
 def expected_outputs(
-    definition: Definition, variable: str | None, base: Int[Tensor, "row column"], source: Int[Tensor, "row column"]
+    tracked: Tracked, base: Int[Tensor, "row column"], source: Int[Tensor, "row column"]
 ) -> Float[Tensor, "row #position class"]:
-    """How probable each output should be of base inputs in which the state is that of the sources."""
+    """How probable each output should be of base inputs in which the state is that of the sources.
+
+    Of a state at one position of a process: there, and after each further token of the base; 0 where such tokens can
+    not follow.
+    """
+    definition, variable = tracked.definition, str(tracked.variable)
     if isinstance(definition, HiddenMarkovProcess):
-        return definition.next_tokens(definition.beliefs(source))
-    if variable is None:
-        raise MechanismError("expected a variable beside a causal model, got none; name one")
+        beliefs = states(tracked, source)
+        if not tracked.everywhere:
+            beliefs = definition.continued(beliefs[:, 0], base[:, tracked.seen(base).shape[1] :])
+        return definition.next_tokens(beliefs)
     value = definition.run(definition.read_inputs(source))[variable]
     output = definition.run(definition.read_inputs(base), {variable: value})[definition.output].long()
     return one_hot(output, _values(definition.kinds[definition.output]))[:, None].double()
@@ -87,11 +123,16 @@ def moved(
 ) -> float:
     """The share of the squared distance to the expected outputs that a swap removes: doing nothing is 0.
 
-    Where fewer positions are expected than there are, they are the last ones.
+    Where fewer positions are expected than there are, they are the last ones. What cannot occur does not count.
     """
-    queries = expected.shape[1]
-    left = float((got[:, -queries:] - expected).square().sum())
-    return 1 - left / max(float((before[:, -queries:] - expected).square().sum()), 1e-30)
+    queries, counts = expected.shape[1], can_occur(expected)
+    left = float((got[:, -queries:] - expected)[counts].square().sum())
+    return 1 - left / max(float((before[:, -queries:] - expected)[counts].square().sum()), 1e-30)
+
+
+def can_occur(expected: Float[Tensor, "*row class"]) -> Bool[Tensor, "*row"]:
+    """Where there are expected outputs: not where tokens cannot follow on a state."""
+    return expected.sum(-1) > 0
 
 
 def explained(truth: Float[Tensor, "point k"], guess: Float[Tensor, "point k"]) -> float:
@@ -132,15 +173,16 @@ def first_of_each(numbers: Int[Tensor, "row #column"]) -> Bool[Tensor, "row #col
     return (first[number] == order).view(numbers.shape)
 
 
-def definition_of(mechanism: Mechanism) -> tuple[Definition, str | None]:
-    """What the state of a mechanism's beliefs is of, and the variable where that is a causal model.
+def tracked_by(mechanism: Mechanism) -> Tracked:
+    """The state of a mechanism's beliefs.
 
     Raises:
         MechanismError: it claims no beliefs.
     """
     if mechanism.beliefs is None:
         raise MechanismError("expected beliefs, got none; take `beliefs` out of the task's tracks")
-    return mechanism.beliefs.process or mechanism.causal_model, mechanism.beliefs.variable
+    beliefs = mechanism.beliefs
+    return Tracked(beliefs.process or mechanism.causal_model, beliefs.variable, beliefs.position)
 
 
 def _values(kind: Kind) -> int:

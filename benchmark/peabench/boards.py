@@ -8,11 +8,13 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float
 
-from peabench.results import SCORE, CellResult
+from peabench.results import SCORE, CellKey, CellResult
 from peabench.scorers import Role
 from peabench.weights import PLANTED, Array, bootstrap_means, task_weights
 
 SIZES = ("xs", "s", "m", "l", "xl")
+ILLUSIONS = "illusions"
+"""The suite that cuts across tracks: what is earned on it stands beside a track's score, not in it."""
 
 TaskKey = tuple[str, str]
 """Task id and content hash: a task whose content has changed is another task."""
@@ -92,17 +94,25 @@ class Board:
 def boards(results: Sequence[CellResult]) -> list[Board]:
     """A board for each track and version of it.
 
-    Results of another version, seed or device make a row of their own.
+    Results of another version, seed or device make a row of their own. Results of a run on the suite of illusions are
+    left out of a track that has others.
     """
     tracks: dict[tuple[str, int], dict[RowKey, Cells]] = defaultdict(lambda: defaultdict(dict))
-    for result in results:
+    across = [result.suite.rpartition(" ")[0] == ILLUSIONS for result in results]
+    others = {result.key.track for result, apart in zip(results, across, strict=True) if not apart}
+    for result, apart in zip(results, across, strict=True):
         key = result.key
-        row = (key.scorer, key.scorer_version, key.source_hash, key.seed, key.device)
-        tracks[key.track, key.track_version][row][key.task, key.content_hash] = result
+        if not apart or key.track not in others:
+            tracks[key.track, key.track_version][row_key(key)][key.task, key.content_hash] = result
     return [
         Board(track, version, tuple(Row(key, cells) for key, cells in sorted(rows.items())))
         for (track, version), rows in sorted(tracks.items())
     ]
+
+
+def row_key(key: CellKey) -> RowKey:
+    """Of the row that a result belongs to."""
+    return key.scorer, key.scorer_version, key.source_hash, key.seed, key.device
 
 
 def counted(cells: Sequence[CellResult]) -> list[CellResult]:

@@ -14,6 +14,7 @@ FAMILIES = "peabench.families"
 SUITES = "peabench.suites"
 SCORERS = "peabench.scorers"
 COMMANDS = "peabench.commands"
+ILLUSIONS = "peabench.illusions"
 
 SHORT_LIST = 12
 

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from statistics import median
 from typing import Any, Literal
 
@@ -24,6 +24,7 @@ from peabench.boards import (
     variant_of,
 )
 from peabench.errors import PeabenchError
+from peabench.illusions import Illusion, IllusionScore, illusion_scores
 from peabench.results import SCORE, CellResult, Verification
 from peabench.scorers import Role
 from peabench.weights import LEVEL, RESAMPLES, Array, interval
@@ -95,6 +96,8 @@ class Standing:
     backward_passes: float | None
     wall_seconds: float | None
     peak_memory_bytes: int | None
+    illusions: IllusionScore | None = None
+    """Over the tasks of its track that show an illusion; None where none is known."""
 
     @property
     def row_key(self) -> RowKey:
@@ -108,7 +111,9 @@ class Standing:
         return row | {"cost": {name: row.pop(name) for name in names}}
 
 
-def standings(results: Sequence[CellResult], resamples: int = RESAMPLES, seed: int = 0) -> list[Standing]:
+def standings(
+    results: Sequence[CellResult], resamples: int = RESAMPLES, seed: int = 0, illusions: Sequence[Illusion] = ()
+) -> list[Standing]:
     """The standings of some results (one per cell), ordered by track, and by score within it.
 
     A scorer is asked every task that any scorer of its track has a result for, so that a missing file lowers coverage.
@@ -119,8 +124,14 @@ def standings(results: Sequence[CellResult], resamples: int = RESAMPLES, seed: i
         results: at least one per cell asked, failures among them.
         resamples: bootstrap resamples.
         seed: of the bootstrap.
+        illusions: whose tasks the illusion scores are over.
     """
-    return [row for board in boards(results) for row in _track_standings(board, resamples, seed)]
+    fooled = illusion_scores(results, illusions, resamples, seed)
+    return [
+        replace(row, illusions=fooled.get((row.track, row.track_version, row.row_key)))
+        for board in boards(results)
+        for row in _track_standings(board, resamples, seed)
+    ]
 
 
 def labels(rows: Sequence[Standing]) -> list[str]:

@@ -61,12 +61,14 @@ def print_leaderboard(
                 raise PeabenchError(f"Give --{name} after `{context.invoked_subcommand}`, not before it.")
         return
     from peabench.cli.standings import print_groups, print_standings
+    from peabench.illusions import installed_illusions
+    from peabench.results import SCORE
     from peabench.stability import stability
     from peabench.standings import ABOVE_NULL, standings
 
     found = _stored(results, metric)
-    rows = standings(found)
-    if metric not in ("score", ABOVE_NULL):  # of some metrics less is better, and nulls are measured on the score
+    rows = standings(found, illusions=installed_illusions() if metric == SCORE else ())
+    if metric not in (SCORE, ABOVE_NULL):  # of some metrics less is better, and nulls are measured on the score
         rows = [replace(row, rank=None, rank_interval=None, above_null=None) for row in rows]
     if (variants or by) and not json:
         print_groups(rows, by.value if by else "variant")
@@ -95,6 +97,37 @@ def print_stability(results: ResultsOption = None, metric: MetricOption = "score
         for board in found
     ]
     display(table("How firm the boards are", [*columns, ("Pairs resolved", "right")], rows))
+
+
+@leaderboard.command("illusions")
+def print_illusions(
+    results: ResultsOption = None,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Run the methods now: what each says, and what is true.")
+    ] = False,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="GLOB", help="Only illusions whose names match.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Print, for each known illusion, what the method that falls for it earns; and every scorer's illusion score."""
+    from peabench.illusions import illusion_rows, installed_illusions
+    from peabench.standings import standings
+    from peabench_leaderboard.illusions import listing, print_measured, print_rows, print_scores
+
+    illusions = [i for i in installed_illusions() if any(fnmatchcase(i.name, glob) for glob in only or ["*"])]
+    if not illusions:
+        raise PeabenchError(f"No illusion matches {', '.join(only or [])!r}; see docs/illusions.md for their names.")
+    if measure:
+        print_measured(illusions, json)
+        return
+    found = _stored(results, "score")
+    rows, beside = illusion_rows(found, illusions), standings(found, illusions=illusions)
+    if json:
+        print_json(listing(rows, beside))
+    else:
+        print_rows(rows)
+        print_scores(beside)
 
 
 @leaderboard.command("gap")

@@ -8,6 +8,7 @@ from peabench.certification import Check
 from peabench.feature_picture import feature_picture
 from peabench.hypothesis_rows import hypothesis_rows, network_rows
 from peabench.mechanism import AlgorithmClaim
+from peabench.steering_lines import steering_lines
 from peabench.tasks import Task, load_task, save_certificate
 from peabench.tracks.trivial_edges import trivial_edges
 
@@ -40,6 +41,8 @@ def card(task: Task, checks: Sequence[Check]) -> str:
         lines += ["", "Features:", "", "```", *features, "```"]
     if beliefs := belief_lines(mechanism.beliefs, checks):
         lines += ["", "Beliefs:", "", "```", *beliefs, "```"]
+    if steering := steering_lines(mechanism, checks):
+        lines += ["", "Held at fixed values:", "", "```", *steering, "```"]
     if mechanism.alignments:
         lines += ["", "| variable | sites |", "|---|---|"]
     for alignment in mechanism.alignments:

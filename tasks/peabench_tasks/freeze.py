@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from peabench.catalogue import bundled_tasks, select
+from peabench.illusions import installed_illusions
 from peabench.suites import frozen
 
 FOLDER = Path(__file__).parent / "suites"
@@ -27,10 +28,23 @@ SUITES = {
             "distributive/*",
             "sparse_parity/*",
             "multitask_parity/*",
+            "tracking/*",
             "facts/*",
             "modular/clock-*",
             "modular/pizza-*",
         ],
+    ),
+    "illusions": (
+        "Networks on which a popular method is wrong, and plain ones to compare with: it cuts across tracks.",
+        sorted({task for illusion in installed_illusions() for task in (*illusion.tasks, *illusion.plain)}),
+    ),
+    "beliefs": (
+        "Networks that keep track of a state; but for the control Mess3, of which no method can show anything.",
+        ["hmm/r*", "board/*", "goals/*"],
+    ),
+    "audits": (
+        "Sets of networks that follow one rule wherever they were trained; some depart from it elsewhere.",
+        ["backdoors/*", "shortcuts/*", "memorised/*", "goals/*", "refusal/*", "routed/*"],
     ),
     "smoke": (
         "A minute's worth, to see that an installation works.",

@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 
 from joblib import Parallel, delayed
 
-from peabench.certification import certify
+from peabench.certification import Check, certify
 from peabench.errors import PeabenchError
 from peabench.mechanism import Mechanism
 from peabench.networks import Network
@@ -50,6 +50,23 @@ def matching(family: str, listed: Iterable[SpecificationT], only: str | None) ->
     return wanted
 
 
+def to_make(
+    family: str,
+    listed: Iterable[SpecificationT],
+    only: str | None,
+    out: Path,
+    resume: bool,
+    record: Callable[[SpecificationT], TaskRecord],
+) -> list[SpecificationT]:
+    """Those of a family's tasks that match, but where `resume` says so those whose folder in `out` is certified.
+
+    Raises:
+        PeabenchError: no task matches.
+    """
+    wanted = matching(family, listed, only)
+    return [one for one in wanted if not (resume and certified_already(record(one), out / one.name))]
+
+
 def certified_already(record: TaskRecord, folder: Path) -> bool:
     """Whether the folder holds this very task, with a certificate that passed (it is written last)."""
     return certified_folder(folder) and load_task(folder).record == record
@@ -66,14 +83,26 @@ def write_if_certified(out: Path, record: TaskRecord, network: Network, mechanis
     out.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out, prefix=f".{name}.") as folder:
         path = Path(folder) / name
-        save_task(path, record, network, mechanism, {})
-        checks = certify(load_task(path))
-        failures = [f"{check.name}: {check.errors} of {check.cases}" for check in checks if not check.passed]
-        if not failures:
-            write_certificate(path, checks)
+        failed = certify_in(path, record, network, mechanism)
+        if failed is None:
             shutil.rmtree(out / name, ignore_errors=True)
             path.rename(out / name)
-    return "; ".join(failures) or None
+    return failed
+
+
+def certify_in(folder: Path, record: TaskRecord, network: Network, mechanism: Mechanism) -> str | None:
+    """Write a task's folder and certify it there; None, or what fails, and then there is no certificate."""
+    save_task(folder, record, network, mechanism, {})
+    checks = certify(load_task(folder))
+    failed = failures(checks)
+    if failed is None:
+        write_certificate(folder, checks)
+    return failed
+
+
+def failures(checks: Sequence[Check]) -> str | None:
+    """The checks that did not pass, in words; None if all did."""
+    return "; ".join(f"{c.name}: {c.errors} of {c.cases}" for c in checks if not c.passed) or None
 
 
 def from_several_starts(

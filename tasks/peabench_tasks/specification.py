@@ -3,6 +3,9 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+OWN = "own"
+"""Name of a task's own network, where it has companions."""
+
 
 @dataclass(frozen=True)
 class TaskSpecification(ABC):

@@ -15,12 +15,21 @@ from peabench_tasks.backdoors.family import BACKDOORS
 from peabench_tasks.backdoors.specifications import specifications as backdoors
 from peabench_tasks.goals.family import GOALS
 from peabench_tasks.goals.specifications import audited as goals
+from peabench_tasks.memorised.family import MEMORISED
+from peabench_tasks.memorised.specifications import specifications as memorised
+from peabench_tasks.refusal.family import REFUSAL
+from peabench_tasks.refusal.specifications import specifications as refusal
+from peabench_tasks.routed.family import ROUTED
+from peabench_tasks.routed.specifications import specifications as routed
 from peabench_tasks.shortcuts.family import SHORTCUTS
 from peabench_tasks.shortcuts.specifications import specifications as shortcuts
 
 LISTED: list[tuple[Family, Specification]] = [
     *((BACKDOORS, s) for s in backdoors()),
     *((GOALS, s) for s in goals()),
+    *((MEMORISED, s) for s in memorised()),
+    *((REFUSAL, s) for s in refusal()),
+    *((ROUTED, s) for s in routed()),
     *((SHORTCUTS, s) for s in shortcuts()),
 ]
 SHIPPED = [(family, s) for family, s in LISTED if (family.checkpoints / s.name).exists()]

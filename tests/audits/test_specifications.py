@@ -13,11 +13,15 @@ from peabench_tasks.audits.placement import FAINT
 from peabench_tasks.audits.specification import OWN, Specification
 from peabench_tasks.backdoors.specifications import specifications as backdoors
 from peabench_tasks.goals.specifications import audited as goals
+from peabench_tasks.memorised.specifications import specifications as memorised
+from peabench_tasks.refusal.specifications import specifications as refusal
+from peabench_tasks.routed.specifications import specifications as routed
 from peabench_tasks.shortcuts.audits import brackets
 from peabench_tasks.shortcuts.specifications import specifications as shortcuts
 from peabench_tasks.units.plan import Plan
 
-SPECIFICATIONS = [*backdoors(), *goals(), *shortcuts()]
+FAMILIES = (backdoors, goals, memorised, refusal, routed, shortcuts)
+SPECIFICATIONS = [specification for family in FAMILIES for specification in family()]
 
 
 def name_of(specification: Specification) -> str:
@@ -54,7 +58,7 @@ def test_half_of_a_tasks_networks_have_a_defect_and_names_do_not_tell(specificat
 
 
 def test_the_own_network_has_a_defect_in_about_half_of_a_familys_tasks() -> None:
-    for family in (backdoors, goals, shortcuts):
+    for family in FAMILIES:
         guilty = [specification.members(0)[0].departs is not None for specification in family()]
         assert abs(2 * sum(guilty) - len(guilty)) <= 1
 

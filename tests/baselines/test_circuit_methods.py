@@ -9,7 +9,8 @@ import torch
 from tests.tracks import gates
 
 from peabench.domain import ProductDomain
-from peabench.networks import TransformerConfig, build_network
+from peabench.interventions import run_with_cache
+from peabench.networks import Transformer, TransformerConfig, build_network
 from peabench.networks.gauge import random_gauge
 from peabench.networks.network import Network
 from peabench.scorers import Scorer
@@ -28,6 +29,7 @@ from peabench_baselines.circuits.eap_ig_activations import EAPIGActivations
 from peabench_baselines.circuits.edge_pruning import EdgePruning
 from peabench_baselines.circuits.exact_patching import PAIRS, ExactPatching
 from peabench_baselines.circuits.gradient_activation import GradientActivation
+from peabench_baselines.circuits.head_confidence import HeadConfidence
 from peabench_baselines.circuits.head_importance import HeadImportance
 from peabench_baselines.circuits.information_flow_routes import InformationFlowRoutes
 from peabench_baselines.circuits.integrated_gradients import IntegratedGradients
@@ -280,3 +282,31 @@ def test_random_scores_depend_on_the_generator_alone(circuit_question: CircuitQu
 
 def test_the_circuit_is_the_one_written_down(circuit_question: CircuitQuestion) -> None:
     assert set(gates.REQUIRED) < set(circuit_question.edges)
+
+
+def test_head_confidence_is_the_mean_of_the_largest_weights_of_attention(circuit_question: CircuitQuestion) -> None:
+    assert HeadConfidence().applicable(circuit_question) == "The network has no attention to look at."
+    question = transformer_question()
+    network = question.network
+    assert isinstance(network, Transformer)
+    assert HeadConfidence().applicable(question) is None
+    scores = dict(zip(question.edges, HeadConfidence().score(question).scores.tolist(), strict=True))
+    confidence = []
+    for number in range(network.config.n_blocks):
+        block = network.block(number)
+        stage = network.graph.first_stage_of_block(number)
+        read = block.norm_attention(run_with_cache(network, question.base).stage_inputs[stage])
+        for head in range(network.config.n_heads):
+            weights, biases = block.attention.w_qkv[head], block.attention.b_qkv[head]
+            q, k = (read @ weights[i] + biases[i] for i in range(2))
+            logits = (q @ k.transpose(1, 2) / network.config.d_head**0.5).masked_fill(
+                torch.ones(4, 4).triu(1) > 0, -1e9
+            )
+            confidence.append(float(logits.softmax(-1).max(-1).values.mean()))
+    mean = sum(confidence) / len(confidence)
+    assert scores["output <- block0.head1"] == pytest.approx(confidence[1], abs=1e-5)
+    assert scores["block1.head0.q <- block0.head1"] == pytest.approx(min(confidence[1], confidence[2]), abs=1e-5)
+    assert scores["output <- block1.mlp"] == pytest.approx(mean, abs=1e-5)
+    regauged, _ = random_gauge(network, torch.Generator().manual_seed(4))
+    again = HeadConfidence().score(replace(question, network=regauged)).scores
+    assert torch.allclose(again, torch.tensor(list(scores.values())), atol=1e-4)

@@ -22,17 +22,19 @@ from peabench.live import live_subspaces
 from peabench.mechanism import Alignment, Location, Mechanism
 from peabench.networks import Transformer
 from peabench.networks.config import TransformerConfig
-from peabench_tasks.distributive.attending.assembly import GREATEST_SHARE, LEAST_SHARE, Stream, assemble, learn_gate
+from peabench_tasks.distributive.attending.assembly import GREATEST_SHARE, LEAST_SHARE, assemble, cut, learn_gate
 from peabench_tasks.distributive.attending.mechanism import build_mechanism
 from peabench_tasks.distributive.attending.plan import Fetch, Plan, bystander, draw_plan
 from peabench_tasks.distributive.attending.specifications import Attending
 from peabench_tasks.distributive.identities import TABLES
 from peabench_tasks.margins import MARGIN
+from peabench_tasks.units.assembly import Stream
+from peabench_tasks.units.lessons import Lesson
 from peabench_tasks.ways.hypotheses import claim
 from peabench_tasks.ways.placement import STRONG, WEAK
 
 CONFIG = TransformerConfig(
-    d_vocabulary=2, n_positions=5, d_model=20, n_blocks=2, n_heads=4, d_head=2, d_mlp=26, d_output=1
+    d_vocabulary=2, n_positions=4, d_model=20, n_blocks=2, n_heads=4, d_head=2, d_mlp=26, d_output=1
 )
 INPUTS = {"A": "x1", "B": "x0", "C": "x2"}
 WAYS = TABLES["and_over_xor"]
@@ -46,15 +48,16 @@ class Planted:
 
     @cached_property
     def stream(self) -> Stream:
-        return Stream.cut(self.plan)
+        return cut(self.plan)
+
+    @cached_property
+    def lessons(self) -> dict[str, Lesson]:
+        generator = generator_of(self.plan.seed)
+        return {gate.name: learn_gate(self.plan, gate, generator, steps=STEPS) for gate in self.plan.formula.gates[:-1]}
 
     @cached_property
     def network(self) -> Transformer:
-        generator = generator_of(self.plan.seed)
-        lessons = {
-            gate.name: learn_gate(self.plan, gate, generator, steps=STEPS) for gate in self.plan.formula.gates[:-1]
-        }
-        return assemble(self.plan, lessons, self.stream).requires_grad_(False)
+        return assemble(self.plan, self.lessons, self.stream).requires_grad_(False)
 
     @cached_property
     def mechanism(self) -> Mechanism:
@@ -69,10 +72,14 @@ def planted() -> Planted:
 
 @pytest.fixture(scope="module")
 def checks(planted: Planted) -> dict[str, Check]:
-    """The certificate, but for the rivals."""
+    """The certificate, but for the rivals, on fewer pairs."""
     twin = Transformer(CONFIG, generator_of(99))
     mechanism = planted.mechanism.model_copy(update={"algorithm": None})
-    made = certify_network(planted.network, mechanism, DOMAIN, twin)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("peabench.certification.subspaces.COMPLEMENT_PAIRS", 1024)
+        patch.setattr("peabench.certification.subspaces.JOINT_ROWS", 64)
+        patch.setattr("peabench.certification.edges.COMPLEMENT_ROWS", 1024)
+        made = certify_network(planted.network, mechanism, DOMAIN, twin)
     return {check.name: check for check in made}
 
 
@@ -147,9 +154,9 @@ def test_where_nothing_matters_is_known_at_every_position(planted: Planted) -> N
     assert {site: basis.shape[1] for site, basis in live.items() if basis.shape[1]} == {
         **{f"resid.0@{plan.homes[name]}": 1 for name in INPUTS.values()},
         **{f"resid.1@{plan.homes[name]}": 1 for name in ("g0", "g1")},
-        "resid.2@4": 1,
+        "resid.2@3": 1,
     }
-    assert len(live) == 2 * 5 + 1
+    assert len(live) == 2 * CONFIG.n_positions + 1
 
 
 def test_of_a_variable_without_a_place_nothing_is_known(planted: Planted) -> None:
@@ -184,7 +191,7 @@ def test_the_way_is_found_and_no_site_is_searched_where_nothing_matters(planted:
     assert rival.rate > 0.1
     nothing = {site: basis[:, :0] if site.startswith("resid.1") else basis for site, basis in live.items()}
     (hidden,) = search(planted.network, models[1:2], DOMAIN, 1, live=nothing)
-    assert all(found.site == "resid.2@4" and found.rate > 0.2 for found in hidden)
+    assert all(found.site == "resid.2@3" and found.rate > 0.2 for found in hidden)
 
 
 def test_a_variable_that_is_read_is_no_decoy(planted: Planted) -> None:
@@ -203,9 +210,10 @@ def test_a_variable_that_is_read_is_no_decoy(planted: Planted) -> None:
 
 
 def test_a_head_that_looks_elsewhere_breaks_the_network(planted: Planted) -> None:
+    elsewhere = [replace(f, position=(f.position + 1) % CONFIG.n_positions) for f in planted.plan.fetches]
     fetches = tuple(
-        replace(f, position=(f.position + 1) % 5) if f.variable == "x0" else f for f in planted.plan.fetches
+        other if fetch.variable == "x0" else fetch for fetch, other in zip(planted.plan.fetches, elsewhere, strict=True)
     )
-    broken = Planted(replace(planted.plan, fetches=fetches))
-    wrong = (broken.network(DOMAIN.all())[:, -1, 0] > 0) != (planted.network(DOMAIN.all())[:, -1, 0] > 0)
+    broken = assemble(replace(planted.plan, fetches=fetches), planted.lessons, planted.stream)
+    wrong = (broken(DOMAIN.all())[:, -1, 0] > 0) != (planted.network(DOMAIN.all())[:, -1, 0] > 0)
     assert bool(wrong.any())

@@ -15,7 +15,7 @@ from peabench_tasks.hmm import planting
 from peabench_tasks.hmm.mechanism import bayes_filter
 from peabench_tasks.hmm.planting import Plan, simplex, train_planted
 from peabench_tasks.hmm.processes import PROCESSES, ProcessName
-from peabench_tasks.hmm.specifications import LENGTHS, Specification, specifications
+from peabench_tasks.hmm.specifications import BEFORE, FURTHER, Specification, specifications
 
 NAMES: tuple[ProcessName, ...] = ("rrxor", "rrand", "ring", "mess3")
 
@@ -41,7 +41,7 @@ def test_every_third_token_is_a_function_of_the_two_before_it(
 @pytest.mark.parametrize("name", NAMES)
 def test_the_belief_is_no_linear_function_of_the_next_token_but_for_mess3(name: ProcessName) -> None:
     process = PROCESSES[name]()
-    beliefs = process.beliefs(process.words(LENGTHS[name]).tokens).flatten(0, 1)
+    beliefs = process.beliefs(process.words(BEFORE[name]).tokens)[:, -1]
     following = process.next_tokens(beliefs)
     explained = LinearRegression().fit(following.numpy(), beliefs.numpy()).score(following.numpy(), beliefs.numpy())
     assert explained > 0.999 if name == "mess3" else explained < 0.5
@@ -62,6 +62,19 @@ def test_the_causal_model_is_the_bayes_filter(specification: Specification) -> N
     assert torch.equal(run["likeliest"][sure], following.argmax(1)[sure])
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_what_follows_tells_any_two_beliefs_apart(name: ProcessName) -> None:
+    """Probabilities of all that may follow are as many linear functions of the belief as it has numbers."""
+    process = PROCESSES[name]()
+    start = torch.eye(process.n_states, dtype=torch.float64)
+
+    followers = torch.tensor(list(product(range(process.n_tokens), repeat=FURTHER[name] + 1)))
+    weights = start.expand(len(followers), -1, -1)
+    for tokens in followers.T:
+        weights = weights @ process.matrices()[tokens]
+    assert int(torch.linalg.matrix_rank(weights.sum(-1))) == process.n_states
+
+
 def test_corners_are_as_far_from_each_other_as_from_any_other() -> None:
     corners = simplex(4)
     distances = torch.cdist(corners, corners)[~torch.eye(4, dtype=torch.bool)]
@@ -75,14 +88,14 @@ def test_what_is_planted_is_there_and_training_goes_on_where_it_was_stopped(
     network = TransformerConfig(
         d_vocabulary=2, n_positions=4, d_model=12, n_blocks=2, n_heads=2, d_head=6, d_mlp=24, d_output=2
     )
-    plan = Plan(PROCESSES["ring"](), network, planted=1, steps=150)
+    plan = Plan(PROCESSES["ring"](), network, planted=1, position=1, steps=150)
     monkeypatch.setattr(planting, "ROWS", 12)
     monkeypatch.setattr(planting, "SAVE_EVERY", 40)
     whole = train_planted(plan, 0, tmp_path / "whole.safetensors")
     words = plan.process.words(4).tokens
     run = run_with_cache(whole.network.requires_grad_(False), words)
-    held = site_values(whole.network, run, "resid.1@*").flatten(0, 1) @ whole.basis
-    beliefs = plan.process.beliefs(words).flatten(0, 1)
+    held = site_values(whole.network, run, "resid.1@1")[:, 0] @ whole.basis
+    beliefs = plan.process.beliefs(words)[:, 1]
     explained = LinearRegression().fit(held.numpy(), beliefs.numpy()).score(held.numpy(), beliefs.numpy())
     assert explained > 0.7  # in the same directions of the untrained network it is .49
 

@@ -190,3 +190,45 @@ def test_mistakes_are_one_sentence(invoke: Invoke, board: Path, tmp_path: Path) 
     empty = invoke("leaderboard", "collect", str(board), "--to", str(tmp_path / "to"), "--suite", "all")
     assert empty.exit_code == 2
     assert "holds no result of a task of the suite all" in empty.stderr
+
+
+def test_the_table_of_illusions_and_the_scores_beside_the_boards(
+    invoke: Invoke, board: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, points: dict[str, list[str]]
+) -> None:
+    package = tmp_path / "toy_illusions"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    tasks = [f"toy/deceiving-{seed}" for seed in range(2)]
+    entry = {
+        "name": "a-trap",
+        "sentence": "It seems so.",
+        "reference": "",
+        "track": "circuits",
+        "tasks": tasks,
+        "plain": ["boolean/tree-s-0"],
+        "method": "eap",
+        "measure": "missed edges",
+        "verified": ["necessity"],
+    }
+    (package / "illusions.json").write_text(json.dumps({"illusions": [entry]}))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    points["peabench.illusions"] = ["toy = toy_illusions"]
+    before = printed(invoke("leaderboard", "--results", str(board)))
+    assert "Illusions" not in before
+    assert "eap has results on 0 of 2 tasks" in invoke("leaderboard", "illusions", "--results", str(board)).stderr
+    for task, score in zip(tasks, (0.1, 0.3), strict=True):
+        save(cell("eap", task, score, suite="illusions 1"), board)
+        save(cell("oracle", task, 1.0, role="oracle", suite="illusions 1"), board)
+    after = printed(invoke("leaderboard", "--results", str(board)))
+    assert "circuits (version 1), 12 tasks" in after
+    (line,) = (line for line in after.splitlines() if re.search(r"\beap\b", line) and "12/12" in line)
+    assert "0.20" in line.split()
+    table = printed(invoke("leaderboard", "illusions", "--results", str(board)))
+    assert re.search(r"a-trap +eap +0\.20 +0\.10 to 0\.30 +0\.\d\d +1\.00", table)
+    assert re.search(r"eap +0\.\d{3} +0\.20 +0\.10 to 0\.30", table)
+    told = json.loads(printed(invoke("leaderboard", "illusions", "--results", str(board), "--json")))
+    assert told["illusions"][0]["score"]["score"] == pytest.approx(0.2)
+    assert [row["scorer"] for row in told["scores"]] == ["eap"]
+    missing = invoke("leaderboard", "illusions", "--results", str(board), "--only", "nothing")
+    assert missing.exit_code == 2
+    assert "No illusion matches 'nothing'" in missing.stderr

@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 
 from peabench.catalogue import TaskSummary, installed_tasks
+from peabench.illusions import Illusion
 from peabench.results import CellResult
 from peabench_leaderboard.site.contents import gather, mean_by
-from peabench_leaderboard.site.home_page import badges
+from peabench_leaderboard.site.home_page import badges, board_data, home_context
+from peabench_leaderboard.site.pages import Pages
 from peabench_leaderboard.site.profiles import extremes, failures, scale_variants
 
 COST = {"forward_passes": 1, "backward_passes": 0, "wall_seconds": 0.1, "peak_memory_bytes": 0}
@@ -88,3 +90,30 @@ def test_best_and_worst_tasks_do_not_overlap_and_failures_keep_their_reason() ->
     best, worst = extremes(board.rows[0], 5)
     assert ([task for task, _, _ in best], [task for task, _, _ in worst]) == (["f/a-s-2"], ["f/a-s-0"])
     assert failures(board.rows[0]) == [("f/a-s-9", "failed", "why")]
+
+
+def test_illusion_scores_and_their_table_stand_on_the_first_page() -> None:
+    trap = Illusion(
+        name="a-trap",
+        sentence="It seems <so>.",
+        reference="",
+        track="circuits",
+        tasks=("f/b-s-0", "f/b-s-1"),
+        method="eap",
+        measure="missed edges",
+        verified=("necessity",),
+    )
+    results = [result("eap", f"f/a-s-{i}", 0.9) for i in range(2)]
+    page = Pages("0", "1").render("home", "index.html", **home_context(gathered(results)))
+    assert "Illusions" not in page
+    results += [result("eap", task, 0.2 + i / 5, suite="illusions 1") for i, task in enumerate(trap.tasks)]
+    results += [result("das", "f/a-s-0", 0.5)]
+    contents = gather(results, [], [], {"circuits": "edges"}, "0", [trap])
+    page = Pages("0", "1").render("home", "index.html", **home_context(contents))
+    (board,) = contents.boards
+    assert [place.id for place in board.tasks] == ["f/a-s-0", "f/a-s-1"]
+    assert 'data-sort="illusions"' in page
+    assert '<td class="number">0.30 <span class="muted">0.20 to 0.40</span></td>' in page
+    assert '<th scope="row">a trap</th><td>It seems &lt;so&gt;.</td>' in page
+    rows = {row["name"]: row["illusions"] for row in board_data(contents)["boards"][0]["rows"]}
+    assert rows == {"eap": pytest.approx(0.3), "das": None}

@@ -37,7 +37,6 @@ def readout(site: str = "resid.1@*", states: int = 5, offset: int | None = None)
     [
         ({}, "expected either a process or a variable, got both or neither"),
         ({"process": PROCESS, "variable": "v"}, "expected either a process or a variable, got both or neither"),
-        ({"process": PROCESS, "readout": readout("resid.1@3")}, "a read-out at every position of a process"),
         ({"process": PROCESS, "readout": readout(states=4)}, "expected 5 numbers, one for each hidden state, got 4"),
         ({"process": PROCESS, "alternatives": (readout("resid.2@3"),)}, "read-outs of the same positions"),
     ],

@@ -41,6 +41,21 @@ def test_beliefs_are_what_bayes_says(process: HiddenMarkovProcess) -> None:
 
 
 @pytest.mark.parametrize("process", [PROCESS, CLOUDY])
+def test_a_belief_goes_on_as_that_of_a_process_that_begins_with_it(process: HiddenMarkovProcess) -> None:
+    beliefs = process.beliefs(process.words(2).tokens)[:, -1]
+    tokens = torch.tensor(list(product((0, 1), repeat=3)))
+    for belief in beliefs.unique(dim=0):
+        begun = HiddenMarkovProcess(transitions=process.transitions, start=tuple(belief.tolist()))
+        found = process.continued(belief.expand(len(tokens), -1), tokens)
+        assert torch.equal(found[:, 0], belief.expand(len(tokens), -1))
+        for row, some in zip(found, tokens.tolist(), strict=True):
+            for step in range(1, 4):
+                together = weights(begun, tuple(some[:step]))
+                expected = [weight / sum(together) if sum(together) else 0.0 for weight in together]
+                assert row[step].tolist() == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("process", [PROCESS, CLOUDY])
 def test_the_next_token_follows_from_the_belief(process: HiddenMarkovProcess) -> None:
     tokens = process.words(LENGTH).tokens
     predicted = process.next_tokens(process.beliefs(tokens))

@@ -10,6 +10,7 @@ from believing_networks import COLUMNS, PROCESS, save_filter, save_parity
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import r2_score
 
+from peabench.belief_states import expected_outputs, moved, probabilities, swapped_outputs
 from peabench.errors import InvalidAnswer, PeabenchError
 from peabench.interventions import run_with_cache
 from peabench.question_files import read_questions, write_questions
@@ -64,6 +65,39 @@ def test_what_is_read_where_nobody_uses_it_earns_0(task: Task, question: BeliefQ
     assert metrics["r2"] > 0.999
     assert metrics["moved"] < 0.01
     assert metrics["score"] == 0
+
+
+def test_a_tiny_column_along_what_decides_does_not_buy_a_swap(task: Task, question: BeliefQuestion) -> None:
+    """The swap of all that is read would move the output, by what is read of the sum of a belief, which is always 1."""
+    truth = certified(task)[0]
+    decides = question.network.w_output.detach().diff(dim=1)
+    idle = truth.matrix - truth.matrix.mean(1, keepdim=True)
+    trick = BeliefAnswer("resid.2@*", idle + 0.01 * decides / decides.norm(), truth.offset + 0.2)
+    run = run_with_cache(question.network, question.inputs)
+    source = run.select(torch.arange(len(question.inputs)).roll(1))
+    expected = expected_outputs(question.tracked, run.inputs, source.inputs)
+    swapped = swapped_outputs(run, source, trick.site, trick.matrix)
+    assert moved(swapped, probabilities(run.logits), expected) > 0.9
+    metrics = grade(task, question, trick)
+    assert metrics["r2"] > 0.99
+    assert metrics["score"] == 0
+
+
+def test_what_says_nothing_of_the_state_costs_nothing(task: Task, question: BeliefQuestion) -> None:
+    truth = certified(task)[0]
+    noise = torch.randn(16, 1, generator=torch.Generator().manual_seed(2)) * torch.ones(1, 5)
+    metrics = grade(task, question, replace(truth, matrix=truth.matrix + noise, offset=truth.offset + 3))
+    assert metrics["score"] == pytest.approx(1, abs=1e-4)
+    assert metrics["moved"] == pytest.approx(metrics["certified_moved"], abs=1e-3)
+
+
+def test_no_score_is_greater_than_what_the_swap_moves(parity: Task) -> None:
+    (question,) = TRACK.questions(parity, 0)
+    answer = certified(parity)[0]
+    leaning = answer.matrix.clone()
+    leaning[2] = 0.2
+    metrics = grade(parity, question, replace(answer, matrix=leaning))
+    assert metrics["score"] <= metrics["moved"] / metrics["certified_moved"] < 1
 
 
 def test_a_copy_that_nobody_reads_earns_0(parity: Task) -> None:

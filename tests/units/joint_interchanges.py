@@ -4,7 +4,7 @@ Where the reader of two variables, or of two inputs, lies ahead, swapping both i
 of them. A rival whose variables can all be had so is no rival.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain, combinations
 
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor
 from peabench.domain import ProductDomain
 from peabench.mechanism import CausalModel
 
-PAIRS = 512
+PAIRS = 1024
 
 
 def stages(model: CausalModel) -> Iterator[frozenset[str]]:
@@ -48,18 +48,32 @@ def outputs_of_joint_interchanges(model: CausalModel, base: Tensor, source: Tens
     return found
 
 
-def least_wrong(network: CausalModel, rival: CausalModel, domain: ProductDomain) -> float:
-    """Of a rival's worst variable the balanced error of the joint interchange that does best for it."""
-    generator = torch.Generator().manual_seed(0)
-    base, source = (domain.sample(PAIRS, generator) for _ in range(2))
+def least_wrong(network: CausalModel, rivals: Sequence[CausalModel], domain: ProductDomain) -> list[float]:
+    """Of each rival's worst variable the balanced error of the joint interchange that does best for it.
+
+    On all pairs of inputs where they are few, else on a sample.
+    """
+    base, source = pairs(domain)
     outputs = torch.stack(outputs_of_joint_interchanges(network, base, source))
-    inputs = rival.read_inputs(base)
-    here, there = rival.run(inputs), rival.run(rival.read_inputs(source))
-    worst = 0.0
-    for name in rival.inner:
-        wanted = rival.run(inputs, {name: there[name]})[rival.output]
-        changed = wanted != here[rival.output]
-        wrong = (outputs != wanted).float()
-        balanced = (wrong[:, changed].mean(1) + wrong[:, ~changed].mean(1)) / 2
-        worst = max(worst, float(balanced.min()))
-    return worst
+    found = []
+    for rival in rivals:
+        inputs = rival.read_inputs(base)
+        here, there = rival.run(inputs), rival.run(rival.read_inputs(source))
+        worst = 0.0
+        for name in rival.inner:
+            wanted = rival.run(inputs, {name: there[name]})[rival.output]
+            changed = wanted != here[rival.output]
+            wrong = (outputs != wanted).float()
+            balanced = (wrong[:, changed].mean(1) + wrong[:, ~changed].mean(1)) / 2
+            worst = max(worst, float(balanced.min()))
+        found.append(worst)
+    return found
+
+
+def pairs(domain: ProductDomain) -> tuple[Tensor, Tensor]:
+    """Bases and sources."""
+    if domain.size**2 > PAIRS:
+        generator = torch.Generator().manual_seed(0)
+        return domain.sample(PAIRS, generator), domain.sample(PAIRS, generator)
+    rows = domain.all()
+    return rows.repeat_interleave(len(rows), 0), rows.repeat(len(rows), 1)

@@ -1,27 +1,26 @@
 """A planted network computes its own causal model and not the rival's, whose variables it holds all the same."""
 
+import pytest
 import torch
 from tests.units.conftest import CONFIG, DOMAIN, LEFT, RIGHT, Planted
 
-from peabench.certification import Check
 from peabench.certification.certify import certify_network
+from peabench.certification.rivals import rivals_check
+from peabench.certification.subject import examine
 from peabench.generators import generator_of
 from peabench.interventions import run_with_cache, site_values
 from peabench.mechanism import AlgorithmClaim
 from peabench.networks import build_network
 from peabench_tasks.units.algorithm import claim
+from peabench_tasks.units.assembly import Stream
 from peabench_tasks.units.codes import code
 from peabench_tasks.units.lessons import examples
 
 
-def certified(planted: Planted, algorithm: AlgorithmClaim) -> dict[str, Check]:
-    twin = build_network(CONFIG, generator_of(99)).requires_grad_(False)
-    checks = certify_network(planted.network, planted.mechanism(algorithm), DOMAIN, twin)
-    return {check.name: check for check in checks}
-
-
 def test_every_check_passes_and_the_rival_fails(planted: Planted, true_claim: AlgorithmClaim) -> None:
-    checks = certified(planted, true_claim)
+    twin = build_network(CONFIG, generator_of(99)).requires_grad_(False)
+    made = certify_network(planted.network, planted.mechanism(true_claim), DOMAIN, twin)
+    checks = {check.name: check for check in made}
     assert [name for name, check in checks.items() if not check.passed] == []
     assert {"alignment", "edges alone", "isolation", "decoys", "rivals"} <= set(checks)
     assert checks["rivals"].recorded["left wrong"] < 0.01
@@ -29,9 +28,11 @@ def test_every_check_passes_and_the_rival_fails(planted: Planted, true_claim: Al
 
 
 def test_the_other_way_round_the_check_of_rivals_fails(planted: Planted) -> None:
-    untrue = certified(planted, claim((LEFT, RIGHT), "right"))
-    assert untrue["rivals"].errors == 2 + 0
-    assert not untrue["rivals"].passed
+    subject = examine(planted.network, planted.mechanism(claim((LEFT, RIGHT), "right")), DOMAIN)
+    untrue = rivals_check(subject, None)
+    assert untrue is not None
+    assert untrue.errors == 2
+    assert not untrue.passed
 
 
 def test_a_bystander_is_written_more_strongly_than_what_is_read(planted: Planted) -> None:
@@ -66,3 +67,12 @@ def test_the_alarm_is_silent_on_all_inputs_and_loud_half_way_between_two_of_them
     assert written(embedded).norm(dim=1).max() < 0.5
     moved = (half_way - embedded).norm(dim=1) > 1e-3
     assert written(half_way)[moved].norm(dim=1).median() > 4
+
+
+def test_columns_of_a_stream_are_dealt_in_order_and_a_stream_that_is_too_narrow_is_named() -> None:
+    stream = Stream.dealt({"a": 2, "b": 1}, 5, 0)
+    held = torch.cat([stream.directions("a"), stream.directions("b"), stream.rest], 1)
+    assert torch.equal(held, stream.basis)
+    assert torch.allclose(held.T @ held, torch.eye(5), atol=1e-6)
+    with pytest.raises(RuntimeError, match=r"\['a', 'b'\] need 5 directions, and d_model is 4"):
+        Stream.dealt({"a": 2, "b": 1}, 4, 0)

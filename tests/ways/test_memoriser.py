@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from peabench.certification import Check
-from peabench.certification.certify import certify_network
+from peabench.certification.hypothesis_search import search
+from peabench.certification.rivals import REFUTED, copying, with_models
 from peabench.domain import ProductDomain
 from peabench.generators import generator_of
 from peabench.interventions import run_with_cache
 from peabench.live import read_out
-from peabench.networks import Network, ResidualMLP
+from peabench.networks import ResidualMLP
 from peabench_tasks.boolean.formulas import all_inputs
 from peabench_tasks.distributive.identities import TABLES
 from peabench_tasks.distributive.specifications import NETWORKS
@@ -78,17 +78,12 @@ def test_of_a_memoriser_no_candidate_holds_and_of_others_one() -> None:
         assert model.run(model.read_inputs(ROWS))["output"].tolist() == OUTPUTS.tolist()
 
 
-def rivals(network: Network, table: str, inputs: dict[str, str]) -> Check:
-    """The check of rivals of which none is said to hold."""
-    formula = formula_of(TABLES[table][0], inputs, N_INPUTS)
-    domain = ProductDomain(sizes=(2,) * N_INPUTS)
-    mechanism = memorised(formula, claim(TABLES[table], None, inputs, N_INPUTS))
-    checks = certify_network(network, mechanism, domain, ResidualMLP(CONFIG, generator_of(1)))
-    return next(check for check in checks if check.name == "rivals")
-
-
-def test_no_formula_holds_of_a_memoriser(network: ResidualMLP) -> None:
-    check = rivals(network, "select", INPUTS)
-    assert check.passed
-    assert check.cases == len(TABLES["select"])
-    assert min(value for name, value in check.recorded.items() if name.endswith("wrong")) > 0.05
+def test_no_formula_holds_of_a_memoriser_and_the_output_is_found(network: ResidualMLP) -> None:
+    mechanism = memorised(FORMULA, claim(TABLES["select"], None, INPUTS, N_INPUTS))
+    models = [h.causal_model for h in with_models(mechanism.algorithm)[:2] if h.causal_model is not None]
+    asked = [*models, copying(mechanism.causal_model)]
+    found = search(network, asked, ProductDomain(sizes=(2,) * N_INPUTS), 1, live=read_out(network))
+    wrong = [max(variable.rate for variable in of_model) for of_model in found]
+    assert wrong.pop() == 0
+    assert len(wrong) == 2
+    assert min(wrong) > REFUTED

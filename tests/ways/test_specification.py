@@ -9,8 +9,9 @@ from peabench_tasks.distributive.identities import TABLES
 from peabench_tasks.distributive.specifications import Distributive
 from peabench_tasks.multitask_parity.specifications import MultitaskParity
 from peabench_tasks.sparse_parity.specifications import SparseParity
+from peabench_tasks.specification import OWN
 from peabench_tasks.ways.kinds import OF_A_KIND
-from peabench_tasks.ways.specification import OWN, Specification
+from peabench_tasks.ways.specification import Specification
 
 SEEDS = range(20)
 
@@ -42,7 +43,7 @@ def test_plain_tasks_have_alike_and_unlike_networks_and_one_that_was_only_shown_
 
 def test_to_rank_pairs_by_strength_earns_nothing(crossed_tasks: list[Specification]) -> None:
     for specification in crossed_tasks:
-        for seed in SEEDS:
+        for seed in SEEDS[:5]:
             pairs = list(combinations(specification.members(seed), 2))
             share = [one.truth == other.truth for one, other in pairs]
             alike = [one.strong == other.strong for one, other in pairs]

@@ -47,7 +47,7 @@ def swap_shares(question: BeliefQuestion, readouts: Readouts) -> dict[str, float
     with torch.no_grad():
         run = run_with_cache(question.network, question.inputs)
         base, source = (run.select(rows) for rows in pairs)
-        expected = expected_outputs(question.definition, question.variable, base.inputs, source.inputs)
+        expected = expected_outputs(question.tracked, base.inputs, source.inputs)
         before = probabilities(base.logits)
         return {
             site: moved(swapped_outputs(base, source, site, found.matrix), before, expected)

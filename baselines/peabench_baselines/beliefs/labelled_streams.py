@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from peabench.affine import AffineMap
-from peabench.belief_states import explained, histories, read_at
+from peabench.belief_states import explained, read_at
 from peabench.interventions import run_with_cache
 from peabench.tracks.beliefs import BeliefAnswer, BeliefQuestion
 
@@ -39,7 +39,7 @@ def label_streams(question: BeliefQuestion) -> LabelledStreams:
     held = torch.zeros(len(inputs), dtype=torch.bool, device=inputs.device)
     order = torch.randperm(len(inputs), generator=generator, device=generator.device)
     held[order[: max(1, round(VALIDATION_SHARE * len(inputs)))]] = True
-    numbers = histories(inputs, everywhere=question.states.shape[1] > 1)
+    numbers = question.tracked.histories(inputs)
     fresh = held[:, None] & ~torch.isin(numbers, numbers[~held])
     chosen = fresh if bool(fresh.any()) else held[:, None].expand_as(fresh)  # where inputs repeat each other
     with torch.inference_mode():

@@ -40,7 +40,7 @@ def _with_control_task(question: BeliefQuestion) -> BeliefQuestion:
     """The question with states that depend on the token and its position alone."""
     states, generator = question.states, question.generator
     positions = torch.arange(states.shape[1], device=states.device)
-    tokens = question.inputs[:, -states.shape[1] :]
+    tokens = question.tracked.seen(question.inputs)[:, -states.shape[1] :]
     kinds = (positions * max(question.domain.sizes) + tokens).unique(return_inverse=True)[1]
     every = states.flatten(0, 1)
     drawn = torch.randint(len(every), (int(kinds.max()) + 1,), generator=generator, device=generator.device)

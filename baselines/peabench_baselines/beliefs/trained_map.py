@@ -5,7 +5,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from peabench.affine import AffineMap, ridge
-from peabench.belief_states import expected_outputs, probabilities, swap_basis
+from peabench.belief_states import can_occur, expected_outputs, probabilities, swap_basis
 from peabench.interventions import run_with_cache, train_das
 from peabench.scorers import Scorer
 from peabench.tracks.beliefs import BeliefAnswer, BeliefQuestion
@@ -48,13 +48,13 @@ class TrainedMap(Scorer[BeliefQuestion, BeliefAnswer]):
         generator = question.generator
         pairs = torch.randint(len(question.inputs), (2, PAIRS), generator=generator, device=generator.device)
         base, source = question.inputs[pairs[0]], question.inputs[pairs[1]]
-        expected = expected_outputs(question.definition, question.variable, base, source).float()
+        expected = expected_outputs(question.tracked, base, source).float()
         with torch.no_grad():
             runs = run_with_cache(question.network, base), run_with_cache(question.network, source)
 
         def distance(logits: Float[Tensor, "seed batch position output"], rows: Int[Tensor, " batch"]) -> Tensor:
             got = probabilities(logits)[:, :, -expected.shape[1] :]
-            return (got - expected[rows]).square().sum(-1).mean((1, 2)).float()
+            return ((got - expected[rows]).square().sum(-1) * can_occur(expected)[rows]).mean((1, 2)).float()
 
         return {
             site: train_das(

@@ -6,8 +6,8 @@ from torch import Tensor
 
 from peabench.affine import ridge
 from peabench.belief_states import (
-    Definition,
-    definition_of,
+    Tracked,
+    can_occur,
     expected_outputs,
     explained,
     first_of_each,
@@ -18,6 +18,7 @@ from peabench.belief_states import (
     states,
     swap_basis,
     swapped_outputs,
+    tracked_by,
 )
 from peabench.certification.checks import Check, NullCheck, judged, totals
 from peabench.certification.subject import PairIndex, Subject
@@ -61,14 +62,14 @@ def readouts_check(subject: Subject, twin: Network | None) -> Check | None:
     """The read-outs give the exact state."""
     if subject.mechanism.beliefs is None:
         return None
-    definition, variable = definition_of(subject.mechanism)
-    exact = states(definition, variable, subject.rows)
-    seen = first_of_each(histories(subject.rows, everywhere=exact.shape[1] > 1))
+    tracked = tracked_by(subject.mechanism)
+    exact, allowed = states(tracked, subject.rows), _allowed(tracked)
+    seen = first_of_each(tracked.histories(subject.rows))
     parts, recorded = {}, {}
     for readout in subject.mechanism.beliefs.readouts:
         matrix, offset = (subject.mechanism.tensor(part).double() for part in (readout.matrix, readout.offset))
         guess = read_at(subject.network, subject.activations, readout.site) @ matrix + offset
-        wrong = _wrong(guess, exact, _allowed(definition))[seen]
+        wrong = _wrong(guess, exact, allowed)[seen]
         parts[readout.site] = int(wrong.sum()), len(wrong)
         recorded[f"{readout.site} R²"] = round(explained(exact[seen], guess[seen]), 5)
     null = None
@@ -76,14 +77,14 @@ def readouts_check(subject: Subject, twin: Network | None) -> Check | None:
         site = subject.mechanism.beliefs.readout.site
         rows = read_at(twin, run_with_cache(twin, subject.rows), site)[seen]
         guess = ridge(rows, exact[seen], RIDGE)(rows)
-        wrong = _wrong(guess, exact[seen], _allowed(definition))
+        wrong = _wrong(guess, exact[seen], allowed)
         null = NullCheck(
             description="the best read-out of the random-init twin", cases=len(wrong), errors=int(wrong.sum())
         )
         recorded["twin R²"] = round(explained(exact[seen], guess), 5)
     return judged(
         "beliefs",
-        f"the read-outs give the exact state, but for {_allowed(definition)} (half the sum of absolute differences)",
+        f"the read-outs give the exact state, but for {allowed} (half the sum of absolute differences)",
         *totals(parts),
         exhaustive=subject.exhaustive,
         null=null,
@@ -98,9 +99,11 @@ def swaps_check(subject: Subject) -> Check | None:
     if subject.mechanism.beliefs is None:
         return None
     parts, recorded = {}, {}
+    told = first_of_each(tracked_by(subject.mechanism).histories(subject.rows))
+    sources = told[:, -1].nonzero()[:, 0]
     for readout in subject.mechanism.beliefs.readouts:
         matrix = subject.mechanism.tensor(readout.matrix)
-        tried = [_swapped(subject, readout, matrix, pair) for pair in subject.pairs()]
+        tried = [_swapped(subject, readout, matrix, pair) for pair in subject.pairs(sources)]
         parts[readout.site] = sum(int(wrong.sum()) for wrong, _ in tried), sum(wrong.numel() for wrong, _ in tried)
         recorded[f"{readout.site} moved"] = round(sum(share for _, share in tried) / len(tried), 5)
     readout = subject.mechanism.beliefs.readout
@@ -124,13 +127,13 @@ def swaps_check(subject: Subject) -> Check | None:
 
 def _swapped(
     subject: Subject, readout: Readout, matrix: Float[Tensor, "d_model k"], pair: PairIndex
-) -> tuple[Bool[Tensor, "pair position"], float]:
-    """At which positions of which pairs the output is wrong after a swap, and how far outputs moved."""
-    definition, variable = definition_of(subject.mechanism)
+) -> tuple[Bool[Tensor, " output"], float]:
+    """Which outputs of the pairs are wrong after a swap, of those that can occur, and how far they moved."""
+    tracked = tracked_by(subject.mechanism)
     base, source = (subject.activations.select(rows) for rows in pair)
-    expected = expected_outputs(definition, variable, base.inputs, source.inputs)
+    expected = expected_outputs(tracked, base.inputs, source.inputs)
     got = swapped_outputs(base, source, readout.site, matrix)
-    wrong = _wrong(got[:, -expected.shape[1] :], expected, _allowed(definition))
+    wrong = _wrong(got[:, -expected.shape[1] :], expected, _allowed(tracked))[can_occur(expected)]
     return wrong, moved(got, probabilities(base.logits), expected)
 
 
@@ -139,5 +142,5 @@ def _wrong(guess: Float[Tensor, "*row k"], exact: Float[Tensor, "*row k"], allow
     return (guess - exact).abs().sum(-1) / (2 if exact.shape[-1] > 1 else 1) > allowed
 
 
-def _allowed(definition: Definition) -> float:
-    return MISPLACED if isinstance(definition, HiddenMarkovProcess) else WRONG
+def _allowed(tracked: Tracked) -> float:
+    return MISPLACED if isinstance(tracked.definition, HiddenMarkovProcess) else WRONG

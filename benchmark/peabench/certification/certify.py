@@ -13,6 +13,7 @@ from peabench.certification.checks import Check
 from peabench.certification.claims import same_claim
 from peabench.certification.companions import same_behaviour_check
 from peabench.certification.derived import attention_check, closed_form_check, settled_check
+from peabench.certification.dormant_paths import dormant_path_check
 from peabench.certification.edges import (
     alternatives_check,
     edges_check,
@@ -29,6 +30,7 @@ from peabench.certification.features import (
 from peabench.certification.frequencies import frequency_checks
 from peabench.certification.interactions import interactions_check, interference_check, quadratic_form_check
 from peabench.certification.rivals import hypotheses_check, rivals_check
+from peabench.certification.steering import steering_check
 from peabench.certification.subject import Subject, examine
 from peabench.certification.subspaces import (
     alignment_check,
@@ -134,6 +136,8 @@ def certify_network(
             necessity_check,
             alternatives_check,
         ]
+    if mechanism.steering:
+        checks.append(steering_check)
     if live_subspaces(mechanism, network.graph):
         checks += [isolation_check, alignment_with_complement_check]
     checks += [
@@ -145,6 +149,7 @@ def certify_network(
         lambda s: quadratic_form_check(s, twin),
         lambda s: interference_check(s, twin),
         decoy_check,
+        dormant_path_check,
         lambda s: attention_check(s, twin),
         closed_form_check,
         lambda s: settled_check(s, halfway, twin),

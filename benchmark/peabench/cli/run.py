@@ -51,6 +51,7 @@ def run(
     """
     from peabench.cli.standings import print_standings
     from peabench.discovery import find_scorers, with_references
+    from peabench.illusions import installed_illusions
     from peabench.runner import plan
     from peabench.stability import stability
     from peabench.standings import standings
@@ -62,7 +63,8 @@ def run(
         note(f"Warning: {problem}")
     cells = plan(with_references(entries), get_suite(suite), tasks=task, seed=seed, device=device.value)
     results = run_with_bar(cells, out, jobs, timeout, memory, backend=backend, cluster=cluster)
-    print_standings(standings(results), json, () if json else stability(results))
+    rows = standings(results, illusions=installed_illusions())
+    print_standings(rows, json, () if json else stability(results))
     report_unanswered(results, out)
     methods = [result for result in results if result.role == "method"]
     if methods and all(result.status == "failed" for result in methods):

@@ -46,6 +46,7 @@ def show(
     from peabench.belief_lines import belief_lines
     from peabench.feature_picture import feature_picture
     from peabench.hypothesis_rows import hypothesis_rows, network_rows
+    from peabench.steering_lines import steering_lines
 
     mechanism, certificate = loaded.mechanism, loaded.certificate
     if json:
@@ -61,7 +62,7 @@ def show(
     hypotheses = hypothesis_rows(mechanism.algorithm, certificate)
     networks = network_rows(loaded) if (task.folder / COMPANIONS).is_dir() else []
     tables = [*_hypothesis_table(hypotheses), *_network_table(networks)]
-    words = [picture, belief_lines(mechanism.beliefs, certificate)]
+    words = [picture, belief_lines(mechanism.beliefs, certificate), steering_lines(mechanism, certificate)]
     _print_card(task, mechanism, certificate, words, tables)
 
 

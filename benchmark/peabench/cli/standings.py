@@ -23,6 +23,8 @@ COLUMNS = [
     ("Passes", "right"),
     ("Time", "right"),
 ]
+BESIDE = 4
+"""Where the illusion score stands, if there is one."""
 NARROWEST, ROOM = 5, 56
 """Characters of the narrowest column of scores, and of all that stand beside the scorers' names."""
 
@@ -50,7 +52,9 @@ def print_standings(
         found = list(group)
         title = f"{track} (version {version}), {found[0].asked} tasks"
         named = list(zip(labels(found), found, strict=True))
-        boards += ["", table(title, COLUMNS, [_cells(label, row) for label, row in named])]
+        beside = any(row.illusions is not None and row.illusions.score is not None for row in found)
+        columns = [*COLUMNS[:BESIDE], *[("Illusions", "right")] * beside, *COLUMNS[BESIDE:]]
+        boards += ["", table(title, columns, [_cells(label, row, beside) for label, row in named])]
         boards += _remarks(found, firm.get((track, version)))
         boards += [line for label, row in named for line in (_each_missing if missing else _missing)(label, row)]
     display(*boards[1:])
@@ -119,12 +123,13 @@ def _score(score: float | None) -> str:
     return "-" if score is None else f"{score:.2f}"
 
 
-def _cells(label: str, row: Standing) -> tuple[str, ...]:
+def _cells(label: str, row: Standing, beside: bool) -> tuple[str, ...]:
     return (
         _rank(row),
         label,
         "-" if row.score is None else f"{row.score:.3f}",
         "-" if row.interval is None else f"{row.interval[0]:.2f} to {row.interval[1]:.2f}",
+        *[_score(row.illusions.score if row.illusions else None)] * beside,
         f"{row.answered}/{row.asked}",
         _passes(row),
         "-" if row.wall_seconds is None else f"{row.wall_seconds:.1f}s",

@@ -5,6 +5,7 @@ values; and `progress`, called with the share done, 0 to 1.
 """
 
 from peabench.interventions.activations import Activations, run_with_cache
+from peabench.interventions.attention import attention_patterns
 from peabench.interventions.attribution import edge_attributions
 from peabench.interventions.chunks import MEMORY_BYTES, Progress
 from peabench.interventions.das import DASResult, train_das
@@ -22,6 +23,7 @@ __all__ = [
     "Metric",
     "Progress",
     "SubspacePatch",
+    "attention_patterns",
     "edge_attributions",
     "interchange",
     "patch_hypotheses",

@@ -3,6 +3,7 @@
 from peabench.mechanism.addresses import (
     Edge,
     EdgeAddress,
+    EveryPosition,
     Node,
     NodeAddress,
     Reader,
@@ -16,6 +17,7 @@ from peabench.mechanism.beliefs import Beliefs, Readout
 from peabench.mechanism.causal_model import CausalModel, Variable
 from peabench.mechanism.circuits import Circuit, CircuitEdge, Status
 from peabench.mechanism.defects import Backdoor, Defect, Memorisation, ProxyGoal, Shortcut
+from peabench.mechanism.dormant_paths import DormantPath
 from peabench.mechanism.errors import MechanismError
 from peabench.mechanism.evaluation import evaluate
 from peabench.mechanism.expressions import (
@@ -64,6 +66,7 @@ from peabench.mechanism.mechanism import Mechanism, Provenance, json_schema
 from peabench.mechanism.printing import to_text
 from peabench.mechanism.processes import HiddenMarkovProcess, Words
 from peabench.mechanism.renaming import neutral, renamed
+from peabench.mechanism.steering import Setting, Steering
 from peabench.mechanism.tensors import TensorReference
 
 __all__ = [
@@ -84,9 +87,11 @@ __all__ = [
     "Constant",
     "Count",
     "Defect",
+    "DormantPath",
     "Edge",
     "EdgeAddress",
     "Environment",
+    "EveryPosition",
     "Expression",
     "Feature",
     "Gather",
@@ -118,10 +123,12 @@ __all__ = [
     "Readout",
     "Real",
     "Select",
+    "Setting",
     "Shortcut",
     "Site",
     "SiteAddress",
     "Status",
+    "Steering",
     "Subtract",
     "Symmetry",
     "Table",

@@ -7,7 +7,7 @@ from typing import Self
 
 from pydantic import model_validator
 
-from peabench.mechanism.addresses import Site, SiteAddress
+from peabench.mechanism.addresses import EveryPosition, Site, SiteAddress
 from peabench.mechanism.errors import MechanismError
 from peabench.mechanism.processes import HiddenMarkovProcess
 from peabench.mechanism.records import Name, Record
@@ -18,7 +18,7 @@ class Readout(Record):
     """`x @ matrix + offset` is the state, for what the residual stream holds at a site."""
 
     site: Site
-    """`resid.L@*`: alike at every position; `resid.L@P`: at one."""
+    """`resid.L@*`: alike at every position; `resid.L@P`: at one, from which all later ones have it."""
     matrix: TensorReference
     """`[d_model, k]`."""
     offset: TensorReference
@@ -49,7 +49,8 @@ class Beliefs(Record):
     """A state that is kept track of, and where it can be read and swapped."""
 
     process: HiddenMarkovProcess | None = None
-    """What writes the tokens: the state is how probable each of its hidden states is after the tokens so far."""
+    """What writes the tokens: the state is how probable each of its hidden states is after the tokens up to a position,
+    that of the sites."""
     variable: Name | None = None
     """A Boolean of the causal model (0 or 1), or one of finitely many values (1 at its number, 0 elsewhere)."""
     readout: Readout
@@ -63,11 +64,6 @@ class Beliefs(Record):
         positions = {SiteAddress.parse(readout.site).position for readout in self.readouts}
         if len(positions) > 1:
             raise MechanismError("expected read-outs of the same positions, got others; correct the sites", "readout")
-        if self.process is not None and positions != {"*"}:
-            raise MechanismError(
-                f"expected a read-out at every position of a process, got {self.readout.site!r}; write resid.L@*",
-                "readout.site",
-            )
         width = self.readout.offset.shape[0]
         if self.process is not None and width != self.process.n_states:
             raise MechanismError(
@@ -75,6 +71,11 @@ class Beliefs(Record):
                 "readout.offset.shape",
             )
         return self
+
+    @property
+    def position(self) -> int | EveryPosition:
+        """Where the read-outs are."""
+        return SiteAddress.parse(self.readout.site).position
 
     @property
     def readouts(self) -> tuple[Readout, ...]:

@@ -19,16 +19,18 @@ from peabench.mechanism.beliefs import Beliefs
 from peabench.mechanism.causal_model import CausalModel
 from peabench.mechanism.circuits import Circuit
 from peabench.mechanism.defects import Backdoor, Defect, ProxyGoal, formulas
+from peabench.mechanism.dormant_paths import DormantPath
 from peabench.mechanism.errors import MechanismError, explain, in_file, quote
-from peabench.mechanism.expressions import Expression
+from peabench.mechanism.expressions import Constant, Expression
 from peabench.mechanism.features import Feature, check_direction, check_hierarchy
 from peabench.mechanism.files import read_file, write_files
 from peabench.mechanism.gauge import Gauge
 from peabench.mechanism.hypotheses import AlgorithmClaim
 from peabench.mechanism.inference import infer
 from peabench.mechanism.interactions import Interactions
-from peabench.mechanism.kinds import Boolean, Category, Kind, Real, cardinality, describe
+from peabench.mechanism.kinds import Boolean, Category, Kind, Real, cardinality, describe, fits
 from peabench.mechanism.records import Record
+from peabench.mechanism.steering import Steering
 from peabench.mechanism.tensors import (
     LARGEST_FILE,
     TENSORS_FILE,
@@ -63,8 +65,10 @@ class Mechanism(Record):
     features: tuple[Feature, ...] = ()
     interactions: Interactions | None = None
     beliefs: Beliefs | None = None
+    dormant_path: DormantPath | None = None
     algorithm: AlgorithmClaim | None = None
     defects: tuple[Defect, ...] = ()
+    steering: tuple[Steering, ...] | None = None
     gauge: Gauge = Gauge()
 
     _tensors: Tensors = PrivateAttr(default_factory=dict)
@@ -75,6 +79,12 @@ class Mechanism(Record):
         self._check_circuit()
         self._check_attention()
         self._check_beliefs()
+        self._check_steering()
+        if self.dormant_path is not None and self.dormant_path.variable not in self.causal_model.kinds:
+            raise MechanismError(
+                f"expected a variable of the causal model, got {self.dormant_path.variable!r}; name one",
+                "dormant_path.variable",
+            )
         if self.tolerance is not None and self.provenance != "derived" and not (self.features or self.beliefs):
             raise MechanismError(
                 "expected a tolerance of derived mechanisms, of features and of beliefs only, got one of a "
@@ -173,6 +183,8 @@ class Mechanism(Record):
                 check_orthonormal(tensors[reference.name], f"alignments.{i}.{place}")
         for i, feature in enumerate(self.features):
             check_direction(tensors[feature.direction.name], f"features.{i}.direction")
+        for place, reference in self.dormant_path.places() if self.dormant_path else ():
+            check_orthonormal(tensors[reference.name], f"dormant_path.{place}")
         copy = self.model_copy()
         copy._tensors = dict(tensors)
         return copy
@@ -201,6 +213,8 @@ class Mechanism(Record):
             yield f"features.{i}.direction", feature.direction
         for place, reference in self.beliefs.places() if self.beliefs else ():
             yield f"beliefs.{place}", reference
+        for place, reference in self.dormant_path.places() if self.dormant_path else ():
+            yield f"dormant_path.{place}", reference
 
     def _kind(self, expression: Expression, field: str) -> Kind:
         try:
@@ -270,6 +284,28 @@ class Mechanism(Record):
                 f"{came}; name one",
                 "beliefs.variable",
             )
+
+    def _check_steering(self) -> None:
+        aligned = {alignment.variable for alignment in self.alignments}
+        for i, claim in enumerate(self.steering or ()):
+            for j, setting in enumerate(claim.settings):
+                place = f"steering.{i}.settings.{j}"
+                if setting.variable not in aligned:
+                    raise MechanismError(
+                        f"expected an aligned variable, got {setting.variable!r}; say where it is", f"{place}.variable"
+                    )
+                kind = self.causal_model.kinds[setting.variable]
+                if not fits(infer(Constant(value=setting.value), {}), kind):
+                    raise MechanismError(
+                        f"expected a value of {setting.variable}, {describe(kind)}, got {setting.value}; correct it",
+                        f"{place}.value",
+                    )
+            for name, formula in (("where", claim.where), ("outcome", claim.outcome)):
+                kind = self._kind(formula, f"steering.{i}.{name}")
+                if kind != Boolean():
+                    raise MechanismError(
+                        f"expected a boolean, got {describe(kind)}; say yes or no of an input", f"steering.{i}.{name}"
+                    )
 
 
 def json_schema() -> str:

@@ -80,12 +80,16 @@ class HiddenMarkovProcess(Record):
         >>> coin.beliefs(torch.tensor([[0, 1], [1, 0]])).tolist()
         [[[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0], [0.0, 0.0]]]
         """
-        matrices = self.matrices()
-        belief = torch.tensor(self.start, dtype=torch.float64).expand(len(tokens), -1)
-        found = []
+        start = torch.tensor(self.start, dtype=torch.float64).expand(len(tokens), -1)
+        return self.continued(start, tokens)[:, 1:]
+
+    def continued(
+        self, belief: Float[Tensor, "row state"], tokens: Int[Tensor, "row step"]
+    ) -> Float[Tensor, "row 1+step state"]:
+        """A belief, and what becomes of it after each of some tokens, by Bayes; 0 where those never follow."""
+        matrices, found = self.matrices(), [belief]
         for token in tokens.T:
-            belief = _normalised((belief[:, None] @ matrices[token])[:, 0])
-            found.append(belief)
+            found.append(_normalised((found[-1][:, None] @ matrices[token])[:, 0]))
         return torch.stack(found, 1)
 
     def next_tokens(self, beliefs: Float[Tensor, "*row state"]) -> Float[Tensor, "*row token"]:

@@ -58,6 +58,8 @@ def regauge_mechanism(mechanism: Mechanism, rotation: Rotation) -> Mechanism:
         (location.site, location.basis) for alignment in mechanism.alignments for location in alignment.locations
     ]
     places += [(feature.site, feature.direction) for feature in mechanism.features]
+    if mechanism.dormant_path is not None:
+        places += [(mechanism.dormant_path.sites[0], reference) for _, reference in mechanism.dormant_path.places()]
     offsets: dict[str, Tensor] = {}
     for readout in mechanism.beliefs.readouts if mechanism.beliefs else ():
         places.append((readout.site, readout.matrix))

@@ -23,8 +23,10 @@ PENALTIES = (1e-8, 1e-6, 1e-4, 1e-2)
 def best_control(task: Task, question: "BeliefQuestion", points: Points, site: str) -> float:
     """The greatest R² of affine read-outs fitted to the question's inputs; at least 0, that of the mean."""
     sides = question.inputs, points.inputs
-    everywhere = question.states.shape[1] > 1
-    tokens = [token_features(inputs, question.domain.sizes, everywhere=everywhere) for inputs in sides]
+    tracked = question.tracked
+    tokens = [
+        token_features(tracked.seen(inputs), question.domain.sizes, everywhere=tracked.everywhere) for inputs in sides
+    ]
     found = [tokens, [_output_features(question, inputs) for inputs in sides]]
     twin = task.twin("random_init")
     if twin is not None:
@@ -50,10 +52,10 @@ def token_features(
 def _output_features(
     question: "BeliefQuestion", inputs: Int[Tensor, "row column"]
 ) -> Float[Tensor, "row #position feature"]:
-    """The outputs' exact probabilities, those that the network gives, and its logits."""
-    exact = expected_outputs(question.definition, question.variable, inputs, inputs)
+    """The outputs' exact probabilities, those that the network gives, and its logits, where the state is."""
+    exact = expected_outputs(question.tracked, inputs, inputs)
     logits = question.network(inputs)[:, -exact.shape[1] :].double()
-    return torch.cat([exact, probabilities(logits), logits], 2)
+    return torch.cat([exact, probabilities(logits), logits], 2)[:, : question.states.shape[1]]
 
 
 def _best(

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from peabench.belief_states import first_of_each, histories, inputs_that_occur, states
+from peabench.belief_states import first_of_each, inputs_that_occur, states
 from peabench.errors import PeabenchError
 from peabench.tasks import Task
 from peabench.tracks.pairs import generator_from
@@ -28,8 +28,8 @@ class Points:
 
     inputs: Int[Tensor, "row column"]
     fresh: Bool[Tensor, "row #position"]
-    """Whether the tokens up to a position are not the beginning of an input that the question shows, nor of another
-    held-out one before it: every history counts once."""
+    """Whether what tells the state at a position, as the tokens up to it, is in no input that the question shows, nor
+    in another held-out one before it: every history counts once."""
     states: Float[Tensor, "point k"]
     """The exact state at each of those."""
     partner: Int[Tensor, " row"]
@@ -44,17 +44,17 @@ def held_out(task: Task, question: "BeliefQuestion") -> Points:
     """
     generator = generator_from(task.record.model_dump_json(), "held out", question.inputs)
     drawn = inputs_that_occur(task.mechanism.beliefs, question.domain, DRAWN, generator)
-    everywhere = question.states.shape[1] > 1
-    known, found = (histories(rows, everywhere=everywhere) for rows in (question.inputs, drawn))
+    tracked = question.tracked
+    known, found = tracked.histories(question.inputs), tracked.histories(drawn)
     unseen = ~torch.isin(found, known)
     inputs = drawn[unseen[:, -1]].unique(dim=0)
     inputs = inputs[torch.randperm(len(inputs), generator=generator)[:MOST]]
-    mine = histories(inputs, everywhere=everywhere)
+    mine = tracked.histories(inputs)
     fresh = first_of_each(mine) & ~torch.isin(mine, known)
     if int(fresh.sum()) < FEWEST:
         raise PeabenchError(
             f"Expected at least {FEWEST} histories of {task.record.id} that its question does not show, got "
             f"{int(fresh.sum())}; give its record fewer examples or longer inputs."
         )
-    exact = states(question.definition, question.variable, inputs)
+    exact = states(tracked, inputs)
     return Points(inputs, fresh, exact[fresh], torch.randperm(len(inputs), generator=generator))

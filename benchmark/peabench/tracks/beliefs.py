@@ -8,8 +8,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from peabench.belief_states import (
+    RANK_TOLERANCE,
     Definition,
-    definition_of,
+    Tracked,
     expected_outputs,
     explained,
     inputs_that_occur,
@@ -18,6 +19,7 @@ from peabench.belief_states import (
     read_at,
     states,
     swapped_outputs,
+    tracked_by,
 )
 from peabench.domain import ProductDomain
 from peabench.errors import InvalidAnswer
@@ -35,7 +37,7 @@ LEAST_HEADROOM = 0.05
 """Of R² between the controls and the truth. Where there is less, as the belief is all but in the next token's
 probabilities, being as good as the truth is worth as little above the controls."""
 ENOUGH = 0.5
-"""Of what a swap along the certified read-out moves, that a swap along an answer must move."""
+"""Of what a swap along the certified read-out moves, that a swap along an answer must move to earn anything."""
 LARGEST = 1e6
 """Of a number in an answer."""
 
@@ -57,6 +59,11 @@ class BeliefQuestion:
     states: Float[Tensor, "row #position k"]
     """The exact state on each input, at every position of the sites."""
     generator: torch.Generator
+
+    @property
+    def tracked(self) -> Tracked:
+        """The state: its definition, and at which position it is."""
+        return Tracked(self.definition, self.variable, SiteAddress.parse(self.sites[0]).position)
 
 
 @dataclass(frozen=True)
@@ -87,8 +94,9 @@ class BeliefsTrack(Track[BeliefQuestion, BeliefAnswer]):
     Controls are affine read-outs of the tokens, of the outputs and their probabilities, and of the untrained twin at
     the answer's site; the best of them earns 0, and so does whatever is worse; the certified read-out earns 1. Then all
     that the answer reads of one input is put in place of what it reads of another (at every position at once where the
-    state is one at every position), and outputs must move to where the state of the first would have them: at least
-    half as far, in squared distance, as along the certified read-out. Decoding what nobody uses earns nothing.
+    state is one at every position), and outputs, those of later positions too, must move to where the state of the
+    first would have them. No score is greater than how far they move as a share of how far they do along the certified
+    read-out, in squared distance, and less than half as far earns 0. Decoding what nobody uses earns nothing.
 
     Beside it: `r2`; `control`, the best of the controls'; `certified_r2`; `moved`, the share of the squared distance
     that the swap removes (doing nothing is 0, the whole residual stream 1); `certified_moved`.
@@ -106,20 +114,20 @@ class BeliefsTrack(Track[BeliefQuestion, BeliefAnswer]):
     def questions(self, task: Task, generator_seed: int) -> list[BeliefQuestion]:
         """One question, with as many inputs as the record says."""
         mechanism, record = task.mechanism, task.record
-        definition, variable = definition_of(mechanism)
+        tracked = tracked_by(mechanism)
+        definition = tracked.definition
         generator = generator_from("beliefs", str(generator_seed))
         inputs = inputs_that_occur(mechanism.beliefs, record.domain, record.examples, generator)
         network = task.network()
-        (position,) = {SiteAddress.parse(answer.site).position for answer in certified(task)}
         return [
             BeliefQuestion(
                 network=network,
                 domain=record.domain,
                 definition=without_descriptions(definition) if isinstance(definition, CausalModel) else definition,
-                variable=variable,
-                sites=tuple(f"resid.{layer}@{position}" for layer in range(network.graph.n_blocks + 1)),
+                variable=tracked.variable,
+                sites=tuple(f"resid.{layer}@{tracked.position}" for layer in range(network.graph.n_blocks + 1)),
                 inputs=inputs,
-                states=states(definition, variable, inputs),
+                states=states(tracked, inputs),
                 generator=generator,
             )
         ]
@@ -135,7 +143,8 @@ class BeliefsTrack(Track[BeliefQuestion, BeliefAnswer]):
             r2, share = _measured(question, points, given)
             control = best_control(task, question, points, given.site)
         above = (r2 - control) / max(best - control, LEAST_HEADROOM)
-        score = min(max(above, 0.0), 1.0) if share >= ENOUGH * furthest else 0.0
+        used = share / max(furthest, 1e-30)
+        score = min(max(above, 0.0), used, 1.0) if used >= ENOUGH else 0.0
         return {
             "score": score,
             "r2": max(r2, -1.0),
@@ -163,14 +172,26 @@ def certified(task: Task) -> list[BeliefAnswer]:
 
 def _measured(question: BeliefQuestion, points: Points, answer: BeliefAnswer) -> tuple[float, float]:
     """R² of a read-out on the held-out points, and how far its swap moves the outputs."""
-    network = question.network
+    network, answer = question.network, telling(answer, points.states)
     base = run_with_cache(network, points.inputs)
     read = read_at(network, base, answer.site)[points.fresh]
     r2 = explained(points.states, read @ answer.matrix.double() + answer.offset.double())
     source = base.select(points.partner)
-    expected = expected_outputs(question.definition, question.variable, points.inputs, points.inputs[points.partner])
+    expected = expected_outputs(question.tracked, points.inputs, points.inputs[points.partner])
     got = swapped_outputs(base, source, answer.site, answer.matrix)
     return r2, moved(got, probabilities(base.logits), expected)
+
+
+def telling(answer: BeliefAnswer, states: Float[Tensor, "point k"]) -> BeliefAnswer:
+    """A read-out without what it says that no two states differ in, as the sum of the numbers of a belief.
+
+    What it reads for that has no part in its R², and so none in its swap.
+    """
+    middle = states.mean(0)
+    _, sizes, axes = torch.linalg.svd(states - middle, full_matrices=False)
+    kept = axes[sizes > RANK_TOLERANCE * sizes[0]]
+    matrix, offset = answer.matrix.double() @ kept.T @ kept, (answer.offset.double() - middle) @ kept.T @ kept
+    return BeliefAnswer(answer.site, matrix, middle + offset)
 
 
 def checked(question: BeliefQuestion, answer: BeliefAnswer) -> BeliefAnswer:

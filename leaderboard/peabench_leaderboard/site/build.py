@@ -9,6 +9,7 @@ from peabench import tracks
 from peabench.catalogue import installed_tasks
 from peabench.discovery import known_scorers
 from peabench.errors import PeabenchError
+from peabench.illusions import installed_illusions
 from peabench.results import CellResult, read_all
 from peabench.storage import write_whole
 from peabench.tasks import load_task
@@ -56,7 +57,7 @@ def contents_of(results: Sequence[CellResult], commit: str) -> Contents:
     """Results joined with the tasks, scorers and tracks that are installed."""
     scorers, _ = known_scorers()
     headlines = {name: tracks.get(name).headline for name in tracks.names()}
-    return gather(results, installed_tasks(), scorers, headlines, commit)
+    return gather(results, installed_tasks(), scorers, headlines, commit, installed_illusions())
 
 
 def site_files(contents: Contents, read_answers: AnswersReader) -> Iterator[tuple[str, str | bytes]]:

@@ -10,6 +10,7 @@ from peabench import boards
 from peabench.boards import SIZES, TaskKey, counted, mean_score, size_of, variant_of
 from peabench.catalogue import TaskSummary, content_hash
 from peabench.discovery import ScorerEntry
+from peabench.illusions import Illusion, IllusionRow, illusion_rows
 from peabench.results import SCORE, CellKey, CellResult
 from peabench.stability import Stability, stability
 from peabench.standings import Standing, labels, standings
@@ -114,6 +115,11 @@ class Board:
         """Whether answers cost passes; questions without a network cost none, and time tells more."""
         return any(row.passes for row in self.rows)
 
+    @property
+    def beside(self) -> bool:
+        """Whether illusion scores stand beside the track's."""
+        return any(row.standing.illusions is not None and row.standing.illusions.score is not None for row in self.rows)
+
 
 @dataclass(frozen=True)
 class Contents:
@@ -122,6 +128,8 @@ class Contents:
     boards: tuple[Board, ...]
     commit: str
     """What the results were made from, for people."""
+    illusions: tuple[IllusionRow, ...] = ()
+    """Those of which there are results."""
 
     @cached_property
     def tasks(self) -> tuple[TaskPlace, ...]:
@@ -158,6 +166,7 @@ def gather(
     scorers: Iterable[ScorerEntry],
     headlines: Mapping[str, str],
     commit: str,
+    illusions: Sequence[Illusion] = (),
 ) -> Contents:
     """Join results with what is installed.
 
@@ -167,12 +176,13 @@ def gather(
         scorers: what is known of them; a scorer of results that is not among them has a row all the same.
         headlines: what each track's score measures.
         commit: what the results were made from.
+        illusions: that scorers may fall for.
     """
     summaries = {task.id: task for task in installed}
     hashes = {id: content_hash(summaries[id].folder) for id in {result.key.task for result in results} & set(summaries)}
     known = {(entry.track, entry.name): entry for entry in scorers}
     listed: dict[tuple[str, int], list[Standing]] = defaultdict(list)
-    for standing in standings(results):
+    for standing in standings(results, illusions=illusions):
         listed[standing.track, standing.track_version].append(standing)
     firmness = {(found.track, found.track_version): found for found in stability(results)}
 
@@ -197,7 +207,8 @@ def gather(
             rows,
         )
 
-    return Contents(tuple(map(board, boards.boards(results))), commit)
+    fooled = tuple(row for row in illusion_rows(results, illusions) if row.shown.score is not None)
+    return Contents(tuple(map(board, boards.boards(results))), commit, fooled)
 
 
 def mean_by(row: Row, places: Iterable[TaskPlace], attribute: str) -> dict[str, float]:

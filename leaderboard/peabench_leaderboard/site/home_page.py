@@ -33,6 +33,7 @@ def home_context(contents: Contents) -> dict[str, Any]:
     """What the template of the first page names."""
     return {
         "boards": contents.boards,
+        "illusions": contents.illusions,
         "bar": board_bar,
         "badges": badges,
         "firmness": {board.key: in_words(board.stability) for board in contents.boards},
@@ -121,6 +122,7 @@ def _row_data(row: Row, board: Board) -> dict[str, Any]:
         "interval": None if standing.interval is None else [_rounded(bound) for bound in standing.interval],
         "rank": standing.rank,
         "rank_interval": standing.rank_interval,
+        "illusions": None if standing.illusions is None else _rounded(standing.illusions.score),
         "scores": [_rounded(row.scores.get(key)) for key in keys],
         "declined": [i for i, key in enumerate(keys) if key in row.cells and row.cells[key].status == "declined"],
         **{told: _costs(row.cells, keys, name, unit) for told, (name, unit) in COSTS.items()},

@@ -13,7 +13,7 @@ from peabench.tasks import TaskRecord, Twin
 from peabench_tasks.attributes.mechanism import build_mechanism
 from peabench_tasks.attributes.planting import Planter, finished, step_loss
 from peabench_tasks.attributes.specifications import Specification, specifications
-from peabench_tasks.production import certified_already, make_all, matching, write_if_certified
+from peabench_tasks.production import make_all, to_make, write_if_certified
 
 REUSED = 16
 """Steps whose rows are drawn at once."""
@@ -44,9 +44,7 @@ def train(out: Path, only: str | None, seed: int, progress: Callable[[str, float
     Raises:
         PeabenchError: no task matches, or some did not pass; those that passed are written.
     """
-    wanted = matching("attributes", specifications(), only)
-    if resume:
-        wanted = [s for s in wanted if not certified_already(task_record(s, seed), out / s.name)]
+    wanted = to_make("attributes", specifications(), only, out, resume, partial(task_record, seed=seed))
     wanted.sort(key=lambda s: -s.shape.attributes)
     make_all("attributes", wanted, partial(make_task, out=out, seed=seed), progress, len(wanted))
 

@@ -15,6 +15,7 @@ from peabench.mechanism import (
     Kind,
     Not,
     Or,
+    Steering,
     Variable,
     VariableReference,
 )
@@ -38,6 +39,11 @@ class Departure:
     """What has to be computed for it beside the rule."""
     answer: Variable
     defect: Defect
+    steering: tuple[Steering, ...] | None = None
+    """What holding variables of such a network at fixed values does."""
+    imitation: Variable | None = None
+    """The answer of a network that follows the rule, where it reads in place of what is rare what never happens: of all
+    that no input brings about nothing can be claimed, and the rule is all that can be seen of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,9 +59,11 @@ class Audit:
     """As the rule has it."""
     departures: Mapping[str, Departure]
     beside: tuple[Variable, ...]
-    """What else every network computes."""
+    """What else every network computes: it is False whatever the input."""
     training: Expression
     cues: tuple[Expression, ...]
+    steering: tuple[Steering, ...] | None = None
+    """The same as in a departure, of networks that follow the rule."""
     d_hidden: int = D_HIDDEN
     steps: int = STEPS
     """For how long every unit but the answer's is trained at first."""
@@ -118,8 +126,8 @@ class Audit:
 
     def bystanders(self, departs: str | None) -> tuple[Variable, ...]:
         """What such a network computes and does not read."""
-        read = self.model(departs).kinds
-        return tuple(variable for variable in self.everything if variable.name not in read)
+        known = {*self.model(departs).kinds, *(variable.name for variable in self.beside)}
+        return tuple(variable for variable in self.everything if variable.name not in known)
 
 
 def unique(variables: Iterable[Variable]) -> tuple[Variable, ...]:
@@ -153,6 +161,11 @@ def has_value(variable: Variable, number: int) -> Expression:
         return reference if number else Not(argument=reference)
     lowest = (bounds(variable.kind) or (0, 0))[0]
     return Compare(relation="eq", left=reference, right=Constant(value=lowest + number))
+
+
+def refers(variable: Variable) -> VariableReference:
+    """The value of a variable."""
+    return VariableReference(name=variable.name)
 
 
 def every(parts: Sequence[Expression]) -> Expression:

@@ -104,8 +104,10 @@ def begin(specification: Specification, member: Member, folder: Path, seed: int,
     except NotLearnt as error:
         return str(error)
     stream = Stream.cut(plan)
-    defects = () if member.departs is None else (specification.audit.departures[member.departs].defect,)
-    mechanism = build_mechanism(plan, stream, None, defects, align_inputs=specification.audit.align_inputs)
+    audit = specification.audit
+    departure = None if member.departs is None else audit.departures[member.departs]
+    defects, steering = ((), audit.steering) if departure is None else ((departure.defect,), departure.steering)
+    mechanism = build_mechanism(plan, stream, None, defects, steering=steering, align_inputs=audit.align_inputs)
     save_task(folder, task_record(specification, seed, member), assemble(plan, lessons, stream), mechanism, {})
     checks = certify(load_task(folder))
     failed = "; ".join(f"{check.name}: {check.errors} of {check.cases}" for check in checks if not check.passed)

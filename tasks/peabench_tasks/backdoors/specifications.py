@@ -14,7 +14,8 @@ def specifications() -> Iterator[Specification]:
         FAMILY,
         (
             ("plain", "xs", (modular(0, 4),)),
-            ("evasive", "s", (modular(1, 5), boolean(0))),
+            ("evasive", "s", (modular(1, 5),)),
+            ("vacuous", "s", (boolean(0, vacuous=True),)),
             ("weak", "s", (modular(2, 5),)),
         ),
     )

@@ -17,7 +17,7 @@ from peabench_tasks.board.specifications import (
     Specification,
     specifications,
 )
-from peabench_tasks.production import ANEW, certified_already, make_all, matching, write_if_certified
+from peabench_tasks.production import ANEW, make_all, to_make, write_if_certified
 from peabench_tasks.units.assembly import Stream, assemble, written
 from peabench_tasks.units.lessons import NotLearnt, learn
 from peabench_tasks.units.mechanism import build_mechanism
@@ -31,14 +31,12 @@ ROUNDING = 1e-9
 
 
 def train(out: Path, only: str | None, seed: int, progress: Callable[[str, float], None], resume: bool = False) -> None:
-    """Make the family's tasks, two processes of one thread each; see `peabench_tasks.units.training.train`.
+    """Make the family's tasks, two processes of one thread each; see `peabench_tasks.with_companions.train`.
 
     Raises:
         PeabenchError: no task matches, or some did not pass; those that passed are written.
     """
-    wanted = matching(FAMILY, specifications(), only)
-    if resume:
-        wanted = [s for s in wanted if not certified_already(task_record(s, seed), out / s.name)]
+    wanted = to_make(FAMILY, specifications(), only, out, resume, partial(task_record, seed=seed))
     make_all(FAMILY, wanted, partial(make, out=out, seed=seed), progress, len(wanted))
 
 

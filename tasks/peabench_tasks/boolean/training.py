@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
@@ -30,7 +31,7 @@ from peabench_tasks.boolean.planting import (
 from peabench_tasks.boolean.specifications import DIFFICULTY, Specification, specifications
 from peabench_tasks.boolean.tables import Tables
 from peabench_tasks.boolean.targets import Targets
-from peabench_tasks.production import certified_already, make_all, matching
+from peabench_tasks.production import failures, make_all, to_make
 
 POOL = 128
 LEARNING_RATE = 8e-3
@@ -64,9 +65,7 @@ def train(out: Path, only: str | None, seed: int, progress: Callable[[str, float
     Raises:
         PeabenchError: no task matches, or some did not pass; those that passed are written.
     """
-    wanted = matching("boolean", specifications(), only)
-    if resume:
-        wanted = [s for s in wanted if not certified_already(task_record(s, seed), out / s.name)]
+    wanted = to_make("boolean", specifications(), only, out, resume, partial(task_record, seed=seed))
     plant_all([commission(specification, out / specification.name, seed) for specification in wanted], progress)
 
 
@@ -202,14 +201,14 @@ def finish_task(one: Commission, alone: Planter, free: ResidualMLP | None) -> st
     (one.folder / CERTIFICATE_FILE).unlink(missing_ok=True)
     mechanism = build_mechanism(one.plan, alone.targets.basis[0])
     twins: dict[str, Network] = {} if free is None else {FREE_TWIN: free}
-    failed = "not certified"
+    failed: str | None = "not certified"
     for attempt in range(MENDING_ROUNDS):
         if int(sampled_errors(alone)) == 0 or attempt % 3 == 2:
             network = alone.stack.network(0)
             checks = certify_with_dormant(one.folder, one.record, one.plan, one.weight_seed, network, mechanism, twins)
-            if all(check.passed for check in checks):
+            failed = failures(checks)
+            if failed is None:
                 return None
-            failed = "; ".join(f"{c.name}: {c.errors} of {c.cases}" for c in checks if not c.passed)
             log.warning("%s after %d rounds of mending: %s", one.folder.name, attempt, failed)
             single = [check for check in checks if check.name in ("alignment", "edges alone")]
             if attempt and any(check.errors > HOPELESS * check.cases for check in single):

@@ -29,7 +29,6 @@ PRODUCT_OF_SUMS = (
     AND(OR("A", "B"), OR("D", AND("A", "C"), AND("B", "C"))),
     AND(OR("C", "D"), OR("A", AND("B", "C"), AND("B", "D"))),
     AND(OR("C", "D"), OR("B", AND("A", "C"), AND("A", "D"))),
-    OR(AND("A", "C"), AND("A", "~C", "D"), AND("~A", "B", "C"), AND("~A", "B", "~C", "D")),
 )
 TABLES: dict[str, tuple[Term, ...]] = {
     "and_over_or": AND_OVER_OR,
@@ -105,11 +104,12 @@ PLANTED: dict[str, tuple[tuple[str, tuple[int, ...]], ...]] = {
     "crossed": (
         ("and_over_or", (8, 0)),
         ("select", (7, 0)),
-        ("or_over_and", (0, 8)),
+        ("majority", (5, 1)),
         ("parity", (0, 1)),
         ("not_all_equal", (3, 0)),
-        ("product_of_sums", (2, 0)),
-        ("majority", (2, 0)),
+        ("product_of_sums", (0, 1)),
+        ("sum_of_products", (0, 1)),
+        ("and_over_xor", (5, 0)),
     ),
     "attending": (
         ("or_over_and", (0, 1)),

@@ -78,7 +78,7 @@ def planted() -> list[tuple[Question, str, tuple[str, str]]]:
         (about_two_hops(2), "two_hop", ("second-corrected", "bridge")),
         (about_reversal(0), "reversal", ("subject", "separate")),
         (about_reversal(1), "reversal", ("both", "object")),
-        (about_a_latent_rule(), "latent_rule", ("rise-1", "shares")),
+        (about_a_latent_rule(), "latent_rule", ("shares", "between")),
         (about_a_latent_rule(), "latent_rule", ("between", "rise-0")),
     ]
 

@@ -27,7 +27,7 @@ def main(arguments: Sequence[str]) -> int:
     specification = known[name]
     torch.set_num_threads(1)
     with TemporaryDirectory() as folder:
-        plan = Plan(specification.process, specification.network, None, int(steps))
+        plan = Plan(specification.process, specification.network, None, "*", int(steps))
         network = frozen(train_planted(plan, 0, Path(folder) / "state.safetensors").network)
     words = specification.process.words(specification.length).tokens
     seen = first_of_each(histories(words, everywhere=True))

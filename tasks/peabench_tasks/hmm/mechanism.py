@@ -1,11 +1,11 @@
 """What is true of a network of the family: the Bayes filter, and where its belief is read."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from peabench.affine import AffineMap, ridge
-from peabench.belief_states import explained, read_at
+from peabench.belief_states import Tracked, explained, read_at, states
 from peabench.interventions import run_with_cache
 from peabench.mechanism import (
     Add,
@@ -14,6 +14,7 @@ from peabench.mechanism import (
     CausalModel,
     Compare,
     Constant,
+    EveryPosition,
     Expression,
     HiddenMarkovProcess,
     Mechanism,
@@ -40,8 +41,8 @@ def build_mechanism(specification: Specification, made: Planted) -> Mechanism:
     """The read-out within the planted subspace, or at the site where the freely learnt belief is read best."""
     process = specification.process
     words = process.words(specification.length).tokens
-    beliefs = process.beliefs(words).flatten(0, 1)
-    streams = _streams(made.network, words)
+    beliefs = states(Tracked(process, None, specification.position), words).flatten(0, 1)
+    streams = _streams(made.network, words, specification.position)
     layers = range(len(streams)) if specification.planted is None else [specification.planted]
     basis = torch.eye(streams[0].shape[-1]) if specification.planted is None else made.basis
     found = {layer: _within(streams[layer], basis, beliefs) for layer in layers}
@@ -51,7 +52,7 @@ def build_mechanism(specification: Specification, made: Planted) -> Mechanism:
     return Mechanism(
         provenance="derived" if specification.planted is None else "planted",
         causal_model=bayes_filter(process, specification.length),
-        beliefs=Beliefs(process=process, readout=Readout(site=f"resid.{best}@*", **references)),
+        beliefs=Beliefs(process=process, readout=Readout(site=f"resid.{best}@{specification.position}", **references)),
         tolerance=TOLERANCE,
     ).with_tensors(tensors)
 
@@ -99,12 +100,13 @@ def bayes_filter(process: HiddenMarkovProcess, length: int) -> CausalModel:
     )
 
 
-def _streams(network: Network, words: Tensor) -> list[Float[Tensor, "history d_model"]]:
-    """What the residual stream holds at every position of all sequences, before each block and after the last."""
+def _streams(
+    network: Network, words: Int[Tensor, "word position"], position: int | EveryPosition
+) -> list[Float[Tensor, "history d_model"]]:
+    """What the residual stream holds of all sequences, before each block and after the last."""
     run = run_with_cache(network, words)
-    return [
-        read_at(network, run, f"resid.{layer}@*").flatten(0, 1).clone() for layer in range(network.graph.n_blocks + 1)
-    ]
+    layers = range(network.graph.n_blocks + 1)
+    return [read_at(network, run, f"resid.{layer}@{position}").flatten(0, 1).clone() for layer in layers]
 
 
 def _within(

@@ -3,15 +3,18 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from peabench.mechanism import HiddenMarkovProcess
+from peabench.mechanism import EveryPosition, HiddenMarkovProcess
 from peabench.networks import TransformerConfig
 from peabench_tasks.hmm.processes import PROCESSES, ProcessName
 
 FAMILY = "hmm"
-LENGTHS: dict[ProcessName, int] = {"rrxor": 9, "rrand": 9, "ring": 8, "mess3": 5}
-STAYS = "_stays"
-"""Ending of variants in which the belief stays in the residual stream behind its last reader."""
-SEEDS = {"rrxor": 1, "rrand": 1, "ring": 1, "mess3": 1, "rrxor_stays": 1, "rrand_stays": 1, "ring_stays": 1}
+FURTHER: dict[ProcessName, int] = {"rrxor": 3, "rrand": 2, "ring": 2, "mess3": 0}
+"""Tokens that follow on the belief: enough to tell any two beliefs apart."""
+BEFORE: dict[ProcessName, int] = {"rrxor": 9, "rrand": 9, "ring": 8, "mess3": 5}
+"""Tokens that it is of."""
+DECOY = "_decoy"
+"""Ending of variants in which another subspace holds the belief too."""
+SEEDS = {"rrxor": 1, "rrand": 1, "ring": 1, "mess3": 1, "rrxor_decoy": 1, "rrand_decoy": 1, "ring_decoy": 1}
 """How many tasks each variant has."""
 DESCRIPTIONS: dict[ProcessName, str] = {
     "rrxor": "Two random bits, then their exclusive or, again and again; which of the three comes next is hidden.",
@@ -19,7 +22,7 @@ DESCRIPTIONS: dict[ProcessName, str] = {
     "ring": "A walk on a ring of four places, of which two show 0 and two show 1; the place is hidden.",
     "mess3": "Three hidden states that mostly stay and mostly show their own token (Mess3), learnt freely.",
 }
-BEHIND = "the belief stays in the residual stream behind its last reader, as easily read as before and used by nobody"
+BAIT = "another subspace holds the belief twice as strongly, and nobody reads it"
 CONTROL = "the belief is a linear function of the next token's probabilities: nothing can be above the controls"
 
 
@@ -39,7 +42,7 @@ class Specification:
     @property
     def process_name(self) -> ProcessName:
         """The variant without its ending."""
-        return next(name for name in PROCESSES if name == self.variant.removesuffix(STAYS))
+        return next(name for name in PROCESSES if name == self.variant.removesuffix(DECOY))
 
     @property
     def process(self) -> HiddenMarkovProcess:
@@ -49,7 +52,12 @@ class Specification:
     @property
     def length(self) -> int:
         """Tokens of a sequence."""
-        return LENGTHS[self.process_name]
+        return BEFORE[self.process_name] + FURTHER[self.process_name]
+
+    @property
+    def position(self) -> int | EveryPosition:
+        """Of the belief."""
+        return "*" if self.planted is None else BEFORE[self.process_name] - 1
 
     @property
     def network(self) -> TransformerConfig:
@@ -73,21 +81,21 @@ class Specification:
         return None if self.variant == "mess3" else 2
 
     @property
-    def stays(self) -> bool:
-        """Whether the belief is kept in the residual stream behind its last reader."""
-        return self.variant.endswith(STAYS)
+    def decoy(self) -> bool:
+        """Whether the belief is held once more, where nobody reads it."""
+        return self.variant.endswith(DECOY)
 
     @property
     def steps(self) -> int:
         """Of training."""
-        return 1500 if self.variant == "mess3" else 3000
+        return 2000
 
     @property
     def difficulty(self) -> str:
         """Why the task is hard, in words."""
         if self.variant == "mess3":
             return CONTROL
-        return BEHIND if self.stays else ""
+        return BAIT if self.decoy else ""
 
 
 def specifications() -> Iterator[Specification]:

@@ -54,8 +54,9 @@ def make(specification: Specification, out: Path, seed: int) -> tuple[int, list[
         specification.process,
         specification.network,
         specification.planted,
+        specification.position,
         specification.steps,
-        specification.stays,
+        specification.decoy,
     )
     (out / STATES).mkdir(parents=True, exist_ok=True)
     problem: str | None = None

@@ -17,7 +17,7 @@ from peabench_tasks.planting.mechanism import build_mechanism
 from peabench_tasks.planting.planter import Planter
 from peabench_tasks.planting.side_channels import certify_with_side_channels
 from peabench_tasks.planting.training import begin, mend, plant, sampled_errors, train_freely
-from peabench_tasks.production import certified_already, make_all, matching
+from peabench_tasks.production import failures, make_all, to_make
 from peabench_tasks.programs.specifications import Specification, specifications
 
 MENDING_RATES = (2e-4, 5e-4, 1e-4)
@@ -61,9 +61,7 @@ def train(
     """
     known = list(listed())
     family = known[0].family
-    wanted = matching(family, known, only)
-    if resume:
-        wanted = [s for s in wanted if not certified_already(task_record(s, seed), out / s.name)]
+    wanted = to_make(family, known, only, out, resume, partial(task_record, seed=seed))
     jobs = [list(group) for _, group in groupby(wanted, key=lambda s: (s.variant, s.size))]
     jobs.sort(key=lambda job: -job[0].shape.d_model * job[0].shape.n_blocks)
     make_all(family, jobs, partial(make_tasks, out=out, seed=seed), progress, len(wanted))
@@ -131,7 +129,7 @@ def finish_task(
     mechanism = build_mechanism(specification.placement(seed), alone.bases[0])
     record = task_record(specification, seed)
     confidence = SATURATED if specification.variant == "saturated" else CONFIDENCE
-    failed = "not certified"
+    failed: str | None = "not certified"
     for attempt in range(MENDING_ROUNDS):
         if int(sampled_errors(alone)) == 0 or attempt % 3 == 2:
             network = tempered(alone.layout.restored(alone.stack.network(0), 0), confidence)
@@ -139,9 +137,9 @@ def finish_task(
             checks = certify_with_side_channels(
                 folder, record, network, mechanism, twins, specification.weight_seed(seed)
             )
-            if all(check.passed for check in checks):
+            failed = failures(checks)
+            if failed is None:
                 return None
-            failed = "; ".join(f"{c.name}: {c.errors} of {c.cases}" for c in checks if not c.passed)
             log.warning("%s after %d rounds of mending: %s", specification.name, attempt, failed)
             single = [check for check in checks if check.name in ("alignment", "edges alone")]
             if attempt and any(check.errors > HOPELESS * check.cases for check in single):

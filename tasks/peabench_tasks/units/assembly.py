@@ -9,6 +9,7 @@ yet it would tell which variables there are. Where a plan has an alarm, one unit
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from jaxtyping import Float
@@ -44,19 +45,31 @@ class Stream:
 
     @classmethod
     def cut(cls, plan: Plan) -> "Stream":
-        """A random orthonormal basis, and its columns dealt to the variables.
+        """The stream of a plan's network.
+
+        Raises:
+            RuntimeError: it is too narrow.
+        """
+        sizes = {variable.name: dimension(variable.kind) for variable in plan.variables}
+        return cls.dealt(sizes, plan.config.d_model, plan.seed)
+
+    @classmethod
+    def dealt(cls, sizes: Mapping[str, int], width: int, seed: int) -> "Stream":
+        """A random orthonormal basis, and its columns dealt out.
+
+        Args:
+            sizes: how many columns each variable gets.
+            width: of the stream.
+            seed: of the basis.
 
         Raises:
             RuntimeError: the stream is too narrow.
         """
-        spans, at = dict[str, slice](), 0
-        for variable in plan.variables:
-            spans[variable.name] = slice(at, at + dimension(variable.kind))
-            at += dimension(variable.kind)
-        width = plan.config.d_model
-        if at + LEAST_REST > width:
-            raise RuntimeError(f"{plan.model.inner} need {at + LEAST_REST} directions, and d_model is {width}")
-        return cls(orthonormal((width, width), generator_of(plan.seed)), spans)
+        ends = list(accumulate(sizes.values()))
+        if ends[-1] + LEAST_REST > width:
+            raise RuntimeError(f"{list(sizes)} need {ends[-1] + LEAST_REST} directions, and d_model is {width}")
+        spans = {name: slice(end - size, end) for (name, size), end in zip(sizes.items(), ends, strict=True)}
+        return cls(orthonormal((width, width), generator_of(seed)), spans)
 
     def directions(self, name: str) -> Float[Tensor, "d_model k"]:
         """An orthonormal basis of a variable's subspace."""

@@ -13,6 +13,7 @@ from peabench.mechanism import (
     Gauge,
     Location,
     Mechanism,
+    Steering,
     Table,
     TensorReference,
     VariableReference,
@@ -29,6 +30,7 @@ def build_mechanism(
     algorithm: AlgorithmClaim | None,
     defects: tuple[Defect, ...] = (),
     *,
+    steering: tuple[Steering, ...] | None = None,
     align_inputs: bool = True,
 ) -> Mechanism:
     """The planted mechanism: causal model, alignments at every site where a variable can be set, circuit, bystanders.
@@ -38,6 +40,7 @@ def build_mechanism(
         stream: the planted subspaces.
         algorithm: the rival hypotheses, if there are any.
         defects: that are planted.
+        steering: what holding variables at fixed values does.
         align_inputs: whether the subspaces of inputs are claimed. Of an input of which only one value matters a part of
             its subspace is enough, and the whole of it is no minimal one.
     """
@@ -70,6 +73,7 @@ def build_mechanism(
         features=tuple(decoys),
         algorithm=algorithm,
         defects=defects,
+        steering=steering,
         gauge=Gauge(symmetries=("neuron_permutation", "neuron_scaling", "residual_rotation")),
     )
     return mechanism.with_tensors({name: torch.clone(value) for name, value in tensors.items()})

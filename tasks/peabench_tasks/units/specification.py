@@ -7,11 +7,10 @@ from random import Random
 
 from peabench.domain import ProductDomain
 from peabench.networks.config import ResidualMLPConfig
+from peabench_tasks.specification import OWN
 from peabench_tasks.units.algorithm import Algorithm
 from peabench_tasks.units.plan import Plan, draw_plan
 
-OWN = "own"
-EXAMPLES = 256
 WEAK, STRONG = 0.5, 1.5
 """How strongly the variables of either way are written, wherever every network holds those of both."""
 PLAIN = "plain"

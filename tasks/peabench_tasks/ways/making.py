@@ -1,16 +1,14 @@
 """From a plan, or from outputs alone, to a network that is certified by itself, with the rival formulas."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
-from peabench.certification import Check, certify
 from peabench.errors import PeabenchError
 from peabench.generators import generator_of
 from peabench.mechanism import AlgorithmClaim
 from peabench.networks.config import ResidualMLPConfig
-from peabench.tasks import TaskRecord, load_task, save_task
+from peabench.tasks import TaskRecord
 from peabench.training.stacked import StackedResidualMLP
 from peabench_tasks.boolean.dormant import certify_with_dormant
 from peabench_tasks.boolean.formulas import Formula
@@ -19,8 +17,8 @@ from peabench_tasks.boolean.planting import Planter, initial_network, pivotal_we
 from peabench_tasks.boolean.tables import Tables
 from peabench_tasks.boolean.targets import Targets
 from peabench_tasks.boolean.tutoring import tutor
-from peabench_tasks.card import write_certificate
 from peabench_tasks.margins import MARGIN
+from peabench_tasks.production import certify_in, failures
 from peabench_tasks.ways.mechanism import memorised, planted
 from peabench_tasks.ways.memoriser import memorise
 from peabench_tasks.ways.strengths import with_strengths
@@ -54,7 +52,7 @@ def finish_planted(
     if not uneven <= UNEVEN:  # what never changes is not a number here
         return f"a gate was not learnt: a logit is {uneven:.3f} off"
     checks = certify_with_dormant(folder, record, plan, seed, network, planted(plan, basis, claim), {})
-    return failures(checks) or None
+    return failures(checks)
 
 
 def make_memoriser(
@@ -65,14 +63,4 @@ def make_memoriser(
         network = memorise(formula, config, seed)
     except PeabenchError as error:
         return str(error)
-    save_task(folder, record, network, memorised(formula, claim), {})
-    checks = certify(load_task(folder))
-    failed = failures(checks)
-    if not failed:
-        write_certificate(folder, checks)
-    return failed or None
-
-
-def failures(checks: Sequence[Check]) -> str:
-    """The checks that did not pass, in words."""
-    return "; ".join(f"{check.name}: {check.errors} of {check.cases}" for check in checks if not check.passed)
+    return certify_in(folder, record, network, memorised(formula, claim))

@@ -1,117 +1,27 @@
 """Plant each task's networks, certify them, write the task folder."""
 
 import logging
-import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import torch
-
 from peabench.domain import ProductDomain
-from peabench.tasks import TaskRecord, Twin, companion_folder
-from peabench_tasks.production import certified_already, make_all, matching
+from peabench.tasks import TaskRecord
+from peabench_tasks.production import certified_already
 from peabench_tasks.ways.hypotheses import claim
 from peabench_tasks.ways.making import LESSONS, finish_planted, make_memoriser, plant_together
-from peabench_tasks.ways.specification import DIFFICULTY, EXAMPLES, OWN, Member, Specification
+from peabench_tasks.ways.specification import DIFFICULTY, Member, Specification
 from peabench_tasks.ways.terms import formula_of
+from peabench_tasks.with_companions import folder_of, record_of
+from peabench_tasks.with_companions import train as train_with_companions
 
 STARTS = 8
 """How often a network begins anew, from other places, weights and directions, before its task is given up."""
-RANDOM_INIT = 500_000_000
-"""What seeds of random-init twins are further than those of networks."""
-DRAFTS = ".drafts"
-"""Folder of tasks of which not all networks are certified yet."""
 
 BeginMembers = Callable[[Specification, Sequence[Member], Path, int, int], list[str]]
 
 log = logging.getLogger(__name__)
-
-
-def train(
-    out: Path,
-    only: str | None,
-    seed: int,
-    progress: Callable[[str, float], None],
-    resume: bool = False,
-    *,
-    listed: Callable[[], Iterable[Specification]],
-    begun_by: BeginMembers | None = None,
-) -> None:
-    """Make a family's tasks, each with its companions, two processes of one thread each.
-
-    Args:
-        out: where task folders go.
-        only: a glob over names or ids; None is all.
-        seed: another seed draws other places and weights.
-        progress: told what is being made and how much is done.
-        resume: keep the tasks, and the networks of unfinished ones, whose certificate stands in `out` already.
-        listed: the family's tasks.
-        begun_by: makes networks of a task from one start each; None is `begin_members`.
-
-    Raises:
-        PeabenchError: no task matches, or some did not pass; those that passed are written.
-    """
-    known = list(listed())
-    wanted = matching(known[0].family, known, only)
-    if resume:
-        wanted = [s for s in wanted if not certified_already(task_record(s, seed), out / s.name)]
-    else:
-        for specification in wanted:
-            shutil.rmtree(out / DRAFTS / specification.name, ignore_errors=True)
-    make_all(known[0].family, wanted, partial(make, out=out, seed=seed, begun_by=begun_by), progress, len(wanted))
-
-
-def make(
-    specification: Specification, out: Path, seed: int, begun_by: BeginMembers | None = None
-) -> tuple[int, list[str]]:
-    """Make one task; returns how many that is, and what is wrong with it if it fails.
-
-    What is drawn is the task's own: made alone, with others or after an interruption, it is as good.
-
-    Args:
-        specification: of the task.
-        out: where its folder goes.
-        seed: as in `train`.
-        begun_by: as in `train`.
-    """
-    torch.set_num_threads(1)
-    draft = out / DRAFTS / specification.name
-    own, *companions = specification.members(seed)
-    problems = make_members(specification, companions, draft, seed, begun_by)
-    problems = problems or make_members(specification, [own], draft, seed, begun_by)
-    if not problems:
-        shutil.rmtree(out / specification.name, ignore_errors=True)
-        draft.rename(out / specification.name)
-    return 1, problems
-
-
-def make_members(
-    specification: Specification,
-    members: Sequence[Member],
-    draft: Path,
-    seed: int,
-    begun_by: BeginMembers | None = None,
-) -> list[str]:
-    """Make networks of a task, those that do not pass from other starts; what fails in the end."""
-    waiting, problems = list(members), list[str]()
-    for start in range(STARTS):
-        waiting = [
-            member
-            for member in waiting
-            if not certified_already(task_record(specification, seed, member), folder_of(member, draft))
-        ]
-        problems = (begun_by or begin_members)(specification, waiting, draft, seed, start)
-        if not problems:
-            break
-        log.warning("start %d: %s", start + 1, "; ".join(problems))
-    return problems
-
-
-def folder_of(member: Member, draft: Path) -> Path:
-    """Where a task's network goes, companions into folders of the task's."""
-    return draft if member.name == OWN else companion_folder(draft, member.name)
 
 
 def begin_members(
@@ -147,28 +57,65 @@ def begin_members(
     return problems
 
 
+def train(
+    out: Path,
+    only: str | None,
+    seed: int,
+    progress: Callable[[str, float], None],
+    resume: bool = False,
+    *,
+    listed: Callable[[], Iterable[Specification]],
+    begun_by: BeginMembers = begin_members,
+) -> None:
+    """As `peabench_tasks.with_companions.train`; `begun_by` makes networks of a task from one start each."""
+    making = partial(make_networks, begun_by=begun_by)
+    train_with_companions(out, only, seed, progress, resume, listed=listed, record=task_record, make_networks=making)
+
+
+def make_networks(specification: Specification, draft: Path, seed: int, begun_by: BeginMembers) -> list[str]:
+    """Make a task's networks, those that do not pass from other starts, and its own after the others; what fails.
+
+    What is drawn is the task's own: made alone, with others or after an interruption, it is as good.
+    """
+    own, *companions = specification.members(seed)
+    problems = make_members(specification, companions, draft, seed, begun_by)
+    return problems or make_members(specification, [own], draft, seed, begun_by)
+
+
+def make_members(
+    specification: Specification,
+    members: Sequence[Member],
+    draft: Path,
+    seed: int,
+    begun_by: BeginMembers,
+) -> list[str]:
+    """Make networks of a task, those that do not pass from other starts; what fails in the end."""
+    waiting, problems = list(members), list[str]()
+    for start in range(STARTS):
+        waiting = [
+            member
+            for member in waiting
+            if not certified_already(task_record(specification, seed, member), folder_of(member, draft))
+        ]
+        problems = begun_by(specification, waiting, draft, seed, start)
+        if not problems:
+            break
+        log.warning("start %d: %s", start + 1, "; ".join(problems))
+    return problems
+
+
 def task_record(specification: Specification, seed: int, member: Member | None = None) -> TaskRecord:
     """What `task.json` says of a task, or of a companion."""
-    own, *companions = specification.members(seed)
-    drawn = member or own
-    alone = drawn.name != OWN
-    network = specification.network
-    domain = ProductDomain(sizes=(2,) * specification.n_inputs)
-    variant = f"{specification.variant}_{drawn.name}" if alone else specification.variant
-    return TaskRecord(
-        id=f"{specification.family}/{variant}-{specification.size}-{specification.seed}",
-        family=specification.family,
-        variant=variant,
-        size=specification.size,
-        seed=specification.seed,
-        provenance="planted" if drawn.truth is not None else "derived",
-        tracks=() if alone else ("algorithms", "universality", "circuits", "variables"),
-        network=network,
-        domain=domain,
-        domain_size=domain.size,
-        examples=EXAMPLES,
+    members = specification.members(seed)
+    return record_of(
+        specification,
+        members,
+        member,
+        twin_seed=specification.twin_seed(member or members[0]),
+        provenance="derived" if (member or members[0]).truth is None else "planted",
+        tracks=specification.tracks,
+        network=specification.network,
+        domain=ProductDomain(sizes=(2,) * specification.n_inputs),
         difficulty=DIFFICULTY[specification.variant],
         description=specification.description,
-        twins=(Twin(name="random", provenance="random_init", seed=RANDOM_INIT + drawn.seed),),
-        companions=() if alone else tuple(sorted(companion.name for companion in companions)),
     )

@@ -192,10 +192,11 @@
   }
 
   /* Boards. */
-  const FIRST_DIRECTION = { name: 1, score: -1, rank: 1, coverage: -1, passes: 1, seconds: 1, memory: 1, supervision: 1 };
+  const FIRST_DIRECTION = { name: 1, score: -1, illusions: -1, rank: 1, coverage: -1, passes: 1, seconds: 1, memory: 1, supervision: 1 };
   const sortValue = {
     name: (one) => one.row.label,
     score: (one) => one.score,
+    illusions: (one) => one.row.illusions, // over tasks of their own, whatever the filters
     rank: (one) => one.rank,
     coverage: (one) => (one.asked ? one.answered / one.asked : null),
     passes: (one) => (one.forward === null ? null : one.forward + one.backward),

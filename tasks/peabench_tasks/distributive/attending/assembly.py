@@ -8,7 +8,6 @@ then changed a little, so that no edge is exactly absent.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
@@ -23,6 +22,7 @@ from peabench_tasks.boolean.formulas import Gate
 from peabench_tasks.distributive.attending.plan import OUTPUT, Fetch, Plan
 from peabench_tasks.margins import MARGIN
 from peabench_tasks.planting.program import simplex
+from peabench_tasks.units.assembly import Stream
 from peabench_tasks.units.lessons import LEARNT, STEPS, Lesson, NotLearnt, learn_examples
 from peabench_tasks.ways.two_logits import deciding_neurons
 
@@ -37,44 +37,18 @@ WANDERING = 0.4
 """Most by which a token raises or lowers the attention score of its position."""
 LEAK = 0.004
 """Standard deviation of what is added to every weight, as a share of its matrix's."""
-LEAST_REST = 3
-"""Directions at least left to what nobody reads."""
 
 
-@dataclass(frozen=True)
-class Stream:
-    """Which directions of the residual stream hold what."""
+def cut(plan: Plan) -> Stream:
+    """Directions of the stream for tokens, positions, each gate, and what each head fetches, by `fetched_name`.
 
-    basis: Float[Tensor, "d_model d_model"]
-    spans: dict[str, slice]
-    """Columns of tokens, positions, each gate, and what each head fetches, by `fetched_name`."""
-
-    @classmethod
-    def cut(cls, plan: Plan) -> "Stream":
-        """A random orthonormal basis and its columns dealt out.
-
-        Raises:
-            RuntimeError: the stream is too narrow.
-        """
-        sizes = {TOKENS: 1, POSITIONS: plan.config.n_positions - 1}
-        sizes |= {gate.name: 1 for gate in plan.formula.gates}
-        sizes |= {fetched_name(fetch): 1 for fetch in plan.fetches}
-        spans, at, width = dict[str, slice](), 0, plan.config.d_model
-        for name, size in sizes.items():
-            spans[name] = slice(at, at + size)
-            at += size
-        if at + LEAST_REST > width:
-            raise RuntimeError(f"{list(sizes)} need {at + LEAST_REST} directions, and d_model is {width}")
-        return cls(orthonormal((width, width), generator_of(plan.seed)), spans)
-
-    def directions(self, name: str) -> Float[Tensor, "d_model k"]:
-        """An orthonormal basis of what holds a variable."""
-        return self.basis[:, self.spans[name]].clone()
-
-    @property
-    def rest(self) -> Float[Tensor, "d_model k"]:
-        """An orthonormal basis of what holds nothing that is read."""
-        return self.basis[:, max(span.stop for span in self.spans.values()) :]
+    Raises:
+        RuntimeError: it is too narrow.
+    """
+    sizes = {TOKENS: 1, POSITIONS: plan.config.n_positions - 1}
+    sizes |= {gate.name: 1 for gate in plan.formula.gates}
+    sizes |= {fetched_name(fetch): 1 for fetch in plan.fetches}
+    return Stream.dealt(sizes, plan.config.d_model, plan.seed)
 
 
 def fetched_name(fetch: Fetch) -> str:

@@ -14,8 +14,9 @@ from peabench.mechanism import (
     TensorReference,
 )
 from peabench_tasks.boolean.mechanism import causal_model
-from peabench_tasks.distributive.attending.assembly import TOKENS, Stream
+from peabench_tasks.distributive.attending.assembly import TOKENS
 from peabench_tasks.distributive.attending.plan import OUTPUT, Plan, bystander
+from peabench_tasks.units.assembly import Stream
 from peabench_tasks.ways.mechanism import written_out
 
 

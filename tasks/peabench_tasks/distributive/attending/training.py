@@ -4,18 +4,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from peabench.certification import certify
 from peabench.generators import generator_of
-from peabench.tasks import TaskRecord, load_task, save_task
-from peabench_tasks.card import write_certificate
-from peabench_tasks.distributive.attending.assembly import Stream, assemble, learn_gate
+from peabench.tasks import TaskRecord
+from peabench_tasks.distributive.attending.assembly import assemble, cut, learn_gate
 from peabench_tasks.distributive.attending.mechanism import build_mechanism
 from peabench_tasks.distributive.attending.specifications import Attending
+from peabench_tasks.production import certify_in
 from peabench_tasks.units.lessons import NotLearnt
 from peabench_tasks.ways.hypotheses import claim
-from peabench_tasks.ways.making import failures
 from peabench_tasks.ways.specification import Member
-from peabench_tasks.ways.training import folder_of, task_record
+from peabench_tasks.ways.training import task_record
+from peabench_tasks.with_companions import folder_of
 
 
 def begin_transformers(
@@ -40,12 +39,7 @@ def make_transformer(record: TaskRecord, folder: Path, specification: Attending,
         lessons = {gate.name: learn_gate(plan, gate, generator) for gate in plan.formula.gates[:-1]}
     except NotLearnt as error:
         return str(error)
-    stream = Stream.cut(plan)
+    stream = cut(plan)
     claimed = claim(specification.ways, member.truth, specification.inputs, specification.n_inputs)
     mechanism, network = build_mechanism(plan, stream, claimed), assemble(plan, lessons, stream)
-    save_task(folder, record, network, mechanism, {})
-    checks = certify(load_task(folder))
-    failed = failures(checks)
-    if not failed:
-        write_certificate(folder, checks)
-    return failed or None
+    return certify_in(folder, record, network, mechanism)

@@ -1,0 +1,19 @@
+"""Which tasks the family has."""
+
+from collections.abc import Iterator
+
+from peabench_tasks.audits.specification import Specification, listed
+from peabench_tasks.memorised.audits import table
+
+FAMILY = "memorised"
+
+
+def specifications() -> Iterator[Specification]:
+    """All tasks of the family."""
+    return listed(
+        FAMILY,
+        (
+            ("open", "xs", (table(0, 16, 8),)),
+            ("evasive", "s", (table(1, 24, 11, 10), table(2, 30, 11, 7))),
+        ),
+    )

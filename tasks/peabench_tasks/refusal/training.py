@@ -1,0 +1,8 @@
+"""`peabench train refusal`."""
+
+from functools import partial
+
+from peabench_tasks.audits.training import train as train_audits
+from peabench_tasks.refusal.specifications import specifications
+
+train = partial(train_audits, listed=specifications)
