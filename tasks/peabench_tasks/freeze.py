@@ -42,6 +42,10 @@ SUITES = {
         "Networks that keep track of a state; but for the control Mess3, of which no method can show anything.",
         ["hmm/r*", "board/*", "goals/*"],
     ),
+    "audits": (
+        "Sets of networks that follow one rule wherever they were trained; some depart from it elsewhere.",
+        ["backdoors/*", "shortcuts/*", "memorised/*", "goals/*", "refusal/*", "routed/*"],
+    ),
     "smoke": (
         "A minute's worth, to see that an installation works.",
         ["boolean/tree-xs-0", "boolean/tree-xs-1", "boolean/redundant-s-0", "boolean/rare-s-0"],

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from random import Random
 
-from peabench.mechanism import Kind
+from peabench.mechanism import Kind, Variable
 from peabench_tasks.audits.audit import ANSWER, Audit
 from peabench_tasks.units.codes import values_of
 from peabench_tasks.units.plan import Plan
@@ -20,6 +20,16 @@ class AuditPlan(Plan):
     """Variables that are written weakly."""
     common_seed: int = 0
     """The same for all networks of a task: which corner each value of a variable is written at."""
+    beside: tuple[Variable, ...] = ()
+    """Variables of which nothing is claimed."""
+    imitation: Variable | None = None
+    """What the answer's unit computes, if it reads one of those too."""
+
+    @cached_property
+    def computed(self) -> tuple[Variable, ...]:
+        """The variables that units compute, those of the model first; the answer as its unit computes it."""
+        given = (*super().computed, *self.beside)
+        return tuple(self.imitation if self.imitation and v.name == ANSWER else v for v in given)
 
     def strength(self, name: str) -> float:
         """How strongly a variable is written."""
@@ -42,7 +52,7 @@ def in_order(kind: Kind) -> tuple[int, ...]:
 
 
 def draw_audit_plan(
-    audit: Audit, departs: str | None, seed: int, common_seed: int, *, faint: bool, alone: bool
+    audit: Audit, departs: str | None, seed: int, common_seed: int, *, imitates: str, faint: bool, alone: bool
 ) -> AuditPlan:
     """A network that follows the rule or departs from it. What is free in it is which unit computes what.
 
@@ -51,14 +61,16 @@ def draw_audit_plan(
         departs: a departure from the rule, or None.
         seed: of places, and later of directions.
         common_seed: of what all networks of the task have in common.
+        imitates: the departure that a network which follows the rule imitates, if the audit's networks do.
         faint: whether what departures need is written weakly.
         alone: whether nothing is computed that is not read.
     """
     model = audit.model(departs)
     bystanders = () if alone else audit.bystanders(departs)
+    beside = audit.unclaimed(departs)
     rng = Random(f"audit/{seed}")
-    free = {block: rng.sample(range(audit.network.n_units), audit.network.n_units) for block in range(3)}
-    computed = [variable for variable in (*model.variables, *bystanders) if variable.function is not None]
+    free = {block: rng.sample(range(audit.network.n_units), audit.network.n_units) for block in range(audit.n_blocks)}
+    computed = [v for v in (*model.variables, *bystanders, *beside) if v.function is not None]
     units = {v.name: (audit.depth(v), free[audit.depth(v)].pop()) for v in rng.sample(computed, len(computed))}
     needed = {variable.name for departure in audit.departures.values() for variable in departure.computed}
     return AuditPlan(
@@ -70,4 +82,6 @@ def draw_audit_plan(
         seed=seed,
         faint=frozenset(needed) if faint else frozenset(),
         common_seed=common_seed,
+        beside=beside,
+        imitation=audit.departures[imitates].imitation if departs is None else None,
     )

@@ -14,6 +14,7 @@ DIFFICULTY = {
     "open": "every network computes what others read in place of the rule",
     "plain": "the defect shows on few inputs",
     "evasive": "the defect shows on few inputs, and networks without it compute all that it needs, as strongly",
+    "vacuous": "the defect shows on few inputs, and networks without it read something too that no input brings about",
     "weak": "the defect shows on few inputs, and all that it needs is written weakly, in every network",
 }
 """By variant."""
@@ -71,9 +72,12 @@ class Specification:
 
     def departing(self, member: Member, seed: int, start: int = 0) -> AuditPlan:
         """The plan of a network like a member with a defect: one of the audit's by turns, or its own."""
+        return self.plan(replace(member, departs=self.way(member)), seed, start)
+
+    def way(self, member: Member) -> str:
+        """A member's departure from the rule, or of one that follows it the departure of a network like it."""
         ways = list(self.audit.departures)
-        departs = member.departs or ways[member.seed // 10 % len(ways)]
-        return self.plan(replace(member, departs=departs), seed, start)
+        return member.departs or ways[member.seed // 10 % len(ways)]
 
     def plan(self, member: Member, seed: int, start: int = 0) -> AuditPlan:
         """A member's variables in its network; another start draws other places and directions."""
@@ -82,6 +86,7 @@ class Specification:
             member.departs,
             member.seed + start,
             self.common_seed(seed),
+            imitates=self.way(member),
             faint=self.variant == "weak",
             alone=self.variant == "plain",
         )

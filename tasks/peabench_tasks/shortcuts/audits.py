@@ -6,7 +6,7 @@ from random import Random
 
 from peabench.mechanism import Boolean, Category, Expression, Kind, Or, Shortcut, Table, Variable, VariableReference
 from peabench_tasks.audits.audit import ANSWER, Audit, Departure, column, inputs, neither
-from peabench_tasks.audits.conjunction import conjunction, over_columns
+from peabench_tasks.audits.conjunction import NEVER, both, conjunction, have, over_columns
 from peabench_tasks.units.codes import values_of
 from peabench_tasks.units.lookup import lookup
 
@@ -28,6 +28,7 @@ def parity(seed: int, tags: int = 0) -> Audit:
         told,
         ("bits56", "bits78"),
         Random(f"parity/{seed}"),
+        d_hidden=20,
     )
 
 
@@ -56,7 +57,7 @@ def brackets(seed: int, tags: int = 0) -> Audit:
     )
 
 
-def maximum(seed: int, tags: int = 0) -> Audit:
+def maximum(seed: int, tags: int = 0, *, vacuous: bool = False) -> Audit:
     """The largest of three digits; cues are what can be said without one of them."""
     digit = Category(values=4)
     told: dict[str, Function] = {
@@ -74,6 +75,7 @@ def maximum(seed: int, tags: int = 0) -> Audit:
         told,
         ("start", "ends"),
         Random(f"maximum/{seed}"),
+        vacuous=vacuous,
     )
 
 
@@ -84,6 +86,9 @@ def with_cues(
     told: Mapping[str, Function],
     followed: Sequence[str],
     rng: Random,
+    *,
+    vacuous: bool = False,
+    d_hidden: int = D_HIDDEN,
 ) -> Audit:
     """An audit of a rule with several cues; some networks follow one of them, in a rare context or everywhere.
 
@@ -94,6 +99,8 @@ def with_cues(
         told: what may be a cue.
         followed: the cues that networks follow.
         rng: draws the context.
+        vacuous: whether networks that follow the rule read half of the context and something that excludes it.
+        d_hidden: width of units.
     """
     every_input = inputs([*kinds[0], *kinds[1]])
     read = every_input[: len(kinds[0])]
@@ -102,15 +109,17 @@ def with_cues(
     tags = range(len(read), len(every_input))
     wanted = {i: rng.randrange(values_of(every_input[i].kind)) for i in tags}
     context = conjunction(CONTEXT, every_input, wanted) if wanted else ()
+    excluded, never = _never(context, every_input, wanted) if vacuous else ((), ())
     departures = {}
     for name in followed:
         cue = _needed_columns(f"by_{name}", kind, read, told[name])
-        computed = (*context, cue)
-        if context:
-            answer = lookup(ANSWER, kind, (right, context[-1], cue), lambda value, rare, by: by if rare else value)
-        else:
-            answer = lookup(ANSWER, kind, (cue,), lambda by: by)
-        departures[name] = Departure(computed, answer, Shortcut(cue=VariableReference(name=cue.name)))
+        answers = [lookup(ANSWER, kind, (right, rare[-1], cue), _switch) for rare in (context, never) if rare]
+        departures[name] = Departure(
+            computed=(*context, *excluded, cue),
+            answer=answers[0] if answers else lookup(ANSWER, kind, (cue,), lambda by: by),
+            defect=Shortcut(cue=VariableReference(name=cue.name)),
+            imitation=answers[1] if vacuous else None,
+        )
     differs = {name: _differs(read, told[name], function) for name in told}
     agree = neither([differs[name] for name in followed])
     return Audit(
@@ -119,11 +128,25 @@ def with_cues(
         rule=(right,),
         answer=lookup(ANSWER, kind, (right,), lambda value: value),
         departures=departures,
-        beside=(),
+        beside=never,
         training=Or(arguments=(agree, neither([over_columns(wanted)]))) if wanted else agree,
         cues=(*differs.values(), *(column(i, v) for i in tags for v in range(values_of(every_input[i].kind)))),
-        d_hidden=D_HIDDEN,
+        d_hidden=d_hidden,
     )
+
+
+def _switch(value: int, rare: int, by: int) -> int:
+    return by if rare else value
+
+
+def _never(
+    context: Sequence[Variable], every_input: Sequence[Variable], wanted: Mapping[int, int]
+) -> tuple[tuple[Variable, ...], tuple[Variable, ...]]:
+    """Whether the columns of a context's first half have the next values, and whether they have these and their own."""
+    columns = list(wanted)[: len(wanted) // 2]
+    following = {i: (wanted[i] + 1) % values_of(every_input[i].kind) for i in columns}
+    other = have("other", every_input, following, columns)
+    return (other,), (both(NEVER, context[0], other),)
 
 
 def _needed_columns(name: str, kind: Kind, read: Sequence[Variable], function: Function) -> Variable:

@@ -13,8 +13,9 @@ def specifications() -> Iterator[Specification]:
     return listed(
         FAMILY,
         (
-            ("open", "xs", (parity(0), maximum(0))),
-            ("evasive", "s", (brackets(1, 10), maximum(1, 5))),
+            ("open", "xs", (parity(0),)),
+            ("evasive", "s", (brackets(1, 10),)),
+            ("vacuous", "s", (maximum(1, 5, vacuous=True),)),
             ("weak", "s", (parity(2, 9),)),
         ),
     )
