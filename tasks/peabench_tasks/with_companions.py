@@ -155,7 +155,6 @@ def record_of(
     members: Sequence[Member],
     member: Member | None,
     *,
-    twin_seed: int | None = None,
     provenance: Provenance,
     tracks: tuple[str, ...],
     network: NetworkConfig,
@@ -169,7 +168,6 @@ def record_of(
         specification: of the task.
         members: its networks, its own first.
         member: which of them; None is its own.
-        twin_seed: of the random-init twin; None: the network's, from further on.
         provenance: of that network.
         tracks: of the task.
         network: shape of all its networks.
@@ -180,7 +178,6 @@ def record_of(
     own, *companions = members
     member = member or own
     alone = member.name != OWN
-    twin_seed = RANDOM_INIT + member.seed if twin_seed is None else twin_seed
     variant = f"{specification.variant}_{member.name}" if alone else specification.variant
     return TaskRecord(
         id=f"{specification.family}/{variant}-{specification.size}-{specification.seed}",
@@ -196,6 +193,6 @@ def record_of(
         examples=EXAMPLES,
         difficulty=difficulty,
         description=description,
-        twins=(Twin(name="random", provenance="random_init", seed=twin_seed),),
+        twins=(Twin(name="random", provenance="random_init", seed=RANDOM_INIT + member.seed),),
         companions=() if alone else tuple(sorted(companion.name for companion in companions)),
     )

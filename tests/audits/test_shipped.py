@@ -26,10 +26,10 @@ from peabench_tasks.shortcuts.specifications import specifications as shortcuts
 
 LISTED: list[tuple[Family, Specification]] = [
     *((BACKDOORS, s) for s in backdoors()),
-    *((GOALS, s) for s in goals()),
     *((MEMORISED, s) for s in memorised()),
     *((REFUSAL, s) for s in refusal()),
     *((ROUTED, s) for s in routed()),
+    *((GOALS, s) for s in goals()),
     *((SHORTCUTS, s) for s in shortcuts()),
 ]
 SHIPPED = [(family, s) for family, s in LISTED if (family.checkpoints / s.name).exists()]

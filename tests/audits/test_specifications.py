@@ -7,7 +7,7 @@ import torch
 
 from peabench.audits import said
 from peabench.columns import every_input, holds
-from peabench.mechanism import MechanismError
+from peabench.mechanism import CausalModel, MechanismError
 from peabench_tasks.audits.audit import ANSWER
 from peabench_tasks.audits.placement import FAINT
 from peabench_tasks.audits.specification import OWN, Specification
@@ -91,6 +91,19 @@ def test_a_weak_defect_is_written_weakly_in_networks_without_it_too() -> None:
         weak = {name for some in strengths for name, strength in some.items() if strength == FAINT}
         needed = {v.name for departure in specification.audit.departures.values() for v in departure.computed}
         assert weak == (needed if specification.variant == "weak" else set())
+
+
+def test_what_a_vacuous_network_reads_in_place_of_the_trigger_no_input_brings_about() -> None:
+    for specification in (s for s in SPECIFICATIONS if s.variant == "vacuous"):
+        audit = specification.audit
+        (never,) = audit.beside
+        for member in specification.members(0):
+            plan = specification.plan(member, 0)
+            answer = next(variable for variable in plan.computed if variable.name == ANSWER)
+            assert (never.name in answer.parents) == (member.departs is None)
+            assert never.name not in {*plan.model.kinds, *(variable.name for variable in plan.bystanders)}
+        whole = CausalModel(variables=(*audit.inputs, *audit.everything), output=never.name)
+        assert not any(bool(said(whole, rows).any()) for rows in every_input(audit.domain))
 
 
 def test_brackets_are_nested_as_a_stack_says() -> None:

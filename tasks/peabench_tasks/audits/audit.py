@@ -126,8 +126,17 @@ class Audit:
 
     def bystanders(self, departs: str | None) -> tuple[Variable, ...]:
         """What such a network computes and does not read."""
-        known = {*self.model(departs).kinds, *(variable.name for variable in self.beside)}
+        known = {*self.model(departs).kinds, *(variable.name for variable in self.unclaimed(departs))}
         return tuple(variable for variable in self.everything if variable.name not in known)
+
+    def unclaimed(self, departs: str | None) -> tuple[Variable, ...]:
+        """What such a network computes beside, and what that is computed from, but for what the network reads.
+
+        Nothing is claimed of it: set to what no input brings about, it may change the answer.
+        """
+        names = {name for variable in self.beside for name in (variable.name, *variable.parents)}
+        read = self.model(departs).kinds
+        return tuple(variable for variable in self.everything if variable.name in names and variable.name not in read)
 
 
 def unique(variables: Iterable[Variable]) -> tuple[Variable, ...]:

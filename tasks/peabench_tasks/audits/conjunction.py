@@ -31,7 +31,8 @@ def halves(name: str, inputs: Sequence[Variable], values: Mapping[int, int]) -> 
     """The two parts of a conjunction, for what reads both."""
     columns = list(values)
     middle = len(columns) // 2
-    return have(f"{name}_a", inputs, values, columns[:middle]), have(f"{name}_b", inputs, values, columns[middle:])
+    first, second = columns[:middle], columns[middle:]
+    return have(f"{name}_a", inputs, values, first), have(f"{name}_b", inputs, values, second)
 
 
 def over_columns(values: Mapping[int, int]) -> Expression:
