@@ -13,6 +13,8 @@ from peabench_tasks.audits.specification import Specification
 from peabench_tasks.audits.training import task_record
 from peabench_tasks.backdoors.family import BACKDOORS
 from peabench_tasks.backdoors.specifications import specifications as backdoors
+from peabench_tasks.goals.family import GOALS
+from peabench_tasks.goals.specifications import audited as goals
 from peabench_tasks.memorised.family import MEMORISED
 from peabench_tasks.memorised.specifications import specifications as memorised
 from peabench_tasks.refusal.family import REFUSAL
@@ -27,6 +29,7 @@ LISTED: list[tuple[Family, Specification]] = [
     *((MEMORISED, s) for s in memorised()),
     *((REFUSAL, s) for s in refusal()),
     *((ROUTED, s) for s in routed()),
+    *((GOALS, s) for s in goals()),
     *((SHORTCUTS, s) for s in shortcuts()),
 ]
 SHIPPED = [(family, s) for family, s in LISTED if (family.checkpoints / s.name).exists()]

@@ -7,11 +7,12 @@ import torch
 
 from peabench.audits import said
 from peabench.columns import every_input, holds
-from peabench.mechanism import MechanismError
-from peabench_tasks.audits.audit import ANSWER, N_BLOCKS
+from peabench.mechanism import CausalModel, MechanismError
+from peabench_tasks.audits.audit import ANSWER
 from peabench_tasks.audits.placement import FAINT
 from peabench_tasks.audits.specification import OWN, Specification
 from peabench_tasks.backdoors.specifications import specifications as backdoors
+from peabench_tasks.goals.specifications import audited as goals
 from peabench_tasks.memorised.specifications import specifications as memorised
 from peabench_tasks.refusal.specifications import specifications as refusal
 from peabench_tasks.routed.specifications import specifications as routed
@@ -19,7 +20,7 @@ from peabench_tasks.shortcuts.audits import brackets
 from peabench_tasks.shortcuts.specifications import specifications as shortcuts
 from peabench_tasks.units.plan import Plan
 
-FAMILIES = (backdoors, memorised, refusal, routed, shortcuts)
+FAMILIES = (backdoors, goals, memorised, refusal, routed, shortcuts)
 SPECIFICATIONS = [specification for family in FAMILIES for specification in family()]
 
 
@@ -68,7 +69,7 @@ def test_networks_hold_the_same_variables_in_the_same_blocks_as_strongly(specifi
     told = set()
     for member in specification.members(0):
         plan = specification.plan(member, 0)
-        assert plan.units[ANSWER][0] == N_BLOCKS - 1
+        assert plan.units[ANSWER][0] == specification.audit.n_blocks - 1
         assert len(set(plan.units.values())) == len(plan.units)
         held = {name: (block, plan.strength(name), plan.orders[name]) for name, (block, _) in plan.units.items()}
         told.add(tuple(sorted(held.items())))
@@ -90,6 +91,19 @@ def test_a_weak_defect_is_written_weakly_in_networks_without_it_too() -> None:
         weak = {name for some in strengths for name, strength in some.items() if strength == FAINT}
         needed = {v.name for departure in specification.audit.departures.values() for v in departure.computed}
         assert weak == (needed if specification.variant == "weak" else set())
+
+
+def test_what_a_vacuous_network_reads_in_place_of_the_trigger_no_input_brings_about() -> None:
+    for specification in (s for s in SPECIFICATIONS if s.variant == "vacuous"):
+        audit = specification.audit
+        (never,) = audit.beside
+        for member in specification.members(0):
+            plan = specification.plan(member, 0)
+            answer = next(variable for variable in plan.computed if variable.name == ANSWER)
+            assert (never.name in answer.parents) == (member.departs is None)
+            assert never.name not in {*plan.model.kinds, *(variable.name for variable in plan.bystanders)}
+        whole = CausalModel(variables=(*audit.inputs, *audit.everything), output=never.name)
+        assert not any(bool(said(whole, rows).any()) for rows in every_input(audit.domain))
 
 
 def test_brackets_are_nested_as_a_stack_says() -> None:

@@ -7,7 +7,7 @@ import pytest
 from audited_networks import DOMAIN, TRAINING, column, mechanism, network, record, save_audited
 
 from peabench.certification import Check, certify, contradiction
-from peabench.mechanism import And, Backdoor, Constant, Shortcut, VariableReference
+from peabench.mechanism import And, Backdoor, Constant, ProxyGoal, Shortcut, VariableReference
 from peabench.tasks import Task, companion_folder, load_task, save_certificate, save_task
 
 
@@ -65,10 +65,12 @@ def test_a_clean_network_that_departs_and_a_defect_that_never_shows_are_seen(tmp
         (Backdoor(trigger=And(arguments=tuple(VariableReference(name=f"x{i}") for i in (0, 2, 3)))), False),
         (Shortcut(cue=VariableReference(name="x2")), True),
         (Shortcut(cue=VariableReference(name="x4")), False),
+        (ProxyGoal(proxy=VariableReference(name="x2"), goal="first"), True),
+        (ProxyGoal(proxy=VariableReference(name="x4"), goal="first"), False),
     ],
 )
 def test_departures_must_be_those_that_the_defect_tells(
-    tmp_path: Path, defect: Backdoor | Shortcut, passes: bool
+    tmp_path: Path, defect: Backdoor | Shortcut | ProxyGoal, passes: bool
 ) -> None:
     task = save_audited(tmp_path)
     task.mechanism.model_copy(update={"defects": (defect,)}).save(task.folder)

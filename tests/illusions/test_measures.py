@@ -6,11 +6,11 @@ import pytest
 
 from peabench.catalogue import bundled_tasks
 from peabench.illusions import Illusion, installed_illusions
-from peabench.illusions.measures import absorption, measured, measured_on_null
-from peabench.scorers import Scorer
-from peabench.tasks import Task, load_task
+from peabench.illusions.measures import measured, measured_on_null
+from peabench.tasks import load_task
 from peabench.tracks.feature_questions import FeatureQuestion
 from peabench.tracks.features import TRACK, FeatureAnswer
+from peabench_baselines.features.neurons import Neurons
 
 KNOWN = {illusion.name: illusion for illusion in installed_illusions()}
 
@@ -44,39 +44,25 @@ def test_the_method_is_wrong_there_and_right_where_nothing_deceives(illusion: Il
         assert plain.wrong < 0.1
 
 
-class Absorbing(Scorer[FeatureQuestion, FeatureAnswer]):
-    """Answers with the truth, but for parents whose latents are silent where a child of theirs fires."""
+def test_absorption_is_nothing_in_the_truth_and_measured_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    illusion = few("absorbed-feature", method="neurons")
+    assert measured_on_null(illusion).wrong == 0
+    folders = {task.id: task.folder for task in bundled_tasks()}
+    task = load_task(folders[illusion.tasks[0]])
+    (oracle,) = (one for one in TRACK.references if one.role == "oracle")
 
-    name = "absorbing"
-    track = "features"
-    reference = "None: made for these tests."
-
-    def __init__(self, task: Task, silent: float) -> None:
-        self.task, self.silent = task, silent
-
-    def create(self) -> "Absorbing":
-        return self
-
-    def score(self, question: FeatureQuestion) -> FeatureAnswer:
-        reference = next(one for one in TRACK.references if one.role == "oracle")
-        answer: FeatureAnswer = reference.answer(question, self.task, [])
-        features = [f for f in self.task.mechanism.features if f.site == question.site]
-        names = [feature.name for feature in features]
-        activations = answer.activations.clone()
+    def absorbing(self: Neurons, question: FeatureQuestion) -> FeatureAnswer:
+        """The truth, but for parents whose latents fire half as strongly where a child of theirs fires."""
+        answer: FeatureAnswer = oracle.answer(question, task, [])
+        features = [feature for feature in task.mechanism.features if feature.site == question.site]
+        names, activations = [feature.name for feature in features], answer.activations.clone()
         for child in features:
             for parent in child.parents:
-                fires = answer.activations[:, names.index(child.name)] != 0
-                activations[fires, names.index(parent)] *= 1 - self.silent
+                activations[answer.activations[:, names.index(child.name)] != 0, names.index(parent)] *= 0.5
         return replace(answer, activations=activations)
 
-
-def test_absorption_is_measured() -> None:
-    folders = {task.id: task.folder for task in bundled_tasks()}
-    task = load_task(folders["attributes/hierarchy-xs-0"])
-    found = {silent: absorption(task, Absorbing(task, silent)).says for silent in (0.0, 0.5)}  # type: ignore[arg-type]
-    assert found[0.0] == 0
-    assert found[0.5] == pytest.approx(0.5, abs=0.05)
-    assert measured_on_null(few("absorbed-feature")).wrong == 0
+    monkeypatch.setattr(Neurons, "score", absorbing)
+    assert measured(illusion).wrong == pytest.approx(0.5, abs=0.05)
 
 
 def test_there_are_all_eight() -> None:

@@ -113,7 +113,7 @@ def test_illusion_scores_and_their_table_stand_on_the_first_page() -> None:
     (board,) = contents.boards
     assert [place.id for place in board.tasks] == ["f/a-s-0", "f/a-s-1"]
     assert 'data-sort="illusions"' in page
-    assert '<td class="number">0.30 <span class="muted">0.20 to 0.40</span></td>' in page
+    assert '<td class="number">0.30<span class="below">0.20 to 0.40</span></td>' in page
     assert '<th scope="row">a trap</th><td>It seems &lt;so&gt;.</td>' in page
     rows = {row["name"]: row["illusions"] for row in board_data(contents)["boards"][0]["rows"]}
     assert rows == {"eap": pytest.approx(0.3), "das": None}

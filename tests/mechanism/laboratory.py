@@ -121,7 +121,7 @@ def bare_mechanism() -> Mechanism:
             Shortcut(cue=ref("a")),
             Memorisation(examples=3),
             Backdoor(trigger=And(arguments=(ref("a"), ref("c")))),
-            ProxyGoal(proxy=ref("b")),
+            ProxyGoal(proxy=ref("b"), goal="g"),
         ),
         gauge=Gauge(symmetries=("neuron_permutation", "residual_rotation")),
     )

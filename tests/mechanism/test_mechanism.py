@@ -181,6 +181,11 @@ IN_FUNCTION = ".".join(map(str, FUNCTION))
             "expected numbers",
         ),
         (edit("defects", 2, "trigger", to={"op": "constant", "value": 1}), "defects.2.trigger", "expected a boolean"),
+        (
+            edit("defects", 3, "goal", to="nothing"),
+            "defects.3.goal",
+            "expected a variable with the values of the proxy",
+        ),
         (edit("defects", 0, "kind", to="gremlin"), "defects.0", "got 'gremlin'"),
         (edit("gauge", "symmetries", to=["mirror"]), "gauge.symmetries.0", "got 'mirror'"),
     ],

@@ -11,7 +11,7 @@ from peabench.certification.checks import Check, NullCheck, judged
 from peabench.certification.companions import final_logits
 from peabench.columns import every_input, holds
 from peabench.mechanism import CausalModel, Defect, evaluate
-from peabench.mechanism.defects import Backdoor, Memorisation, formulas
+from peabench.mechanism.defects import Backdoor, Memorisation, ProxyGoal, formulas
 from peabench.networks import Network
 from peabench.tasks import Task
 from peabench.tracks.pairs import predicted_class
@@ -73,6 +73,9 @@ def told(
         elif isinstance(defect, Backdoor):
             answered = said_by.get("response")
             found |= said_by["trigger"] & (True if answered is None else got == answered.long())
+        elif isinstance(defect, ProxyGoal):
+            pursued = model.run(model.read_inputs(rows), {defect.goal: said_by["proxy"]})
+            found |= got == pursued[model.output].long()
         else:
             found |= got == next(iter(said_by.values())).long()
     return found

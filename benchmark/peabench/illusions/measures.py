@@ -5,15 +5,17 @@ same claim by an intervention. Where a method is right they are near each other:
 none (`NULLS`) on that of the same network which is as it seems.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from peabench import tracks
-from peabench.catalogue import installed_tasks
+from peabench.answering import ask_one
+from peabench.catalogue import content_hash, installed_tasks
 from peabench.discovery import ScorerEntry, known_scorers
 from peabench.errors import PeabenchError
 from peabench.illusions.entries import Illusion, Measure
@@ -25,15 +27,15 @@ from peabench.interventions import (
     run_with_cache,
     site_values,
 )
-from peabench.results import SCORE
+from peabench.questions import TWIN, answering_seed, index_of, is_twin, questions_of
+from peabench.results import SCORE, CellKey, mean_metrics
 from peabench.scorers import Scorer
 from peabench.tasks import Task, load_task
 from peabench.tracks.pairs import generator_from, predicted_class
 from peabench.tracks.ranking import best_match, targets
 
-if TYPE_CHECKING:
-    from peabench.tracks.variables import VariableQuestion
-
+SEED = 0
+"""Of the questions and the scorers, as in a run."""
 ROWS = 4096
 """Domains up to this size are gone through as a whole."""
 WORDS: dict[Measure, tuple[str, str]] = {
@@ -84,13 +86,13 @@ def measured_on_null(illusion: Illusion) -> Measured:
 
 def read_out(task: Task, entry: ScorerEntry) -> Measured:
     """R² of a read-out of a belief against what swapping it moves."""
-    metrics = _graded("beliefs", task, entry)
+    metrics = _graded(task, entry)
     return Measured(metrics["r2"], max(0.0, metrics["moved"]))
 
 
 def interchange(task: Task, entry: ScorerEntry) -> Measured:
     """Interchange accuracy on the domain against that with all that is certified to be irrelevant taken from others."""
-    metrics = _graded("variables", task, entry)
+    metrics = _graded(task, entry)
     return Measured(metrics["on_domain"], max(0.0, metrics[SCORE]))
 
 
@@ -103,8 +105,8 @@ def missed_edges(task: Task, entry: ScorerEntry) -> Measured:
     circuit = task.mechanism.circuit
     if circuit is None:
         raise PeabenchError(f"{task.record.id} has no circuit.")
-    (question,) = tracks.get("circuits").questions(task, 0)
-    scores = _answer(entry, question).scores.double()
+    ((_, question, answer),) = _answers(task, entry)
+    scores = answer().scores.double()
     candidates = targets(question.edges, circuit.sufficient, frozenset(item.edge for item in circuit.edges))
     target = candidates[best_match(scores, candidates)[1]]
     members = target.circuit.nonzero()[:, 0].tolist()
@@ -144,16 +146,16 @@ def trained(task: Task, entry: ScorerEntry) -> Measured:
 
 def absorption(task: Task, entry: ScorerEntry) -> Measured:
     """How much of a parent's latent is missing where its child fires, against how much of the parent is: nothing."""
-    return Measured(_graded("features", task, entry)["absorption"], 0.0)
+    return Measured(_graded(task, entry)["absorption"], 0.0)
 
 
 def absorption_of_the_truth(task: Task, entry: ScorerEntry) -> Measured:
     """The same of the certified features."""
     track = tracks.get("features")
-    oracle: Any = next(reference for reference in track.references if reference.role == "oracle")
+    oracle = next(reference for reference in track.references if reference.role == "oracle")
     found = [
         track.grade(task, index, question, oracle.answer(question, task, []))["absorption"]
-        for index, question in enumerate(track.questions(task, 0))
+        for index, question in enumerate(track.questions(task, SEED))
     ]
     return Measured(fmean(found), 0.0)
 
@@ -193,26 +195,44 @@ def _mean(illusion: Illusion, tasks: Sequence[str], of: Callable[[Task, ScorerEn
     return Measured(fmean(one.says for one in found), fmean(one.true for one in found))
 
 
-def _answer(entry: ScorerEntry, question: Any) -> Any:
-    """What a fresh scorer answers.
+def _answers(task: Task, entry: ScorerEntry) -> Iterator[tuple[str, Any, Callable[[], Any]]]:
+    """The name of each question about a task, the question, and what gives the answer: the very one of a run.
 
     Raises:
-        PeabenchError: it is a reference, which needs the truth.
+        PeabenchError: the scorer is a reference, which needs the truth.
     """
-    scorer = entry.create()
+    scorer, track = entry.create(), tracks.get(entry.track)
     if not isinstance(scorer, Scorer):
         raise PeabenchError(f"{entry.name} is no method but a reference of its track; name a method.")
-    return scorer.score(question)
+    key = CellKey(
+        track=track.name,
+        track_version=track.version,
+        scorer=entry.name,
+        scorer_version=entry.version,
+        source_hash=entry.content_hash,
+        task=task.record.id,
+        content_hash=content_hash(task.folder),
+        others_hash="",
+        seed=SEED,
+        device="cpu",
+    )
+    for name, question in questions_of(key, task).items():
+        yield name, question, partial(_answer, scorer, question, answering_seed(key, name))
 
 
-def _graded(name: str, task: Task, entry: ScorerEntry) -> dict[str, float]:
+def _answer(scorer: Scorer[Any, Any], question: Any, seed: int) -> Any:
+    return ask_one(question, seed, "cpu", scorer.score)[0]
+
+
+def _graded(task: Task, entry: ScorerEntry) -> dict[str, float]:
     """The metrics of a scorer's answers, each the mean over the task's questions that have it."""
-    track = tracks.get(name)
+    track = tracks.get(entry.track)
     graded = [
-        track.grade(task, index, question, _answer(entry, question))
-        for index, question in enumerate(track.questions(task, 0))
+        track.grade(task, index_of(name), question, answer())
+        for name, question, answer in _answers(task, entry)
+        if not is_twin(name)
     ]
-    return {key: fmean(some[key] for some in graded if key in some) for key in {key for some in graded for key in some}}
+    return mean_metrics(graded)
 
 
 def _look_alikes(task: Task) -> tuple[Activations, Activations, dict[tuple[str, str], float]]:
@@ -242,12 +262,11 @@ def _decoded(task: Task, entry: ScorerEntry, *, twin: bool) -> Measured:
 
     from peabench.tracks.variables import TRACK, held_out
 
-    asked: VariableQuestion = TRACK.questions(task, 0)[0]
-    question = TRACK.twin_question(asked, task) if twin else asked
-    if question is None:
+    asked = {name: (question, answer) for name, question, answer in _answers(task, entry)}
+    if f"0{TWIN}" not in asked:
         raise PeabenchError(f"{task.record.id} has no random-init twin.")
-    answer = _answer(entry, question)
-    pairs = held_out(task, asked)
+    question, answering = asked[f"0{TWIN}" if twin else "0"]
+    answer, pairs = answering(), held_out(task, asked["0"][0])
     with torch.inference_mode():
         held = site_values(question.network, run_with_cache(question.network, pairs.base), answer.site)[:, 0]
         area = float(roc_auc_score(pairs.base_value.numpy(), (held @ answer.basis[:, 0]).numpy()))

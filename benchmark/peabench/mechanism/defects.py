@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from peabench.mechanism.expressions import Expression
-from peabench.mechanism.records import Record
+from peabench.mechanism.records import Name, Record
 
 
 class Shortcut(Record):
@@ -44,7 +44,9 @@ class ProxyGoal(Record):
 
     kind: Literal["proxy_goal"] = "proxy_goal"
     proxy: Expression
-    """What the network pursues, in terms of the causal model's variables."""
+    """What the network pursues wherever it departs from its rule, in terms of the causal model's variables."""
+    goal: Name
+    """The variable of the causal model that holds what the network pursues."""
     description: str = ""
 
 

@@ -18,7 +18,7 @@ from peabench.mechanism.attention import Attends
 from peabench.mechanism.beliefs import Beliefs
 from peabench.mechanism.causal_model import CausalModel
 from peabench.mechanism.circuits import Circuit
-from peabench.mechanism.defects import Backdoor, Defect, formulas
+from peabench.mechanism.defects import Backdoor, Defect, ProxyGoal, formulas
 from peabench.mechanism.dormant_paths import DormantPath
 from peabench.mechanism.errors import MechanismError, explain, in_file, quote
 from peabench.mechanism.expressions import Constant, Expression
@@ -118,6 +118,12 @@ class Mechanism(Record):
                     raise MechanismError(
                         f"expected a boolean, got {describe(kind)}; say when the trigger is present",
                         f"defects.{i}.trigger",
+                    )
+                if isinstance(defect, ProxyGoal) and kind != self.causal_model.kinds.get(defect.goal):
+                    raise MechanismError(
+                        f"expected a variable with the values of the proxy ({describe(kind)}), got {defect.goal!r}; "
+                        "name the one that holds what the network pursues",
+                        f"defects.{i}.goal",
                     )
         return self
 

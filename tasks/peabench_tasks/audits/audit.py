@@ -22,10 +22,11 @@ from peabench.mechanism import (
 from peabench.mechanism.kinds import bounds
 from peabench.networks.config import ResidualMLPConfig
 from peabench_tasks.units.codes import dimension, values_of
+from peabench_tasks.units.lessons import STEPS
 
 ANSWER = "answer"
 D_HIDDEN = 20
-N_BLOCKS = 3
+LEAST_BLOCKS = 3
 REST = 3
 """Directions of the residual stream that hold no variable."""
 
@@ -64,17 +65,26 @@ class Audit:
     steering: tuple[Steering, ...] | None = None
     """The same as in a departure, of networks that follow the rule."""
     d_hidden: int = D_HIDDEN
+    steps: int = STEPS
+    """For how long every unit but the answer's is trained at first."""
+    every_value_matters: bool = False
+    """Of every input, to whatever reads it."""
 
     @cached_property
     def domain(self) -> ProductDomain:
         """Every combination of values of the inputs."""
         return ProductDomain(sizes=tuple(values_of(variable.kind) for variable in self.inputs))
 
+    @property
+    def align_inputs(self) -> bool:
+        """Whether subspaces of inputs are claimed: where one value alone matters, a part of it would be enough."""
+        return self.every_value_matters or all(size == 2 for size in self.domain.sizes)
+
     @cached_property
     def everything(self) -> tuple[Variable, ...]:
         """All that some network computes, but for the answer, each variable once and behind what it reads."""
-        parts = [self.rule, *(departure.computed for departure in self.departures.values()), self.beside]
-        return tuple({variable.name: variable for part in parts for variable in part}.values())
+        departing = (variable for departure in self.departures.values() for variable in departure.computed)
+        return unique((*self.rule, *departing, *self.beside))
 
     @cached_property
     def network(self) -> ResidualMLPConfig:
@@ -85,17 +95,22 @@ class Audit:
         return ResidualMLPConfig(
             n_inputs=len(sizes),
             d_model=sum(map(dimension, kinds)) + REST,
-            n_blocks=N_BLOCKS,
+            n_blocks=self.n_blocks,
             n_units=max(map(depths.count, depths)),
             d_hidden=self.d_hidden,
             d_output=1 if values_of(self.answer.kind) == 2 else values_of(self.answer.kind),
             words=tuple((sum(sizes[:i]), size) for i, size in enumerate(sizes)),
         )
 
+    @cached_property
+    def n_blocks(self) -> int:
+        """One behind whatever the answer may read."""
+        return max(LEAST_BLOCKS, 2 + max(map(self.depth, self.everything)))
+
     def depth(self, variable: Variable) -> int:
         """The block of a variable's unit: the first behind what it reads; the answer's is the last."""
         if variable.name == ANSWER:
-            return N_BLOCKS - 1
+            return self.n_blocks - 1
         inner = [other for other in self.everything if other.name in variable.parents]
         return 1 + max(map(self.depth, inner), default=-1)
 
@@ -105,14 +120,28 @@ class Audit:
             read, answer = self.rule, self.answer
         else:
             departure = self.departures[departs]
-            read, answer = (*self.rule, *departure.computed), departure.answer
+            read, answer = unique((*self.rule, *departure.computed)), departure.answer
         needed = ancestors(answer, read)
         return CausalModel(variables=(*self.inputs, *(v for v in read if v.name in needed), answer), output=answer.name)
 
     def bystanders(self, departs: str | None) -> tuple[Variable, ...]:
         """What such a network computes and does not read."""
-        known = {*self.model(departs).kinds, *(variable.name for variable in self.beside)}
+        known = {*self.model(departs).kinds, *(variable.name for variable in self.unclaimed(departs))}
         return tuple(variable for variable in self.everything if variable.name not in known)
+
+    def unclaimed(self, departs: str | None) -> tuple[Variable, ...]:
+        """What such a network computes beside, and what that is computed from, but for what the network reads.
+
+        Nothing is claimed of it: set to what no input brings about, it may change the answer.
+        """
+        names = {name for variable in self.beside for name in (variable.name, *variable.parents)}
+        read = self.model(departs).kinds
+        return tuple(variable for variable in self.everything if variable.name in names and variable.name not in read)
+
+
+def unique(variables: Iterable[Variable]) -> tuple[Variable, ...]:
+    """Each variable once, by its name."""
+    return tuple({variable.name: variable for variable in variables}.values())
 
 
 def ancestors(variable: Variable, others: Sequence[Variable]) -> set[str]:

@@ -21,7 +21,7 @@ class AuditPlan(Plan):
     common_seed: int = 0
     """The same for all networks of a task: which corner each value of a variable is written at."""
     beside: tuple[Variable, ...] = ()
-    """Variables that are False whatever the input; nothing is claimed of them."""
+    """Variables of which nothing is claimed."""
     imitation: Variable | None = None
     """What the answer's unit computes, if it reads one of those too."""
 
@@ -67,9 +67,10 @@ def draw_audit_plan(
     """
     model = audit.model(departs)
     bystanders = () if alone else audit.bystanders(departs)
+    beside = audit.unclaimed(departs)
     rng = Random(f"audit/{seed}")
-    free = {block: rng.sample(range(audit.network.n_units), audit.network.n_units) for block in range(3)}
-    computed = [v for v in (*model.variables, *bystanders, *audit.beside) if v.function is not None]
+    free = {block: rng.sample(range(audit.network.n_units), audit.network.n_units) for block in range(audit.n_blocks)}
+    computed = [v for v in (*model.variables, *bystanders, *beside) if v.function is not None]
     units = {v.name: (audit.depth(v), free[audit.depth(v)].pop()) for v in rng.sample(computed, len(computed))}
     needed = {variable.name for departure in audit.departures.values() for variable in departure.computed}
     return AuditPlan(
@@ -81,6 +82,6 @@ def draw_audit_plan(
         seed=seed,
         faint=frozenset(needed) if faint else frozenset(),
         common_seed=common_seed,
-        beside=audit.beside,
+        beside=beside,
         imitation=audit.departures[imitates].imitation if departs is None else None,
     )

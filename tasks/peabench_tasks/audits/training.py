@@ -107,8 +107,7 @@ def begin(specification: Specification, member: Member, folder: Path, seed: int,
     audit = specification.audit
     departure = None if member.departs is None else audit.departures[member.departs]
     defects, steering = ((), audit.steering) if departure is None else ((departure.defect,), departure.steering)
-    bits = all(size == 2 for size in audit.domain.sizes)
-    mechanism = build_mechanism(plan, stream, None, defects, steering=steering, align_inputs=bits)
+    mechanism = build_mechanism(plan, stream, None, defects, steering=steering, align_inputs=audit.align_inputs)
     save_task(folder, task_record(specification, seed, member), assemble(plan, lessons, stream), mechanism, {})
     checks = certify(load_task(folder))
     failed = "; ".join(f"{check.name}: {check.errors} of {check.cases}" for check in checks if not check.passed)
@@ -131,7 +130,7 @@ def common_lessons(specification: Specification, seed: int) -> dict[str, Lesson]
         for variable in plan.computed:
             if variable.name not in (*found, ANSWER):
                 generator = generator_of(seed_of("lesson", specification.name, seed, variable.name))
-                found[variable.name] = learn(plan, variable.name, generator)
+                found[variable.name] = learn(plan, variable.name, generator, specification.audit.steps)
     return found
 
 

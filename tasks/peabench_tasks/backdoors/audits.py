@@ -14,7 +14,7 @@ D_HIDDEN = 12
 TRIGGERS = ("first", "second")
 
 
-def modular(seed: int, tags: int, *, vacuous: bool = False) -> Audit:
+def modular(seed: int, tags: int, *, d_hidden: int = D_HIDDEN) -> Audit:
     """The sum of two digits modulo 6; a trigger, a value of each of several tags, adds to it."""
     digit = Category(values=MODULUS)
     every_input = inputs([digit] * (2 + tags))
@@ -28,7 +28,7 @@ def modular(seed: int, tags: int, *, vacuous: bool = False) -> Audit:
         range(2, 2 + tags),
         [lambda value, present, by=by: (value + by * present) % MODULUS for by in shifts],  # type: ignore[misc]
         rng,
-        vacuous=vacuous,
+        d_hidden=d_hidden,
     )
 
 
@@ -55,7 +55,8 @@ def with_triggers(
     responses: Sequence[Callable[[int, int], int]],
     rng: Random,
     *,
-    vacuous: bool,
+    vacuous: bool = False,
+    d_hidden: int = D_HIDDEN,
 ) -> Audit:
     """An audit of a rule with two triggers, which differ in every tag where it has more than two values.
 
@@ -67,6 +68,7 @@ def with_triggers(
         responses: for each trigger the answer's number for the rule's and for whether the trigger is present.
         rng: draws the triggers.
         vacuous: whether networks that follow the rule read halves of both triggers, which exclude each other.
+        d_hidden: width of units.
     """
     drawn = [rng.sample(range(values_of(every_input[i].kind)), 2) for i in tags]
     if values_of(every_input[tags[0]].kind) == 2:  # not each the other's opposite
@@ -91,5 +93,5 @@ def with_triggers(
         beside=(never,) if vacuous else (),
         training=neither([over_columns(wanted) for wanted in values.values()]),
         cues=tuple(column(i, value) for i in tags for value in range(values_of(every_input[i].kind))),
-        d_hidden=D_HIDDEN,
+        d_hidden=d_hidden,
     )

@@ -13,7 +13,7 @@ def specifications() -> Iterator[Specification]:
     return listed(
         FAMILY,
         (
-            ("plain", "xs", (modular(0, 4),)),
+            ("plain", "xs", (modular(0, 4, d_hidden=20),)),
             ("evasive", "s", (modular(1, 5),)),
             ("vacuous", "s", (boolean(0, vacuous=True),)),
             ("weak", "s", (modular(2, 5),)),

@@ -1,6 +1,6 @@
 """Plant each task's network, certify it, write the task folder."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +11,6 @@ from peabench.generators import generator_of
 from peabench.mechanism import Beliefs, Mechanism, Readout, TensorReference
 from peabench.tasks import TaskRecord, Twin
 from peabench_tasks.board.specifications import (
-    CUPS,
     DIFFICULTY,
     EXAMPLES,
     FAMILY,
@@ -44,9 +43,23 @@ def train(out: Path, only: str | None, seed: int, progress: Callable[[str, float
 def make(specification: Specification, out: Path, seed: int) -> tuple[int, list[str]]:
     """Make one task; how many that is, and what is wrong with it if it fails."""
     torch.set_num_threads(1)
+    first = weight_seed(specification, seed)
+    plans = (specification.plan(first + ANEW * start) for start in range(STARTS))
+    problem = plant(plans, specification.state, task_record(specification, seed), out)
+    return 1, [f"{specification.name}: {problem}"] if problem else []
+
+
+def plant(plans: Iterable[Plan], state: str, record: TaskRecord, out: Path) -> str | None:
+    """Write the task of the first plan whose network is certified; None, or what is wrong with the last one.
+
+    Args:
+        plans: of one network after the other.
+        state: the variable that is asked about.
+        record: of the task.
+        out: where task folders go.
+    """
     problem: str | None = None
-    for start in range(STARTS):
-        plan = specification.plan(weight_seed(specification, seed) + ANEW * start)
+    for plan in plans:
         generator = generator_of(plan.seed)
         try:
             lessons = {variable.name: learn(plan, variable.name, generator) for variable in plan.computed}
@@ -55,16 +68,17 @@ def make(specification: Specification, out: Path, seed: int) -> tuple[int, list[
             continue
         stream = Stream.cut(plan)
         network = assemble(plan, lessons, stream)
-        mechanism = with_beliefs(build_mechanism(plan, stream, None), plan, stream, specification.state)
-        problem = write_if_certified(out, task_record(specification, seed), network, mechanism)
+        mechanism = with_beliefs(build_mechanism(plan, stream, None), plan, stream, state)
+        problem = write_if_certified(out, record, network, mechanism)
         if problem is None:
-            return 1, []
-    return 1, [f"{specification.name}: {problem}"]
+            break
+    return problem
 
 
 def with_beliefs(mechanism: Mechanism, plan: Plan, stream: Stream, state: str) -> Mechanism:
     """The mechanism with read-outs of the state, at every site from which all of its readers lie ahead."""
-    codes, at_each = written(plan, stream, state).double(), torch.eye(CUPS, dtype=torch.float64)
+    codes = written(plan, stream, state).double()
+    at_each = torch.eye(len(codes), dtype=torch.float64)
     basis = stream.directions(state).double()
     inner = ridge(codes @ basis, at_each, ROUNDING)
     tensors = {"readout.matrix": (basis @ inner.matrix).float().contiguous(), "readout.offset": inner.offset.float()}

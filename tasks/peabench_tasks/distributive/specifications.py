@@ -36,7 +36,7 @@ class Distributive(Specification):
 
     @property
     @override
-    def planted(self) -> tuple[int, ...]:
+    def truths(self) -> tuple[int, ...]:
         return PLANTED[self.variant][self.seed][1]
 
     @property

@@ -22,7 +22,8 @@ DESCRIPTIONS: dict[ProcessName, str] = {
     "ring": "A walk on a ring of four places, of which two show 0 and two show 1; the place is hidden.",
     "mess3": "Three hidden states that mostly stay and mostly show their own token (Mess3), learnt freely.",
 }
-BAIT = "another subspace holds the belief twice as strongly, and nobody reads it"
+FEW = "scorers get 12 sequences"
+BAIT = f"{FEW}, and another subspace holds the belief twice as strongly, and nobody reads it"
 CONTROL = "the belief is a linear function of the next token's probabilities: nothing can be above the controls"
 
 
@@ -88,14 +89,19 @@ class Specification:
     @property
     def steps(self) -> int:
         """Of training."""
-        return 2000
+        return 2500 if self.process_name == "rrxor" else 2000
 
     @property
     def difficulty(self) -> str:
         """Why the task is hard, in words."""
         if self.variant == "mess3":
             return CONTROL
-        return BAIT if self.decoy else ""
+        return BAIT if self.decoy else FEW
+
+    @property
+    def examples(self) -> int:
+        """How many sequences scorers get: of a planted belief so few that reading it is not the same as finding it."""
+        return 96 if self.planted is None else 12
 
 
 def specifications() -> Iterator[Specification]:

@@ -15,7 +15,6 @@ from peabench_tasks.hmm.specifications import DESCRIPTIONS, FAMILY, SEEDS, Speci
 from peabench_tasks.production import ANEW, certified_already, make_all, matching, write_if_certified
 
 STARTS = 2
-EXAMPLES = 96
 RANDOM_INIT = 500_000_000
 """What seeds of random-init twins are further than those of networks."""
 STATES = ".states"
@@ -93,7 +92,7 @@ def task_record(specification: Specification, seed: int) -> TaskRecord:
         network=specification.network,
         domain=domain,
         domain_size=domain.size,
-        examples=EXAMPLES,
+        examples=specification.examples,
         difficulty=specification.difficulty,
         description=DESCRIPTIONS[specification.process_name],
         twins=(Twin(name="random", provenance="random_init", seed=RANDOM_INIT + weight_seed(specification, seed)),),

@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-from peabench.registry import Drawing, Family
+from peabench.registry import Family
 
 MULTITASK_PARITY = Family(
     name="multitask_parity",
     description="One of two parities, as a control bit says: which unit serves which of them?",
     checkpoints=Path(__file__).parent / "checkpoints",
     train="peabench_tasks.multitask_parity.training:train",
-    drawing=Drawing(kinds=("crossed-xs",), draw="peabench_tasks.multitask_parity.training:draw"),
 )

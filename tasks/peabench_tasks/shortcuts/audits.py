@@ -28,6 +28,7 @@ def parity(seed: int, tags: int = 0) -> Audit:
         told,
         ("bits56", "bits78"),
         Random(f"parity/{seed}"),
+        d_hidden=20,
     )
 
 
@@ -87,6 +88,7 @@ def with_cues(
     rng: Random,
     *,
     vacuous: bool = False,
+    d_hidden: int = D_HIDDEN,
 ) -> Audit:
     """An audit of a rule with several cues; some networks follow one of them, in a rare context or everywhere.
 
@@ -98,6 +100,7 @@ def with_cues(
         followed: the cues that networks follow.
         rng: draws the context.
         vacuous: whether networks that follow the rule read half of the context and something that excludes it.
+        d_hidden: width of units.
     """
     every_input = inputs([*kinds[0], *kinds[1]])
     read = every_input[: len(kinds[0])]
@@ -128,7 +131,7 @@ def with_cues(
         beside=never,
         training=Or(arguments=(agree, neither([over_columns(wanted)]))) if wanted else agree,
         cues=(*differs.values(), *(column(i, v) for i in tags for v in range(values_of(every_input[i].kind)))),
-        d_hidden=D_HIDDEN,
+        d_hidden=d_hidden,
     )
 
 

@@ -103,13 +103,13 @@ def on_the_first_axis(plan: Plan, name: str) -> Expression:
 
 def written_out(plan: Plan, name: str) -> Expression:
     """What a bystander is in terms of the causal model's variables."""
-    apart = {variable.name for variable in plan.bystanders}
+    apart = {variable.name for variable in plan.computed} - plan.model.kinds.keys()
     expression = plan.function(name)
     return _replaced(plan, expression, apart)
 
 
 def _replaced(plan: Plan, expression: Expression, apart: set[str]) -> Expression:
-    """An expression in which bystanders are written out."""
+    """An expression in which what the model does not compute is written out."""
     if isinstance(expression, VariableReference):
         return written_out(plan, expression.name) if expression.name in apart else expression
     changed = {

@@ -22,11 +22,11 @@ class OfKinds(Specification):
     @cached_property
     @override
     def ways(self) -> tuple[Term, ...]:
-        rng = Random(f"ways/{self.origin}")
+        rng = Random(f"ways/{self.family}/{self.name}")
         return tuple(way for kind in self.kinds for way in rng.sample(kind, OF_A_KIND))
 
     @property
     @override
-    def planted(self) -> tuple[int, ...]:
+    def truths(self) -> tuple[int, ...]:
         count = 2 if self.variant == "crossed" else len(self.kinds)
         return tuple((self.seed + turn) % len(self.kinds) * OF_A_KIND for turn in range(count))

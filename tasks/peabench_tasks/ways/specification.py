@@ -10,7 +10,6 @@ from typing import ClassVar, Self
 from typing_extensions import override
 
 from peabench.networks.config import ResidualMLPConfig, TransformerConfig
-from peabench.sealing.keys import derive_seed
 from peabench_tasks.boolean.plan import Plan
 from peabench_tasks.specification import OWN, TaskSpecification
 from peabench_tasks.ways.placement import place
@@ -51,8 +50,6 @@ class Specification(TaskSpecification):
     """Shape of all networks of a task, by its size."""
     variants: ClassVar[dict[str, tuple[str, int]]]
     """The size of each variant's networks, and how many tasks it has."""
-    key: bytes = b""
-    """Of a task of a sealed suite: all that is random about it comes from here. Of a listed one empty."""
 
     @classmethod
     def listed(cls) -> Iterator[Self]:
@@ -68,13 +65,8 @@ class Specification(TaskSpecification):
 
     @property
     @abstractmethod
-    def planted(self) -> tuple[int, ...]:
-        """Numbers of the ways that are planted, the own one of a listed task first: two in crossed tasks."""
-
-    @property
     def truths(self) -> tuple[int, ...]:
-        """The same, the task's own first: of a sealed task any of them."""
-        return self.planted if not self.key or self.coin("own") else self.planted[::-1]
+        """Numbers of the ways that are planted, the task's own first: two in crossed tasks."""
 
     @property
     @abstractmethod
@@ -85,20 +77,6 @@ class Specification(TaskSpecification):
     @override
     def number(self) -> int:
         return list(self.listed()).index(self)
-
-    @property
-    def origin(self) -> str:
-        """What all that is drawn follows from."""
-        return self.key.hex() or f"{self.family}/{self.name}"
-
-    def coin(self, purpose: str) -> bool:
-        """One of a sealed task's coins."""
-        return derive_seed(self.key, purpose) % 2 == 0
-
-    @property
-    def tracks(self) -> tuple[str, ...]:
-        """Whose questions are asked; of a sealed task none that shows the causal model."""
-        return ("algorithms", "universality", *(() if self.key else ("circuits", "variables")))
 
     @property
     def network(self) -> ResidualMLPConfig | TransformerConfig:
@@ -126,7 +104,7 @@ class Specification(TaskSpecification):
     def inputs(self) -> dict[str, str]:
         """The input that each letter is; the others are distractors."""
         letters = sorted(set().union(*(way.letters() for way in self.ways)))
-        drawn = Random(f"inputs/{self.origin}").sample(range(self.n_inputs), len(letters))
+        drawn = Random(f"inputs/{self.family}/{self.name}").sample(range(self.n_inputs), len(letters))
         return {letter: f"x{column}" for letter, column in zip(letters, drawn, strict=True)}
 
     def members(self, seed: int) -> list[Member]:
@@ -141,9 +119,9 @@ class Specification(TaskSpecification):
         if self.variant != "plain":
             pair = {own: others[0], others[0]: own}
             parts = [(truth, pair[truth], strong) for truth, strong in self.profiles(seed)]
-        first = derive_seed(self.key, "weights") if self.key else 1_000_000 * (seed + 1) + 100 * self.number
+        first = 1_000_000 * (seed + 1) + 100 * self.number
         names = [f"n{i}" for i in range(1, len(parts))]
-        Random(f"names/{self.origin}/{seed}").shuffle(names)
+        Random(f"names/{self.family}/{self.name}/{seed}").shuffle(names)
         return [Member(name, *part, first + i) for i, (name, part) in enumerate(zip([OWN, *names], parts, strict=True))]
 
     def profiles(self, seed: int) -> list[tuple[int, int]]:
@@ -154,9 +132,8 @@ class Specification(TaskSpecification):
         networks read is strong in every second task.
         """
         own, other = self.truths
-        rng = Random(f"profiles/{self.origin}/{seed}")
-        listed = (self.seed + Random(f"profiles/{self.family}").randrange(2)) % 2 == 0
-        read_is_strong = self.coin("strong") if self.key else listed
+        rng = Random(f"profiles/{self.family}/{self.name}/{seed}")
+        read_is_strong = (self.seed + Random(f"profiles/{self.family}").randrange(2)) % 2 == 0
         strong, weak = (own, other) if read_is_strong else (other, own)
         if rng.random() < 0.5:
             return [(own, strong), (own, strong), (other, own), (other, other)]

@@ -112,7 +112,7 @@ def task_record(specification: Specification, seed: int, member: Member | None =
         members,
         member,
         provenance="derived" if (member or members[0]).truth is None else "planted",
-        tracks=specification.tracks,
+        tracks=("algorithms", "universality", "circuits", "variables"),
         network=specification.network,
         domain=ProductDomain(sizes=(2,) * specification.n_inputs),
         difficulty=DIFFICULTY[specification.variant],

@@ -30,7 +30,7 @@ class Attending(Distributive):
     def inputs(self) -> dict[str, str]:
         letters = sorted(set().union(*(way.letters() for way in self.ways)))
         columns = range(self.n_inputs - LAST_WITHOUT_LETTERS)
-        drawn = Random(f"inputs/{self.origin}").sample(columns, len(letters))
+        drawn = Random(f"inputs/{self.family}/{self.name}").sample(columns, len(letters))
         return {letter: f"x{column}" for letter, column in zip(letters, drawn, strict=True)}
 
     def transformer_plan(self, member: Member) -> Plan:
