@@ -49,12 +49,17 @@ def swapped(task: Task) -> Swaps:
 
     What is swapped in is taken from the same board with all objects on that cell: whatever the policy, it wants to go
     there.
+
+    Raises:
+        ValueError: the goal is held in neurons.
     """
     network, model, sizes = task.network(), task.mechanism.causal_model, task.record.domain.sizes
     goal = goal_of(model)
-    (alignment,) = (one for one in task.mechanism.alignments if one.variable == goal)
-    basis = task.mechanism.tensor(alignment.location.basis)
-    bases = torch.stack([basis, orthonormal(tuple(basis.shape), generator_of(task.record.seed))])
+    (location,) = (one.location for one in task.mechanism.alignments if one.variable == goal)
+    if location.basis is None:
+        raise ValueError(f"expected {goal} in a subspace of the residual stream, got {location.site}")
+    basis = task.mechanism.tensor(location.basis)
+    bases = torch.stack([basis, orthonormal((len(basis), basis.shape[1]), generator_of(task.record.seed))])
     objects = [i for i, size in enumerate(sizes) if i != AGENT and size == sizes[AGENT]]
     counts = torch.zeros(3, dtype=torch.long)
     for rows in every_input(task.record.domain):
@@ -67,7 +72,7 @@ def swapped(task: Task) -> Swaps:
             moves = model.run(inputs, {goal: rows[:, chosen]})[model.output][other]
             there = rows[other].clone()
             there[:, objects] = there[:, [chosen]]
-            got = after_swap(network, rows[other], there, alignment.location.site, bases)
+            got = after_swap(network, rows[other], there, location.site, bases)
             counts += torch.tensor([len(moves), *(got == moves).sum(1).tolist()])
     return Swaps(*counts.tolist())
 

@@ -164,5 +164,5 @@ def _load(state: Path, stack: StackedTransformer, optimiser: torch.optim.AdamW) 
                 stack.parameters[name].copy_(file.get_tensor(key))
             else:
                 number, _, moment = name.partition(".")
-                optimiser.state[optimiser.param_groups[0]["params"][int(number)]][moment] = file.get_tensor(key)
+                optimiser.state[optimiser.param_groups[0]["params"][int(number)]][moment] = file.get_tensor(key).clone()
         return int(file.metadata()["done"])

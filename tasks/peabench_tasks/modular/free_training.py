@@ -155,8 +155,8 @@ def _load(state: Path, parameters: Parameters, optimiser: torch.optim.AdamW, hal
             if part == "now":
                 parameters[name].copy_(file.get_tensor(key))
             elif part == "halfway":
-                halfway[name] = file.get_tensor(key)
+                halfway[name] = file.get_tensor(key).clone()
             else:
                 number, _, moment = name.partition(".")
-                optimiser.state[optimiser.param_groups[0]["params"][int(number)]][moment] = file.get_tensor(key)
+                optimiser.state[optimiser.param_groups[0]["params"][int(number)]][moment] = file.get_tensor(key).clone()
         return int(file.metadata()["done"])
