@@ -8,8 +8,9 @@ import pytest
 from peabench.domain import ProductDomain
 from peabench.networks.config import ResidualMLPConfig
 from peabench_tasks import with_companions
+from peabench_tasks.specification import OWN
 from peabench_tasks.ways.specification import Member
-from peabench_tasks.with_companions import DRAFTS, OWN, RANDOM_INIT, folder_of, make, one_by_one, record_of
+from peabench_tasks.with_companions import DRAFTS, RANDOM_INIT, folder_of, make, one_by_one, record_of
 
 NETWORK = ResidualMLPConfig(n_inputs=2, d_model=4, n_blocks=1, n_units=1, d_hidden=2)
 MEMBERS = [Member(name, 0, None, None, seed) for seed, name in enumerate((OWN, "n1", "n2"))]
@@ -50,7 +51,12 @@ def test_networks_are_made_one_by_one_the_own_last_and_certified_ones_are_kept(c
 
 def test_after_one_that_fails_no_other_is_made(certified: list[Path]) -> None:
     begun: list[str] = []
-    problems = one_by_one("task", MEMBERS, Path("draft"), 2, lambda member, *_: begun.append(member.name) or "no")
+
+    def begin(member: Member, *_: object) -> str:
+        begun.append(member.name)
+        return "no"
+
+    problems = one_by_one("task", MEMBERS, Path("draft"), 2, begin)
     assert problems == ["task, n1: no"]
     assert begun == ["n1", "n1"]
 

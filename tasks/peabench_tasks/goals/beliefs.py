@@ -18,6 +18,8 @@ GOAL = "goal"
 """Which of the objects the policy goes for."""
 LAMP, DIAL = OBJECTS + 1, OBJECTS + 2
 """Columns behind those of the agent and the objects."""
+EXAMPLES = {"decoy": 64, "few": 28}
+"""Boards that a scorer is shown, by variant."""
 STRENGTHS = 0.5, 1.0
 """Of what the policy computes, and of a second account of its goal that it does not read."""
 D_HIDDEN = 32

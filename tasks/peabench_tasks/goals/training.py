@@ -10,9 +10,9 @@ import torch
 from peabench.tasks import TaskRecord, Twin
 from peabench_tasks.audits import training as audits
 from peabench_tasks.audits.specification import Specification
-from peabench_tasks.board.specifications import DIFFICULTY, EXAMPLES
+from peabench_tasks.board.specifications import DIFFICULTY
 from peabench_tasks.board.training import RANDOM_INIT, STARTS, plant
-from peabench_tasks.goals.beliefs import GOAL, Wanted
+from peabench_tasks.goals.beliefs import EXAMPLES, GOAL, Wanted
 from peabench_tasks.goals.specifications import FAMILY, specifications
 from peabench_tasks.production import ANEW, certified_already, make_all, matching
 
