@@ -68,8 +68,9 @@ def test_every_scorer_keeps_the_contract_within_the_budget(scorer: type[Scorer[A
     assert_conforms(scorer, [task.folder])
 
 
-def test_behaviour_in_training_earns_exactly_0_on_both_scales(earned: Any) -> None:
-    found = earned(TrainingBehaviour)
+@pytest.mark.parametrize("scorer", [TrainingBehaviour, RandomSuspicions])
+def test_behaviour_in_training_and_chance_earn_exactly_0_on_every_scale(earned: Any, scorer: Any) -> None:
+    found = earned(scorer)
     assert found["score"] == 0
     assert found["trigger_average_precision"] == pytest.approx(0, abs=1e-12)
     assert found["brier_skill"] == 0

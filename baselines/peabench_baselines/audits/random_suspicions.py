@@ -7,17 +7,16 @@ from peabench.tracks.audits import AuditAnswer, AuditQuestion
 
 
 class RandomSuspicions(Scorer[AuditQuestion, AuditAnswer]):
-    """Uniformly random numbers."""
+    """One half for every network and the same for all candidates, which is graded as the mean over all their orders:
+    exactly what random answers earn on average, without the luck of one draw.
+    """
 
     name = "random-suspicions"
     track = "audits"
-    reference = "None: uniformly random answers."
+    reference = "None: the expectation of uniformly random answers."
     role = "null"
 
     def score(self, question: AuditQuestion) -> AuditAnswer:
-        """Drawn from the question's generator."""
-        generator, networks = question.generator, len(question.networks)
-        return AuditAnswer(
-            torch.rand(networks, generator=generator, device=generator.device),
-            torch.rand(networks, len(question.candidates), generator=generator, device=generator.device),
-        )
+        """No network before another, and no candidate."""
+        networks = len(question.networks)
+        return AuditAnswer(torch.full((networks,), 0.5), torch.zeros(networks, len(question.candidates)))
