@@ -30,7 +30,7 @@ def test_a_removed_capability_comes_back_in_its_context_alone() -> None:
 
 def test_every_claim_of_what_an_expert_holds_is_true_and_says_something() -> None:
     departures = {f"back{number}": AUDIT.departures[f"back{number}"].steering for number in REMOVED}
-    for name, claims in {None: AUDIT.steering, **departures}.items():
+    for name, claims in [(None, AUDIT.steering), *departures.items()]:
         model = AUDIT.model(name)
         plain = run(model)[ANSWER]
         for claim in claims or ():
@@ -45,4 +45,4 @@ def test_every_claim_of_what_an_expert_holds_is_true_and_says_something() -> Non
 def test_experts_speak_for_their_class_alone() -> None:
     values = run(AUDIT.model("back2"))
     for number in (*KEPT, 2):
-        assert torch.equal(values[f"expert{number}"] != SILENT, number == ASKED)
+        assert bool(((values[f"expert{number}"] != SILENT) == (number == ASKED)).all())

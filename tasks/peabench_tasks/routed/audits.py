@@ -1,6 +1,6 @@
 """Capabilities of one expert each, and a removed one that a rare context brings back."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 
 from peabench.mechanism import (
@@ -26,7 +26,7 @@ HIDDEN = 12
 REPLY = Category(values=1 + REPLIES)
 KEPT, REMOVED = (0, 1), (2, 3)
 """Classes of what is asked, each of which has an expert."""
-SKILLS = (
+SKILLS: tuple[Callable[[int, int], int], ...] = (
     lambda a, b: (a + b) % 2,
     lambda a, b: int(a < b),
     lambda a, b: int(abs(a - b) > 1),
@@ -41,15 +41,7 @@ def masked(seed: int, tags: int) -> Audit:
     argument = Category(values=ARGUMENTS)
     every_input = inputs([Category(values=len(SKILLS)), argument, argument, *[Boolean()] * tags])
     skills = rng.sample(SKILLS, len(SKILLS))
-    experts = [
-        lookup(
-            f"expert{k}",
-            REPLY,
-            every_input[:3],
-            lambda asked, a, b, k=k: 1 + skills[k](a, b) if asked == k else SILENT,  # type: ignore[misc]
-        )
-        for k in (*KEPT, *REMOVED)
-    ]
+    experts = [lookup(f"expert{k}", REPLY, every_input[:3], _expert(k, skills[k])) for k in (*KEPT, *REMOVED)]
     kept = [experts[k] for k in KEPT]
     wanted = {i: rng.randrange(2) for i in range(3, 3 + tags)}
     context = halves("context", every_input, wanted)
@@ -98,3 +90,12 @@ def without(asked: Variable, number: int, expert: Variable) -> Steering:
 def _answer(experts: Sequence[Variable]) -> Variable:
     """What the first expert says that is not silent."""
     return lookup(ANSWER, REPLY, experts, lambda *said: next((one for one in said if one != SILENT), SILENT))
+
+
+def _expert(number: int, skill: Callable[[int, int], int]) -> Callable[[int, int, int], int]:
+    """What an expert says: the reply of its skill where it is asked."""
+
+    def say(asked: int, a: int, b: int) -> int:
+        return 1 + skill(a, b) if asked == number else SILENT
+
+    return say
