@@ -1,7 +1,7 @@
 """Which tasks the family has."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from peabench.domain import ProductDomain
 from peabench.mechanism import Category, CausalModel, Variable
@@ -69,7 +69,7 @@ class Specification:
             shadow = lookup(SHADOW, Category(values=CUPS), tuple(parents), exchanged)
             bait = model.model_copy(update={"variables": (*model.variables[:-1], shadow, model.variables[-1])})
         strengths = (1.0, 1.0) if bait is None else (0.5, 1.0)
-        return draw_plan(model, bait, self.network, seed, strengths)
+        return replace(draw_plan(model, bait, self.network, seed, strengths), alarm=None)
 
 
 def exchanged(cup: int, exchange: int) -> int:
