@@ -13,7 +13,7 @@ def specifications() -> Iterator[Specification]:
     return listed(
         FAMILY,
         (
-            ("open", "xs", (table(0, 16, 8),)),
+            ("open", "xs", (table(0, 16, 8), table(3, 24, 8))),
             ("evasive", "s", (table(1, 24, 11, 10), table(2, 30, 11, 7))),
         ),
     )
