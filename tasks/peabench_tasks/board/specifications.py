@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import count
 
 from peabench.domain import ProductDomain
 from peabench.mechanism import Category, CausalModel, Variable
@@ -20,6 +21,8 @@ DIFFICULTY = {
     "decoy": "the network also keeps an account of the state that nobody reads, twice as strong as its own",
     "few": "scorers get few inputs, and the network also keeps an account of the state that nobody reads",
 }
+REDRAWN = 10_000
+"""What seeds of plans drawn once more are further."""
 EXAMPLES = {"plain": 64, "decoy": 64, "few": 24}
 SEEDS = {"plain": 2, "decoy": 2, "few": 1}
 
@@ -61,7 +64,7 @@ class Specification:
         return ProductDomain(sizes=(CUPS,) * (1 + MOVES))
 
     def plan(self, seed: int) -> Plan:
-        """Where the variables go, and the account that nobody reads."""
+        """Where the variables go, and the account that nobody reads: wherever the state is held, it is there too."""
         model = cups_and_ball()
         bait = None
         if self.variant != "plain":
@@ -69,7 +72,9 @@ class Specification:
             shadow = lookup(SHADOW, Category(values=CUPS), tuple(parents), exchanged)
             bait = model.model_copy(update={"variables": (*model.variables[:-1], shadow, model.variables[-1])})
         strengths = (1.0, 1.0) if bait is None else (0.5, 1.0)
-        return replace(draw_plan(model, bait, self.network, seed, strengths), alarm=None)
+        plans = (draw_plan(model, bait, self.network, seed + REDRAWN * draw, strengths) for draw in count())
+        drawn = next(plan for plan in plans if bait is None or plan.written(SHADOW) <= plan.written(self.state))
+        return replace(drawn, alarm=None)
 
 
 def exchanged(cup: int, exchange: int) -> int:
