@@ -151,17 +151,24 @@ def within_budget(question: Any, networks: Sequence[Any]) -> Iterator[None]:
 
     Raises:
         BudgetExceeded: they ran more, whether or not the answerer minded.
+        InvalidAnswer: their meters, or what these may count, were changed.
     """
     allowed = getattr(question, "budget", None)
     budget = None if allowed is None else Budget(allowed)
-    for network in networks:
-        network.meter.reset()
-        network.meter.budget = budget
+    meters = [network.meter for network in networks]
+    for meter in meters:
+        meter.reset()
+        meter.budget = budget
     try:
         yield
+        kept = all(n.meter is meter and meter.budget is budget for n, meter in zip(networks, meters, strict=True))
+        if not kept or (budget is not None and budget.allowed != allowed):
+            raise InvalidAnswer(
+                "The scorer changed a network's meter; it must leave meters and budget as it found them."
+            )
     finally:
-        for network in networks:
-            network.meter.budget = None
+        for meter in meters:
+            meter.budget = None
     if budget is not None:
         budget.check()
 

@@ -17,6 +17,7 @@ from peabench_baselines.audits.activation_clustering import ActivationClustering
 from peabench_baselines.audits.candidate_probe import CandidateProbe
 from peabench_baselines.audits.column_attribution import ColumnAttribution
 from peabench_baselines.audits.component_ablation import ComponentAblation
+from peabench_baselines.audits.cue_prior import CuePrior
 from peabench_baselines.audits.dormant_directions import DormantDirections
 from peabench_baselines.audits.evidence import association, idle_columns, margins, scaled
 from peabench_baselines.audits.mean_difference_steering import MeanDifferenceSteering
@@ -29,6 +30,7 @@ from peabench_baselines.audits.trigger_inversion import TriggerInversion
 from peabench_baselines.audits.weight_statistics import WeightStatistics, kurtosis
 
 SCORERS: tuple[type[Scorer[AuditQuestion, AuditAnswer]], ...] = (
+    CuePrior,
     RandomSuspicions,
     TrainingBehaviour,
     TrainingMargins,

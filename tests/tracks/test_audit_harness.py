@@ -16,6 +16,8 @@ from peabench.certification import certify
 from peabench.cli.app import build_app
 from peabench.conformance import assert_conforms
 from peabench.cost import BudgetExceeded
+from peabench.errors import InvalidAnswer
+from peabench.networks.gauge import random_gauge
 from peabench.question_files import read_questions, write_questions
 from peabench.questions import made_questions
 from peabench.sealing.halves import public_record
@@ -110,6 +112,49 @@ def test_a_budget_can_be_spent_whole_and_not_passed(task: Task) -> None:
     assert cost.forward_passes == question.budget
     for network in question.networks:
         network(task.record.domain.all().repeat(200, 1))
+
+
+class Regauged(Testing):
+    """Spends more than there is by a copy in another gauge."""
+
+    name: ClassVar[str] = "regauged"
+
+    def score(self, question: AuditQuestion) -> AuditAnswer:
+        network, _ = random_gauge(question.networks[0], question.generator)
+        network(question.domain.sample(question.budget + 1, question.generator))
+        return super().score(question)
+
+
+class Unmetered(Testing):
+    """Gives its networks meters that count nothing of the budget."""
+
+    name: ClassVar[str] = "unmetered"
+
+    def score(self, question: AuditQuestion) -> AuditAnswer:
+        for network in question.networks:
+            network.meter.budget = None
+        return super().score(question)
+
+
+class Printing(Testing):
+    """Allows itself more."""
+
+    name: ClassVar[str] = "printing"
+
+    def score(self, question: AuditQuestion) -> AuditAnswer:
+        budget = question.networks[0].meter.budget
+        assert budget is not None
+        budget.allowed *= 1000
+        return super().score(question)
+
+
+def test_a_budget_cannot_be_widened(task: Task) -> None:
+    (question,) = TRACK.questions(task, 0)
+    with pytest.raises(BudgetExceeded):
+        ask_one(question, 0, "cpu", Regauged().score)
+    for scorer in (Unmetered, Printing):
+        with pytest.raises(InvalidAnswer, match="changed a network's meter"):
+            ask_one(question, 0, "cpu", scorer().score)
 
 
 def test_scorers_of_the_track_can_keep_the_contract_and_break_it(task: Task) -> None:

@@ -36,6 +36,8 @@ class Illusion(BaseModel):
     method: str
     """A scorer that falls for it."""
     measure: Measure
+    scored: bool = True
+    """Whether a score on its tasks says who falls for it, and counts for illusion scores."""
     verified: Annotated[tuple[str, ...], Field(min_length=1)]
     """The checks of the tasks' certificates that say so."""
 

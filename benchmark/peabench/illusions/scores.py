@@ -61,7 +61,8 @@ def illusion_scores(
     """
     by_track = defaultdict(list)
     for illusion in illusions:
-        by_track[illusion.track].append(illusion.tasks)
+        if illusion.scored:
+            by_track[illusion.track].append(illusion.tasks)
     return {
         place: _over(scored, by_track[place[0]], resamples, seed)
         for place, scored in _scored(results).items()

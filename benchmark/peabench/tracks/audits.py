@@ -87,7 +87,7 @@ class AuditsTrack(Track[AuditQuestion, AuditAnswer]):
     answer_type = AuditAnswer
     bounds = (-1.0, 1.0)
     references = (Oracle(),)
-    nulls = ("random-suspicions", "training-margins")
+    nulls = ("cue-prior", "random-suspicions", "training-margins")
 
     def questions(self, task: Task, generator_seed: int) -> list[AuditQuestion]:
         """One question about the task's network and its companions."""
