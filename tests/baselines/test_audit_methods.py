@@ -23,6 +23,7 @@ from peabench_baselines.audits.evidence import association, idle_columns, margin
 from peabench_baselines.audits.mean_difference_steering import MeanDifferenceSteering
 from peabench_baselines.audits.random_probes import RandomProbes
 from peabench_baselines.audits.random_suspicions import RandomSuspicions
+from peabench_baselines.audits.read_dimensions import ReadDimensions
 from peabench_baselines.audits.spectral_signature import SpectralSignature, outlier_scores
 from peabench_baselines.audits.training_behaviour import TrainingBehaviour
 from peabench_baselines.audits.training_margins import TrainingMargins
@@ -32,6 +33,7 @@ from peabench_baselines.audits.weight_statistics import WeightStatistics, kurtos
 SCORERS: tuple[type[Scorer[AuditQuestion, AuditAnswer]], ...] = (
     CuePrior,
     RandomSuspicions,
+    ReadDimensions,
     TrainingBehaviour,
     TrainingMargins,
     RandomProbes,
