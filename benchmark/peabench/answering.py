@@ -149,26 +149,32 @@ def ask_one(question: Any, seed: int, device: str, answerer: Callable[[Any], obj
 def within_budget(question: Any, networks: Sequence[Any]) -> Iterator[None]:
     """Meters of a question's networks from 0, and no more passes of all together than its `budget`, if it has one.
 
+    Where a question is of `few_inputs` its networks run on these alone.
+
     Raises:
         BudgetExceeded: they ran more, whether or not the answerer minded.
-        InvalidAnswer: their meters, or what these may count, were changed.
+        InvalidAnswer: their meters, or what these allow, were changed.
     """
     allowed = getattr(question, "budget", None)
     budget = None if allowed is None else Budget(allowed)
+    inputs = question.inputs.clone() if getattr(question, "few_inputs", False) else None
     meters = [network.meter for network in networks]
     for meter in meters:
         meter.reset()
-        meter.budget = budget
+        meter.budget, meter.inputs = budget, inputs
     try:
         yield
-        kept = all(n.meter is meter and meter.budget is budget for n, meter in zip(networks, meters, strict=True))
+        kept = all(
+            n.meter is meter and meter.budget is budget and meter.inputs is inputs
+            for n, meter in zip(networks, meters, strict=True)
+        )
         if not kept or (budget is not None and budget.allowed != allowed):
             raise InvalidAnswer(
                 "The scorer changed a network's meter; it must leave meters and budget as it found them."
             )
     finally:
         for meter in meters:
-            meter.budget = None
+            meter.budget = meter.inputs = None
     if budget is not None:
         budget.check()
 

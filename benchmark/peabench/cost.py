@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from peabench.errors import PeabenchError
 
@@ -21,6 +22,10 @@ ROUNDING = 1e-6
 
 class BudgetExceeded(PeabenchError):
     """A scorer ran more example-passes than its question allows."""
+
+
+class UnshownInput(PeabenchError):
+    """A scorer ran a network on inputs that its question does not show, where it may learn from these alone."""
 
 
 @dataclass
@@ -76,6 +81,8 @@ class Meter:
     backward: float = 0.0
     budget: Budget | None = field(default=None, repr=False)
     """That all passes are taken from, where a question has one; several networks may share it."""
+    inputs: Any = field(default=None, repr=False)
+    """The only ones that may be run, [row, column], where a question allows no others."""
 
     def count_forward(self, example_passes: float) -> None:
         """Add example-passes run forward."""

@@ -10,9 +10,13 @@ from believing_networks import COLUMNS, PROCESS, save_filter, save_parity
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import r2_score
 
+from peabench.answering import ask_one
 from peabench.belief_states import expected_outputs, moved, probabilities, swapped_outputs
+from peabench.cost import UnshownInput
 from peabench.errors import InvalidAnswer, PeabenchError
 from peabench.interventions import run_with_cache
+from peabench.networks import Network
+from peabench.networks.gauge import random_gauge
 from peabench.question_files import read_questions, write_questions
 from peabench.regauging import save_regauged
 from peabench.tasks import Task
@@ -245,3 +249,24 @@ def test_a_question_that_shows_everything_cannot_be_graded(tmp_path: Path) -> No
     (question,) = TRACK.questions(task, 0)
     with pytest.raises(PeabenchError, match="give its record fewer examples or longer inputs"):
         held_out(task, question)
+
+
+def test_a_network_runs_on_the_questions_inputs_alone(task: Task, question: BeliefQuestion) -> None:
+    """Whoever draws inputs of his own, and their states from the definition, has more than he is given."""
+    answer = Oracle().answer(question, task, [])
+
+    def draws(asked: BeliefQuestion, network: Network) -> BeliefAnswer:
+        run_with_cache(network, asked.domain.sample(2000, asked.generator))
+        return answer
+
+    def looks(asked: BeliefQuestion) -> BeliefAnswer:
+        run_with_cache(asked.network, asked.inputs)
+        asked.network(asked.inputs[:3])
+        return answer
+
+    ask_one(question, 0, "cpu", looks)
+    with pytest.raises(UnshownInput, match="inputs that the question shows"):
+        ask_one(question, 0, "cpu", lambda asked: draws(asked, asked.network))
+    with pytest.raises(UnshownInput, match="inputs that the question shows"):
+        ask_one(question, 0, "cpu", lambda asked: draws(asked, random_gauge(asked.network, asked.generator)[0]))
+    question.network(task.record.domain.sample(5, question.generator))

@@ -37,7 +37,7 @@ def random_gauge(network: NetworkT, generator: torch.Generator) -> tuple[Network
         The copy, and the rotation R by which its residual stream differs (x becomes x R); None where there is none.
     """
     changed = copy.deepcopy(network)
-    changed.meter = Meter(budget=network.meter.budget)
+    changed.meter = Meter(budget=network.meter.budget, inputs=network.meter.inputs)
     if isinstance(changed, ResidualMLP):
         return changed, _regauge_residual_mlp(changed, generator)
     if isinstance(changed, Transformer):

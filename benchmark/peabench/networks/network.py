@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from peabench.cost import Meter
+from peabench.cost import Meter, UnshownInput
 from peabench.networks.graph import Graph
 
 
@@ -140,6 +140,21 @@ class Network(nn.Module, ABC):
         resid = resid + nodes.sum(0)
         bias = self.stage_bias(stage)
         return resid if bias is None else resid + bias
+
+    def admit(self, inputs: Int[Tensor, "batch column"]) -> None:
+        """Refuse inputs, or beginnings of inputs, that are not among those that may be run.
+
+        Raises:
+            UnshownInput: the question shows no such input, and allows no others.
+        """
+        if self.meter.inputs is None:
+            return
+        shown = self.meter.inputs[:, : inputs.shape[1]].to(inputs.device)
+        unknown = int((~(inputs[:, None] == shown).all(-1).any(-1)).sum())
+        if unknown:
+            raise UnshownInput(
+                f"Expected inputs that the question shows, got {unknown} others; run question.inputs only."
+            )
 
     def forward(self, inputs: Int[Tensor, "batch column"]) -> Float[Tensor, "batch position output"]:
         """Logits, with every node and residual stream passing through its addressed submodule."""

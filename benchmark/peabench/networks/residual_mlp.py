@@ -72,6 +72,7 @@ class ResidualMLP(Network):
 
     @override
     def embedding_nodes(self, inputs: Int[Tensor, "batch column"]) -> Float[Tensor, "node batch 1 d_model"]:
+        self.admit(inputs)
         if self.config.words is not None:
             first = torch.tensor([row for row, _ in self.config.words], device=inputs.device)
             return F.embedding((inputs + first).T, self.w_embed)[:, :, None, :]

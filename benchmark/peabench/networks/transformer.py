@@ -133,6 +133,7 @@ class Transformer(Network):
 
     @override
     def embedding_nodes(self, inputs: Int[Tensor, "batch position"]) -> Float[Tensor, "1 batch position d_model"]:
+        self.admit(inputs)
         return (F.embedding(inputs, self.w_embed) + self.w_position[: inputs.shape[1]])[None]
 
     @override

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int
@@ -46,6 +47,7 @@ LARGEST = 1e6
 class BeliefQuestion:
     """Find a site, and an affine read-out of the state from what the residual stream holds there."""
 
+    few_inputs: ClassVar[bool] = True
     network: Network
     domain: ProductDomain
     definition: Definition
@@ -55,7 +57,7 @@ class BeliefQuestion:
     sites: tuple[str, ...]
     """Candidate sites `resid.L@*` (alike at every position) or `resid.L@P`, in order of depth."""
     inputs: Int[Tensor, "row column"]
-    """As they occur. All the data that a method may learn from."""
+    """As they occur. All the data that a method may learn from: the network runs on no others."""
     states: Float[Tensor, "row #position k"]
     """The exact state on each input, at every position of the sites."""
     generator: torch.Generator
