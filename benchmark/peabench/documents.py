@@ -65,7 +65,7 @@ def read_document(file: Path, kind: type[DocumentT], noun: str) -> DocumentT:
 
 
 def first_complaint(error: ValidationError) -> str:
-    """What the first complaint of a validation says: the field, and what is wrong with it."""
+    """What the first complaint of a validation says: the field, and what is wrong with it, on one line."""
     first = error.errors(include_url=False)[0]
     field = ".".join(str(part) for part in first["loc"]) or "the file"
-    return f"{field}: {first['msg']}"
+    return " ".join(f"{field}: {first['msg']}".split())
