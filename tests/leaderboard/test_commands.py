@@ -219,8 +219,12 @@ def test_the_table_of_illusions_and_the_scores_beside_the_boards(
     for task, score in zip(tasks, (0.1, 0.3), strict=True):
         save(cell("eap", task, score, suite="illusions 1"), board)
         save(cell("oracle", task, 1.0, role="oracle", suite="illusions 1"), board)
-    after = printed(invoke("leaderboard", "--results", str(board)))
+    assert "Illusions" not in printed(invoke("leaderboard", "--results", str(board)))  # there is no room for it
+    monkeypatch.setenv("COLUMNS", "120")
+    after = invoke("leaderboard", "--results", str(board)).stdout
+    monkeypatch.setenv("COLUMNS", "80")
     assert "circuits (version 1), 12 tasks" in after
+    assert "Illusions" in after
     (line,) = (line for line in after.splitlines() if re.search(r"\beap\b", line) and "12/12" in line)
     assert "0.20" in line.split()
     table = printed(invoke("leaderboard", "illusions", "--results", str(board)))

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
 from peabench.boards import in_order
@@ -23,8 +24,8 @@ COLUMNS = [
     ("Passes", "right"),
     ("Time", "right"),
 ]
-BESIDE = 4
-"""Where the illusion score stands, if there is one."""
+BESIDE, WIDE = 4, 96
+"""Where the illusion score stands, and the columns of a terminal with room for it: a narrower one would cut names."""
 NARROWEST, ROOM = 5, 56
 """Characters of the narrowest column of scores, and of all that stand beside the scorers' names."""
 
@@ -35,7 +36,8 @@ def print_standings(
     """Print standings on standard output.
 
     Passes are example-passes forward + backward; they and the time are medians over the answered cells. A declined cell
-    counts as chance in the score; what a scorer earns where it answered is told below, with the reasons.
+    counts as chance in the score; what a scorer earns where it answered is told below, with the reasons. Illusion
+    scores stand beside the scores where the terminal is wide enough.
 
     Args:
         rows: of one or more tracks.
@@ -48,11 +50,12 @@ def print_standings(
         return
     firm = {(found.track, found.track_version): found for found in firmness}
     boards: list[Table | str] = []
+    wide = get_terminal_size().columns >= WIDE
     for (track, version), group in groupby(rows, key=lambda row: (row.track, row.track_version)):
         found = list(group)
         title = f"{track} (version {version}), {found[0].asked} tasks"
         named = list(zip(labels(found), found, strict=True))
-        beside = any(row.illusions is not None and row.illusions.score is not None for row in found)
+        beside = wide and any(row.illusions is not None and row.illusions.score is not None for row in found)
         columns = [*COLUMNS[:BESIDE], *[("Illusions", "right")] * beside, *COLUMNS[BESIDE:]]
         boards += ["", table(title, columns, [_cells(label, row, beside) for label, row in named])]
         boards += _remarks(found, firm.get((track, version)))
