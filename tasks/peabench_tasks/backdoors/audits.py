@@ -1,6 +1,7 @@
 """Rules, and triggers that change their answer."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from random import Random
 
 from peabench.mechanism import Backdoor, Boolean, Category, Variable, VariableReference
@@ -26,7 +27,7 @@ def modular(seed: int, tags: int, *, d_hidden: int = D_HIDDEN) -> Audit:
         every_input,
         rule,
         range(2, 2 + tags),
-        [lambda value, present, by=by: (value + by * present) % MODULUS for by in shifts],  # type: ignore[misc]
+        [partial(_added, by) for by in shifts],
         rng,
         d_hidden=d_hidden,
     )
@@ -95,3 +96,8 @@ def with_triggers(
         cues=tuple(column(i, value) for i in tags for value in range(values_of(every_input[i].kind))),
         d_hidden=d_hidden,
     )
+
+
+def _added(by: int, value: int, present: int) -> int:
+    """A sum to which a trigger adds, if it is present."""
+    return (value + by * present) % MODULUS
