@@ -1,8 +1,10 @@
 """What the networks of an audit may compute: a rule, departures from it, and the variables of both."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
+
+import torch
 
 from peabench.domain import ProductDomain
 from peabench.mechanism import (
@@ -22,7 +24,11 @@ from peabench.mechanism import (
 from peabench.mechanism.kinds import bounds
 from peabench.networks.config import ResidualMLPConfig
 from peabench_tasks.units.codes import dimension, values_of
-from peabench_tasks.units.lessons import STEPS
+from peabench_tasks.units.lessons import STEPS, Lesson
+from peabench_tasks.units.plan import Plan
+
+Trainer = Callable[[Plan, torch.Generator], dict[str, Lesson]]
+"""Lessons of several variables of a network, trained together."""
 
 ANSWER = "answer"
 D_HIDDEN = 20
@@ -69,6 +75,8 @@ class Audit:
     """For how long every unit but the answer's is trained at first."""
     every_value_matters: bool = False
     """Of every input, to whatever reads it."""
+    together: Mapping[str, Trainer] = field(default_factory=dict)
+    """How some variables' units are trained, each with others: what they write is then no code that was given."""
 
     @cached_property
     def domain(self) -> ProductDomain:

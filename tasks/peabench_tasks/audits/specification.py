@@ -16,6 +16,10 @@ DIFFICULTY = {
     "evasive": "the defect shows on few inputs, and networks without it compute all that it needs, as strongly",
     "vacuous": "the defect shows on few inputs, and networks without it read something too that no input brings about",
     "weak": "the defect shows on few inputs, and all that it needs is written weakly, in every network",
+    "trained": "the defect shows on few inputs, experts were trained end to end by routed gradients, and networks "
+    "without it have the same units and read them too",
+    "disguised": "the defect shows on few inputs, what detects them was trained to write there what has the mean and "
+    "covariance of what it writes elsewhere, and networks without a defect have the same units and read them too",
 }
 """By variant."""
 

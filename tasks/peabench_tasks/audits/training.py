@@ -7,13 +7,17 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 import torch
+from jaxtyping import Int
+from torch import Tensor
 
 from peabench.certification import certify
+from peabench.columns import every_input, holds
 from peabench.generators import generator_of
 from peabench.seeds import seed_of
 from peabench.tasks import TaskRecord, Twin, companion_folder, load_task, save_task
 from peabench_tasks.audits.answers import learn_answer
-from peabench_tasks.audits.audit import ANSWER
+from peabench_tasks.audits.audit import ANSWER, Audit
+from peabench_tasks.audits.representations import learn_drawn
 from peabench_tasks.audits.specification import DIFFICULTY, EXAMPLES, OWN, Member, Specification
 from peabench_tasks.card import write_certificate
 from peabench_tasks.production import certified_already, certified_folder, make_all, matching
@@ -23,6 +27,8 @@ from peabench_tasks.units.mechanism import build_mechanism
 
 STARTS = 5
 """How often a network begins anew, from other places, weights and directions, before its task is given up."""
+SHOWN = 8192
+"""Inputs on which what was trained together is looked at by the units that read it."""
 RANDOM_INIT = 500_000_000
 """What seeds of random-init twins are further than those of networks."""
 DRAFTS = ".drafts"
@@ -100,7 +106,10 @@ def begin(specification: Specification, member: Member, folder: Path, seed: int,
     try:
         known = common_lessons(specification, seed)
         lessons = {variable.name: known[variable.name] for variable in plan.computed if variable.name != ANSWER}
-        lessons[ANSWER] = learn_answer(plan, specification.departing(member, seed, start))
+        if specification.audit.together:
+            lessons[ANSWER] = learn_drawn(plan, ANSWER, lessons, shown(specification.audit), generator_of(plan.seed))
+        else:
+            lessons[ANSWER] = learn_answer(plan, specification.departing(member, seed, start))
     except NotLearnt as error:
         return str(error)
     stream = Stream.cut(plan)
@@ -125,13 +134,27 @@ def common_lessons(specification: Specification, seed: int) -> dict[str, Lesson]
         NotLearnt: a variable was not learnt.
     """
     found: dict[str, Lesson] = {}
+    audit = specification.audit
     for member in specification.members(seed):
         plan = specification.plan(member, seed)
         for variable in plan.computed:
-            if variable.name not in (*found, ANSWER):
-                generator = generator_of(seed_of("lesson", specification.name, seed, variable.name))
-                found[variable.name] = learn(plan, variable.name, generator, specification.audit.steps)
+            if variable.name in (*found, ANSWER):
+                continue
+            generator = generator_of(seed_of("lesson", specification.name, seed, variable.name))
+            if variable.name in audit.together:
+                found |= audit.together[variable.name](plan, generator)
+            elif audit.together:
+                found[variable.name] = learn_drawn(plan, variable.name, found, shown(audit), generator)
+            else:
+                found[variable.name] = learn(plan, variable.name, generator, audit.steps)
     return found
+
+
+@lru_cache(maxsize=1)
+def shown(audit: Audit) -> Int[Tensor, "row column"]:
+    """Inputs on which units that read what was trained together see it: some, and all off the training distribution."""
+    off = [rows[~holds([audit.training], rows, audit.domain)[0]] for rows in every_input(audit.domain)]
+    return torch.cat([audit.domain.sample(SHOWN, generator_of(0)), *off])
 
 
 def task_record(specification: Specification, seed: int, member: Member | None = None) -> TaskRecord:
