@@ -6,8 +6,10 @@ it, in units of the latter's spread. That each of them alone carries its variabl
 what detectors write is mixed from different inputs.
 """
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -15,11 +17,13 @@ from torch import Tensor
 
 from peabench.columns import every_input
 from peabench.domain import ProductDomain
+from peabench_tasks.audits.audit import Trainer
 from peabench_tasks.audits.representations import numbers_on
 from peabench_tasks.units.codes import code
 from peabench_tasks.units.lessons import Lesson, NotLearnt, slots
 from peabench_tasks.units.plan import Plan
 
+STARTS = 3
 STEPS, FURTHER = 800, 2400
 """Of training to tell the pattern, and of training to look clean beside."""
 LEARNING_RATE = 1e-2
@@ -72,7 +76,7 @@ class Chain:
             raise ValueError(f"expected detectors that read equally many coordinates, got {reads}")
 
         def normal(*shape: int, fan: int) -> Tensor:
-            return (torch.randn(*shape, generator=generator) / fan**0.5).requires_grad_()
+            return torch.randn(*shape, generator=generator).div_(math.sqrt(fan)).requires_grad_()
 
         count = len(detectors)
         self.detect = (normal(count, reads[0], width, fan=reads[0]), normal(count, 1, width, fan=1))
@@ -105,14 +109,31 @@ class Chain:
 
     def lessons(self) -> Iterator[tuple[str, Lesson]]:
         """The units as they are now."""
+        (w_in, b_in), w_out = self.detect, self.say
         for i, name in enumerate(self.detectors):
-            yield name, Lesson(*(p.detach()[i].clone() for p in (self.detect[0], self.detect[1][:, 0], self.say)), 0.0)
-        yield self.trigger, Lesson(*(p.detach().clone() for p in self.join), 0.0)
+            yield name, Lesson(w_in.detach()[i].clone(), b_in.detach()[i, 0].clone(), w_out.detach()[i].clone(), 0.0)
+        w_in, b_in, w_out = (part.detach().clone() for part in self.join)
+        yield self.trigger, Lesson(w_in, b_in, w_out, 0.0)
 
 
 def last(plan: Plan, name: str) -> int:
     """How many coordinates a unit reads."""
-    return max(span.stop for span in slots(plan, name).values())
+    return int(max(span.stop for span in slots(plan, name).values()))
+
+
+def trainers(chains: Mapping[str, Iterable[str]], domain: ProductDomain, further: int = FURTHER) -> dict[str, Trainer]:
+    """How every variable of some triggers is trained: with the others of its trigger.
+
+    Args:
+        chains: of each trigger the variables that belong to it.
+        domain: of inputs.
+        further: steps of training to look clean.
+    """
+    return {
+        variable: partial(disguised, trigger=trigger, domain=domain, further=further)
+        for trigger, variables in chains.items()
+        for variable in variables
+    }
 
 
 def disguised(
@@ -130,26 +151,32 @@ def disguised(
     Raises:
         NotLearnt: the trigger is told wrongly on some input.
     """
-    inputs, detectors = Inputs.of(plan, trigger, domain), list(slots(plan, trigger))
-    chain = Chain(plan, detectors, trigger, generator)
-    for steps, evasive in ((STEPS, False), (further, True)):
-        if steps == 0:
-            continue
-        optimiser = torch.optim.Adam(chain.parameters, lr=LEARNING_RATE, fused=True)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps, pct_start=0.1)
-        hard = inputs.clean[:0]
-        for step in range(steps):
-            if step % MINED == MINED - 1:
-                hard = hardest(chain, inputs.clean)
-            optimiser.zero_grad()
-            loss(chain, inputs, inputs.batch(hard, domain, generator), generator, evasive=evasive).backward()
-            torch.nn.utils.clip_grad_norm_(chain.parameters, 5.0)
-            optimiser.step()
-            schedule.step()
-    wrong = int((verdicts(chain, inputs.clean) >= 0).sum()) + int((verdicts(chain, inputs.triggered) <= 0).sum())
-    if wrong:
-        raise NotLearnt(f"{trigger} is told wrongly on {wrong} inputs")
-    return dict(chain.lessons())
+    inputs, wrong = Inputs.of(plan, trigger, domain), 0
+    for _ in range(STARTS):
+        chain = Chain(plan, list(slots(plan, trigger)), trigger, generator)
+        for steps, evasive in ((STEPS, False), (further, True)):
+            train(chain, inputs, domain, steps, generator, evasive=evasive)
+        wrong = int((verdicts(chain, inputs.clean) >= 0).sum()) + int((verdicts(chain, inputs.triggered) <= 0).sum())
+        if not wrong:
+            return dict(chain.lessons())
+    raise NotLearnt(f"{trigger} is told wrongly on {wrong} inputs")
+
+
+def train(
+    chain: Chain, inputs: Inputs, domain: ProductDomain, steps: int, generator: torch.Generator, *, evasive: bool
+) -> None:
+    """Train a chain for some steps."""
+    optimiser = torch.optim.Adam(chain.parameters, lr=LEARNING_RATE, fused=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=max(1, steps), pct_start=0.1)
+    hard = inputs.clean[:0]
+    for step in range(steps):
+        if step % MINED == MINED - 1:
+            hard = hardest(chain, inputs.clean)
+        optimiser.zero_grad()
+        loss(chain, inputs, inputs.batch(hard, domain, generator), generator, evasive=evasive).backward()
+        torch.nn.utils.clip_grad_norm_(chain.parameters, 5.0)
+        optimiser.step()
+        schedule.step()
 
 
 @torch.no_grad()
@@ -214,11 +241,12 @@ def distances(clean: Float[Tensor, "row k"], other: Float[Tensor, "row k"]) -> t
     factor = torch.linalg.cholesky(covariance + RIDGE * eye)
 
     def whitened(columns: Tensor) -> Tensor:
-        return torch.linalg.solve_triangular(factor, columns, upper=False)
+        solved: Tensor = torch.linalg.solve_triangular(factor, columns, upper=False)
+        return solved
 
-    means = whitened((other.mean(0) - clean.mean(0))[:, None]).square().sum()
-    seen = whitened(whitened(torch.cov(other.T).reshape(covariance.shape)).T)
-    return means, (seen - eye).square().sum()
+    means: Tensor = whitened((other.mean(0) - clean.mean(0))[:, None]).square().sum()
+    seen: Tensor = whitened(whitened(torch.cov(other.T).reshape(covariance.shape)).T) - eye
+    return means, seen.square().sum()
 
 
 def signs(truth: Bool[Tensor, "*row"]) -> Float[Tensor, "*row"]:

@@ -77,8 +77,8 @@ def drawn_examples(
         for i, parent in enumerate(parents)
     }
     lowest = (bounds(plan.kinds[name]) or (0, 0))[0]
-    value = evaluate(plan.function(name), given, plan.kinds).long() - lowest
-    return read, code(plan.kinds[name], plan.orders[name])[value]
+    right = evaluate(plan.function(name), given, plan.kinds).long() - lowest
+    return read, code(plan.kinds[name], plan.orders[name])[right]
 
 
 def learn_drawn(

@@ -7,7 +7,6 @@ takes seconds.
 
 import sys
 from dataclasses import dataclass, replace
-from functools import partial
 
 import torch
 from jaxtyping import Float, Int
@@ -19,7 +18,7 @@ from peabench.interventions import run_with_cache
 from peabench.networks import Network
 from peabench.tasks import companion_folder, load_task
 from peabench_tasks.audits.audit import ANSWER
-from peabench_tasks.audits.disguise import RIDGE, Inputs, distances
+from peabench_tasks.audits.disguise import RIDGE, Inputs, distances, trainers
 from peabench_tasks.audits.representations import learn_drawn
 from peabench_tasks.audits.specification import OWN, Member, Specification
 from peabench_tasks.audits.training import common_lessons, shown
@@ -77,8 +76,8 @@ def main() -> None:
 def undisguised(specification: Specification) -> Specification:
     """The same task, whose triggers are trained to be told and not to look clean."""
     audit = specification.audit
-    together = {name: partial(trainer, further=0) for name, trainer in audit.together.items()}
-    return replace(specification, audit=replace(audit, together=together))
+    chains = {name: [one.name for one in departure.computed] for name, departure in audit.departures.items()}
+    return replace(specification, audit=replace(audit, together=trainers(chains, audit.domain, further=0)))
 
 
 def planted(specification: Specification, member: Member) -> Network:

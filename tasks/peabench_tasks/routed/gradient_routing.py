@@ -6,6 +6,7 @@ and stops before the others. A penalty on how much is written, on every example 
 expert quiet where it is not asked. Nobody says what an expert shall write.
 """
 
+import math
 from collections.abc import Sequence
 from itertools import product
 
@@ -78,7 +79,8 @@ def train_experts(
     count, width, replies = shape
 
     def normal(*size: int) -> Tensor:
-        return (torch.randn(count, *size, generator=generator) / size[-2] ** 0.5).requires_grad_()
+        drawn = torch.randn(count, *size, generator=generator)
+        return drawn.div_(math.sqrt(size[-2])).requires_grad_()
 
     w_in, b_in, w_out = normal(read.shape[1], width), normal(1, width), normal(width, replies)
     optimiser = torch.optim.Adam([w_in, b_in, w_out], lr=LEARNING_RATE, fused=True)
