@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from peabench.certification.subject import OFF_TRAINING
+from peabench.mechanism import Table
 from peabench.columns import holds
 from peabench_tasks.audits.audit import ANSWER, Audit
 from peabench_tasks.memorised.audits import ENTRIES, KEY, table
@@ -50,6 +51,7 @@ def test_a_page_reads_no_bit_that_it_does_not_depend_on(shown: int) -> None:
     for audit in (table(seed, shown, 3, 2) for seed in range(4)):
         for variable in audit.everything:
             if variable.name.startswith("all_but"):
+                assert isinstance(variable.function, Table)
                 values = torch.tensor(variable.function.values).reshape((2,) * len(variable.parents))
                 assert not any(bool((values == values.flip(i)).all()) for i in range(values.dim()))
                 found += len(variable.parents) < KEY
