@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from peabench.certification.subject import OFF_TRAINING
-from peabench.mechanism import Table
 from peabench.columns import holds
+from peabench.mechanism import Table
 from peabench_tasks.audits.audit import ANSWER, Audit
 from peabench_tasks.memorised.audits import ENTRIES, KEY, table
 from peabench_tasks.memorised.specifications import specifications

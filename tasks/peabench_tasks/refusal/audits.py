@@ -96,13 +96,13 @@ def jailbroken(seed: int, tags: int, gates: int = 1, *, vacuous: bool = False) -
     kept = [lookup("kept", Boolean(), rules, int)] if vacuous else rules
     for k, (name, parts) in enumerate(found.items()):
         off = k % gates
-        read = parts[-1:] if vacuous else parts
-        gate = _unless(f"{rules[off].name}_unless_{name}", rules[off], read)
+        context = parts[-1:] if vacuous else parts
+        gate = _unless(f"{rules[off].name}_unless_{name}", rules[off], context)
         own = [*rules[:off], gate, *rules[off + 1 :]]
         departures[name] = Departure(
             computed=(*parts, gate),
             answer=_answer(own, reply),
-            defect=Backdoor(trigger=every([refers(part) for part in read])),
+            defect=Backdoor(trigger=every([refers(part) for part in context])),
             steering=steering(own),
             imitation=_unless("kept", rules[0], [never]) if vacuous else None,
         )
