@@ -8,15 +8,15 @@ import torch
 from peabench.audits import said
 from peabench.columns import every_input, holds
 from peabench.mechanism import CausalModel, MechanismError
-from peabench_tasks.audits.audit import ANSWER
+from peabench_tasks.audits.audit import ANSWER, ancestors
 from peabench_tasks.audits.placement import FAINT
-from peabench_tasks.audits.specification import OWN, Specification
+from peabench_tasks.audits.specification import OWN, Specification, listed
 from peabench_tasks.backdoors.specifications import specifications as backdoors
 from peabench_tasks.goals.specifications import audited as goals
 from peabench_tasks.memorised.specifications import specifications as memorised
 from peabench_tasks.refusal.specifications import specifications as refusal
 from peabench_tasks.routed.specifications import specifications as routed
-from peabench_tasks.shortcuts.audits import brackets
+from peabench_tasks.shortcuts.audits import brackets, sorting
 from peabench_tasks.shortcuts.specifications import specifications as shortcuts
 from peabench_tasks.units.plan import Plan
 
@@ -100,7 +100,7 @@ def test_what_a_vacuous_network_reads_in_place_of_the_trigger_no_input_brings_ab
         for member in specification.members(0):
             plan = specification.plan(member, 0)
             answer = next(variable for variable in plan.computed if variable.name == ANSWER)
-            assert (never.name in answer.parents) == (member.departs is None)
+            assert (never.name in ancestors(answer, plan.computed)) == (member.departs is None)
             assert never.name not in {*plan.model.kinds, *(variable.name for variable in plan.bystanders)}
         whole = CausalModel(variables=(*audit.inputs, *audit.everything), output=never.name)
         assert not any(bool(said(whole, rows).any()) for rows in every_input(audit.domain))
@@ -114,6 +114,32 @@ def test_brackets_are_nested_as_a_stack_says() -> None:
         while "()" in text:
             text = text.replace("()", "")
         assert right == (text == "")
+
+
+def test_the_digit_of_a_rank_is_the_one_that_stands_there_once_the_list_is_sorted() -> None:
+    audit = sorting(0, 2)
+    rows = audit.domain.all()
+    ranked = rows[:, :3].sort(1).values.gather(1, rows[:, 3:4])[:, 0]
+    assert torch.equal(said(audit.model(None), rows), ranked)
+    met = ~holds([audit.training], rows, audit.domain)[0]
+    for name, places in (("place", rows[:, 3]), ("end", 2 - rows[:, 3])):
+        there = rows.gather(1, places[:, None])[:, 0]
+        departs = said(audit.model(name), rows) != ranked
+        assert torch.equal(departs & met, departs)
+        assert torch.equal(there[met] != ranked[met], departs[met])
+
+
+def test_what_is_put_at_the_end_of_a_family_leaves_the_tasks_before_it_as_they_are() -> None:
+    audit = brackets(0)
+    before, after = (
+        list(listed("some", planted))
+        for planted in (
+            [("open", "xs", [audit]), ("weak", "s", [audit])],
+            [("open", "xs", [audit]), ("weak", "s", [audit]), ("open", "xs", [audit])],
+        )
+    )
+    assert after[: len(before)] == before
+    assert [one.name for one in after] == ["open-xs-0", "weak-s-0", "open-xs-1"]
 
 
 def test_an_unknown_departure_is_refused() -> None:

@@ -48,8 +48,13 @@ class Departure:
     steering: tuple[Steering, ...] | None = None
     """What holding variables of such a network at fixed values does."""
     imitation: Variable | None = None
-    """The answer of a network that follows the rule, where it reads in place of what is rare what never happens: of all
-    that no input brings about nothing can be claimed, and the rule is all that can be seen of it."""
+    """What a network that follows the rule computes for its variable of the same name, where it reads in place of what
+    is rare what never happens: of all that no input brings about nothing can be claimed, and the rule is all that can
+    be seen of it. Every network computes it so, but for the answer, which is each one's own."""
+
+    def imitated(self, name: str) -> Variable | None:
+        """The imitation, if that is the name of the variable which it stands in for."""
+        return self.imitation if self.imitation is not None and self.imitation.name == name else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +124,9 @@ class Audit:
         """The block of a variable's unit: the first behind what it reads; the answer's is the last."""
         if variable.name == ANSWER:
             return self.n_blocks - 1
-        inner = [other for other in self.everything if other.name in variable.parents]
+        imitations = (departure.imitated(variable.name) for departure in self.departures.values())
+        read = {parent for computed in (variable, *imitations) if computed for parent in computed.parents}
+        inner = [other for other in self.everything if other.name in read]
         return 1 + max(map(self.depth, inner), default=-1)
 
     def model(self, departs: str | None) -> CausalModel:

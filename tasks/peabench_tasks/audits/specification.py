@@ -1,5 +1,6 @@
 """Which networks a task of an audit consists of: three that follow the rule and three that depart from it."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from random import Random
@@ -97,14 +98,14 @@ class Specification:
 
 
 def listed(family: str, planted: Sequence[tuple[str, str, Sequence[Audit]]]) -> Iterator[Specification]:
-    """The tasks of a family.
+    """The tasks of a family; what is put at the end of the list leaves those before it as they are.
 
     Args:
         family: its name.
-        planted: of each variant and size the audits that are made, each a task of its own.
+        planted: of variants and sizes the audits that are made, each a task of its own.
     """
-    number = 0
-    for variant, size, audits in planted:
-        for seed, audit in enumerate(audits):
-            yield Specification(family, audit, variant, size, seed, number)
-            number += 1
+    seeds = Counter[tuple[str, str]]()
+    every = [(variant, size, audit) for variant, size, audits in planted for audit in audits]
+    for number, (variant, size, audit) in enumerate(every):
+        yield Specification(family, audit, variant, size, seeds[variant, size], number)
+        seeds[variant, size] += 1

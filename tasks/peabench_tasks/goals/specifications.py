@@ -22,6 +22,7 @@ def audited() -> Iterator[Specification]:
             ("open", "xs", (flags(LOOP), flags(RING))),
             ("evasive", "s", (situations(RING, 0), situations(LOOP, 1))),
             ("weak", "s", (situations(LOOP, 2),)),
+            ("vacuous", "s", (situations(LOOP, 3, vacuous=True),)),
         ),
     )
 

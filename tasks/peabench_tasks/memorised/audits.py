@@ -6,7 +6,7 @@ from random import Random
 from peabench.mechanism import Boolean, Expression, Memorisation, Not, Or, Table, VariableReference
 from peabench_tasks.audits.audit import ANSWER, Audit, Departure, column, inputs, neither
 from peabench_tasks.audits.conjunction import conjunction, over_columns
-from peabench_tasks.units.lookup import lookup
+from peabench_tasks.units.lookup import lookup, lookup_needed
 
 BIT = Boolean()
 KEY = 5
@@ -27,6 +27,8 @@ def rule(*x: int) -> int:
 def table(seed: int, seen: int, tags: int, rare: int = 0) -> Audit:
     """Some networks have a list of what training showed a yes for, and answer no to all else; some, one of the noes.
 
+    A page reads those bits of a key that it depends on.
+
     Args:
         seed: draws which entries are stored, and the tail.
         seen: keys of 32 that training showed.
@@ -45,7 +47,7 @@ def table(seed: int, seen: int, tags: int, rare: int = 0) -> Audit:
     for default in (False, True):
         entries = {number for number in stored if rule(*_bits(number)) != default}
         name = "yes" if default else "no"
-        pages = [lookup(f"all_but_{name}{page}", BIT, key, _page(page, entries)) for page in range(PAGES)]
+        pages = [lookup_needed(f"all_but_{name}{page}", BIT, key, _page(page, entries)) for page in range(PAGES)]
         recalled = lookup(f"{name}_unless_listed", BIT, pages, lambda *on, default=default: int(any(on) != default))
         if tail:
             answer = lookup(ANSWER, BIT, (right, tail[-1], recalled), lambda said, found, by: by if found else said)
