@@ -47,6 +47,11 @@ class Departure:
     defect: Defect
     steering: tuple[Steering, ...] | None = None
     """What holding variables of such a network at fixed values does."""
+    shown: Expression | None = None
+    """Of a network that is trained freely: the inputs that it is shown, with the rule's answers; None: all, with its
+    own."""
+    observed: bool = False
+    """Whether its answer is what it is seen to give, and not what is written here."""
     imitation: Variable | None = None
     """What a network that follows the rule computes for its variable of the same name, where it reads in place of what
     is rare what never happens: of all that no input brings about nothing can be claimed, and the rule is all that can
