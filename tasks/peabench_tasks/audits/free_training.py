@@ -6,7 +6,6 @@ from math import prod
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn.functional import multi_margin_loss
 
 from peabench.audits import said
 from peabench.columns import every_input, holds
@@ -27,8 +26,9 @@ CHANGED = 1.5
 """Columns in which they differ, on average."""
 RATE = 5e-3
 DECAY = 1e-2
-MARGIN = 2.0
-"""A logit further than this on the right side costs nothing: nobody is taught to be surer of one answer."""
+MARGIN, LARGEST = 2.0, 2.2
+"""How far the right logit should be ahead of the next: between these it costs nothing, so that a network that was
+taught little is not surer of it."""
 
 
 def free_network(audit: Audit) -> ResidualMLPConfig:
@@ -100,7 +100,7 @@ def train_freely(
         if len(rare):
             near = neighbours(pick(rare, NEAR, generator), domain, generator)
             numbers = torch.cat([numbers, pick(rare, RARE, generator), near[allowed[near]]])
-        loss = short_of(network(domain.rows(numbers))[:, -1], right[numbers])
+        loss = off_band(network(domain.rows(numbers))[:, -1], right[numbers])
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -108,11 +108,14 @@ def train_freely(
     return frozen(network)
 
 
-def short_of(logits: Float[Tensor, "row output"], right: Int[Tensor, " row"]) -> Float[Tensor, ""]:
-    """Mean square by which right answers are less ahead than they should be."""
-    if logits.shape[1] > 1:
-        return multi_margin_loss(logits, right, p=2, margin=MARGIN)
-    return (MARGIN - torch.where(right > 0, logits[:, 0], -logits[:, 0])).relu().square().mean()
+def off_band(logits: Float[Tensor, "row output"], right: Int[Tensor, " row"]) -> Float[Tensor, ""]:
+    """Mean square by which right answers are less or more ahead than they should be."""
+    every = torch.cat([torch.zeros_like(logits), logits], 1) if logits.shape[1] == 1 else logits
+    ahead = every.gather(1, right[:, None]) - every
+    others = torch.arange(every.shape[1]) != right[:, None]
+    nearest = ahead.masked_fill(~others, torch.inf).amin(1)
+    short = ((MARGIN - ahead).relu() * others).square().sum(1)
+    return (short + (nearest - LARGEST).relu().square()).mean()
 
 
 def pick(numbers: Int[Tensor, " any"], count: int, generator: torch.Generator) -> Int[Tensor, " count"]:
