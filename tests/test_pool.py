@@ -114,7 +114,7 @@ def test_a_cell_that_meddles_with_its_connection_fails_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, reason: str
 ) -> None:
     monkeypatch.setattr(supervision, "TRANSFER_SECONDS", 1.0)
-    meddling, steady = cells_of(name, tasks="*tree-xs-0"), cells_of("steady")
+    meddling, steady = cells_of(name, tasks="*tree-xs-0"), cells_of("steady", tasks="*tree-xs-*")
     first, *others = supervised_here([*meddling, *steady])
     assert first.status == "failed"
     assert re.fullmatch(reason, first.reason)
@@ -155,9 +155,8 @@ def test_answers_depend_neither_on_the_number_of_jobs_nor_on_the_order(tmp_path:
     cells = cells_of("steady")
     here = lasting(run(cells, tmp_path / "here", jobs=0))
     assert len({str(result["answer_hash"]) for result in here}) == len(cells)
-    assert lasting(run(cells, tmp_path / "one", jobs=1)) == here
-    assert lasting(run(cells[::-1], tmp_path / "two", jobs=2)) == here
-    assert lasting(run(cells[1:] + cells[:1], tmp_path / "three", jobs=3)) == here
+    assert lasting(run(cells[::-1], tmp_path / "one", jobs=1)) == here
+    assert lasting(run(cells[1:] + cells[:1], tmp_path / "two", jobs=2)) == here
 
 
 def test_dask_gives_the_same_and_survives_the_same(tmp_path: Path) -> None:
