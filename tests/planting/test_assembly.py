@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from peabench.networks.config import TransformerConfig
-from peabench_tasks.planting import training
+from peabench_tasks.planting import lessons
 from peabench_tasks.planting.assembly import SWAY, cut, draw_shadows, room_for_shadows
 from peabench_tasks.planting.lessons import NotLearnt
 from peabench_tasks.planting.placement import Placement, draw_placement
@@ -68,6 +68,7 @@ def test_networks_are_right_when_put_together(monkeypatch: pytest.MonkeyPatch) -
     assert int(sampled_errors(right, pools=3).sum()) == 0
     right.stack.parameters["w_position"].data.mul_(-1)  # the check can fail
     assert int(sampled_errors(right, pools=1).min()) > 0
-    monkeypatch.setattr(training, "LEARNT", 0.0)
+    for part in lessons.STEPS:
+        monkeypatch.setitem(lessons.STEPS, part, 2)
     with pytest.raises(NotLearnt, match="mirrored"):
         begin(placements, [0, 1], 0)

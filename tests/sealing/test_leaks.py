@@ -139,7 +139,7 @@ def test_every_task_has_as_many_questions_as_any_other(sealed: Sealed) -> None:
     for track in ("circuits", "variables"):
         names = [tuple(list_questions(task, tracks.get(track))) for task in sealed.published()]
         assert set(names) == {("0",)}
-    as_in_public = {variant: set[int]() for variant in ("tree", "decoy", "redundant", "cancelling")}
+    as_in_public = {variant: set[int]() for variant in ("tree", "cancelling")}
     for variant, counts in as_in_public.items():
         counts |= {len(asked_variables(task)) for task, _ in public_tasks(f"{variant}-s-*")}
     assert as_in_public["tree"] != as_in_public["cancelling"]  # there, the number does tell the variant
@@ -197,7 +197,7 @@ def test_weights_are_not_aligned_with_the_axes_though_a_neuron_aligned_plant_wou
     found = [attacks.axis_alignment_rank(network_of(task)) for task in sealed.published()]
     assert min(found) > 0.01
     assert 0.2 < np.mean(found) < 0.8
-    for task, seed in public_tasks("tree-s-0", "tree-s-1"):
+    for task, seed in public_tasks("tree-s-0"):
         basis = orthonormal((24, 24), torch.Generator().manual_seed(seed))
         planted_on_axes = attacks.turned(network_of(task), basis)
         assert attacks.axis_alignment_rank(planted_on_axes) == 0.01
