@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import permutations, product
+from pathlib import Path
 from statistics import fmean
 
 import numpy as np
