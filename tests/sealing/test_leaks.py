@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from borrowed_family import KINDS, borrowed
 from safetensors.torch import load_file, save_file
 from tests.sealing import attacks
 from tests.sealing.conftest import SECRET, Sealed
@@ -18,6 +19,7 @@ from peabench.networks import ResidualMLP
 from peabench.networks.gauge import random_gauge
 from peabench.question_files import list_questions, read_questions
 from peabench.questions import made_questions
+from peabench.sealing import draw_lots
 from peabench.sealing.commitments import read_nonce
 from peabench.sealing.halves import EPOCH, public_record
 from peabench.tasks import Task, load_task
@@ -256,7 +258,10 @@ def test_weights_carry_no_traces_of_how_they_were_made(sealed: Sealed) -> None:
     assert attacks.odd_numbers(leaky) > 100
 
 
-def test_kinds_are_spread_over_the_numbers(sealed: Sealed) -> None:
-    kinds = [lot.kind for lot in sealed.lots]
-    assert Counter(kinds) == dict.fromkeys(sorted(set(kinds)), 2)
+def test_kinds_are_spread_over_the_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("peabench.sealing.lots.families", lambda: {"borrowed": borrowed()})
+    asked = [f"borrowed/{kind}" for kind in KINDS]
+    kinds = [lot.kind for lot in draw_lots(SECRET, "sealed-test", asked, 2)]
+    assert Counter(kinds) == dict.fromkeys(KINDS, 2)
     assert kinds != sorted(kinds)
+    assert kinds != [kind for kind in KINDS for _ in range(2)]
