@@ -22,7 +22,9 @@ def refusal(
     return line
 
 
-@pytest.mark.parametrize("name", ["evidence", "audits.evidence", "multitask_parity.knockouts", "boolean.recertify"])
+@pytest.mark.parametrize(
+    "name", ["evidence", "audits.evidence", "goals.swaps", "multitask_parity.knockouts", "boolean.recertify"]
+)
 def test_a_glob_that_no_task_matches_is_one_sentence(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
