@@ -99,7 +99,9 @@ def begin(specification: Specification, member: Member, folder: Path, seed: int,
     plan = specification.plan(member, seed, start)
     try:
         known = common_lessons(specification, seed)
-        lessons = {variable.name: known[variable.name] for variable in plan.computed if variable.name != ANSWER}
+        lessons = {variable.name: known[variable.name] for variable in plan.computed if variable.name in known}
+        for name in specification.audit.anew:
+            lessons[name] = learn(plan, name, generator_of(seed_of(name, plan.seed)), specification.audit.steps)
         lessons[ANSWER] = learn_answer(plan, specification.departing(member, seed, start))
     except NotLearnt as error:
         return str(error)
@@ -119,7 +121,7 @@ def begin(specification: Specification, member: Member, folder: Path, seed: int,
 
 @lru_cache(maxsize=1)
 def common_lessons(specification: Specification, seed: int) -> dict[str, Lesson]:
-    """What each unit but the answer's computes, the same in all networks of a task: what it is tells them not apart.
+    """What each unit computes that networks do not learn anew, the same in all of a task: it tells them not apart.
 
     Raises:
         NotLearnt: a variable was not learnt.
@@ -128,7 +130,7 @@ def common_lessons(specification: Specification, seed: int) -> dict[str, Lesson]
     for member in specification.members(seed):
         plan = specification.plan(member, seed)
         for variable in plan.computed:
-            if variable.name not in (*found, ANSWER):
+            if variable.name not in (*found, *specification.audit.anew, ANSWER):
                 generator = generator_of(seed_of("lesson", specification.name, seed, variable.name))
                 found[variable.name] = learn(plan, variable.name, generator, specification.audit.steps)
     return found
