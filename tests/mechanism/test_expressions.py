@@ -452,9 +452,16 @@ def test_malformed_nodes_are_refused(data: dict[str, Any]) -> None:
         (Gather(sequence=ref("s"), index=Negate(argument=N)), "s[-i]"),
         (Count(sequence=Constant(value=(True, False))), "count((true, false))"),
         (Table(arguments=(P, N), shape=(2, 2), values=(0, 1, 2, 3)), "table(0, 1, 2, 3)[p, i]"),
+        (Table(arguments=(N,), shape=(20,), values=tuple(range(20))), "i"),
+        (Table(arguments=(N,), shape=(20,), values=tuple(reversed(range(20)))), "table(20 entries)[i]"),
+        (Table(arguments=(N,), shape=(20,), values=(True, True, *[False] * 18)), "table(true at 2 of 20)[i]"),
+        (Table(arguments=(P,), shape=(2,), values=(True, False)), "¬p"),
+        (Table(arguments=(P, N), shape=(2, 3), values=(False,) * 4 + (True, False)), "p ∧ (i = 1)"),
+        (Table(arguments=(P, ref("q")), shape=(2, 2), values=(True, False, True, True)), "p ∨ ¬q"),  # noqa: RUF001
+        (Table(arguments=(P, N), shape=(2, 3), values=(True,) * 4 + (False, True)), "¬p ∨ (i ≠ 1)"),  # noqa: RUF001
         (
-            Table(arguments=(N,), shape=(20,), values=tuple(range(20))),
-            f"table({str(list(range(16)))[1:-1]}, … 4 more)[i]",
+            Table(arguments=(P, N), shape=(2, 2), values=(True, False, False, True)),
+            "¬(p ⊕ i)",
         ),
     ],
 )
