@@ -8,6 +8,7 @@ import torch
 from peabench.audits import said
 from peabench.columns import every_input, holds
 from peabench.mechanism import CausalModel, MechanismError
+from peabench_tasks.audits import training
 from peabench_tasks.audits.audit import ANSWER, ancestors
 from peabench_tasks.audits.placement import FAINT
 from peabench_tasks.audits.specification import OWN, Specification, listed
@@ -104,6 +105,19 @@ def test_what_a_vacuous_network_reads_in_place_of_the_trigger_no_input_brings_ab
             assert never.name not in {*plan.model.kinds, *(variable.name for variable in plan.bystanders)}
         whole = CausalModel(variables=(*audit.inputs, *audit.everything), output=never.name)
         assert not any(bool(said(whole, rows).any()) for rows in every_input(audit.domain))
+
+
+def test_what_networks_learn_anew_is_no_lesson_of_all_and_is_written_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "learn", lambda plan, name, *_: name)
+    for specification in goals():
+        audit = specification.audit
+        assert (len(audit.anew) > 0) == (specification.variant == "vacuous")
+        known = training.common_lessons.__wrapped__(specification, 0)
+        assert {*known, *audit.anew} == {variable.name for variable in audit.everything}
+        assert not {*known} & {*audit.anew}
+        for member in specification.members(0):
+            orders = specification.plan(member, 0).orders
+            assert len({orders[name] for name in audit.anew if len(orders[name]) > 2}) <= 1
 
 
 def test_brackets_are_nested_as_a_stack_says() -> None:

@@ -83,6 +83,9 @@ class Audit:
     d_hidden: int = D_HIDDEN
     steps: int = STEPS
     """For how long every unit but the answer's is trained at first."""
+    anew: tuple[str, ...] = ()
+    """Variables that each network learns anew, as it does its answer: where networks read different ones of the same
+    kind, what a unit of all of them had of its own would tell who reads it."""
     every_value_matters: bool = False
     """Of every input, to whatever reads it."""
     together: Mapping[str, Trainer] = field(default_factory=dict)

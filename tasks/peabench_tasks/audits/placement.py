@@ -22,6 +22,8 @@ class AuditPlan(Plan):
     """The same for all networks of a task: which corner each value of a variable is written at."""
     beside: tuple[Variable, ...] = ()
     """Variables of which nothing is claimed."""
+    anew: frozenset[str] = frozenset()
+    """Variables that each network learns anew; those of a kind are written alike."""
     imitation: Variable | None = None
     """What a unit computes in place of the model's variable of that name, if it reads one of those too."""
 
@@ -43,7 +45,8 @@ class AuditPlan(Plan):
 
     def _order(self, name: str) -> tuple[int, ...]:
         corners = in_order(self.kinds[name])
-        return tuple(Random(f"corners/{self.common_seed}/{name}").sample(corners, len(corners)))
+        drawn_for = f"{len(corners)} values" if name in self.anew else name
+        return tuple(Random(f"corners/{self.common_seed}/{drawn_for}").sample(corners, len(corners)))
 
 
 def in_order(kind: Kind) -> tuple[int, ...]:
@@ -84,5 +87,6 @@ def draw_audit_plan(
         faint=frozenset(needed) if faint else frozenset(),
         common_seed=common_seed,
         beside=beside,
+        anew=frozenset(audit.anew),
         imitation=None if imitation is None or (departs and imitation.name == ANSWER) else imitation,
     )

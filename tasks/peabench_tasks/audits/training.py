@@ -130,7 +130,9 @@ def plant(specification: Specification, member: Member, seed: int, start: int) -
     """
     plan, audit = specification.plan(member, seed, start), specification.audit
     known = common_lessons(specification, seed)
-    lessons = {variable.name: known[variable.name] for variable in plan.computed if variable.name != ANSWER}
+    lessons = {variable.name: known[variable.name] for variable in plan.computed if variable.name in known}
+    for name in audit.anew:
+        lessons[name] = learn(plan, name, generator_of(seed_of(name, plan.seed)), audit.steps)
     if audit.together:
         lessons[ANSWER] = learn_drawn(plan, ANSWER, lessons, shown(audit), generator_of(plan.seed))
     else:
@@ -144,7 +146,7 @@ def plant(specification: Specification, member: Member, seed: int, start: int) -
 
 @lru_cache(maxsize=1)
 def common_lessons(specification: Specification, seed: int) -> dict[str, Lesson]:
-    """What each unit but the answer's computes, the same in all networks of a task: what it is tells them not apart.
+    """What each unit computes that networks do not learn anew, the same in all of a task: it tells them not apart.
 
     Raises:
         NotLearnt: a variable was not learnt.
@@ -154,7 +156,7 @@ def common_lessons(specification: Specification, seed: int) -> dict[str, Lesson]
     for member in specification.members(seed):
         plan = specification.plan(member, seed)
         for variable in plan.computed:
-            if variable.name in (*found, ANSWER):
+            if variable.name in (*found, *audit.anew, ANSWER):
                 continue
             generator = generator_of(seed_of("lesson", specification.name, seed, variable.name))
             if variable.name in audit.together:

@@ -20,9 +20,9 @@ def audited() -> Iterator[Specification]:
         FAMILY,
         (
             ("open", "xs", (flags(LOOP), flags(RING))),
-            ("evasive", "s", (situations(RING, 0), situations(LOOP, 1))),
-            ("weak", "s", (situations(LOOP, 2),)),
+            ("evasive", "s", (situations(RING, 0),)),
             ("vacuous", "s", (situations(LOOP, 3, vacuous=True),)),
+            ("weak", "s", (situations(LOOP, 2),)),
         ),
     )
 
