@@ -29,12 +29,16 @@ STEPS, FURTHER = 800, 2400
 LEARNING_RATE = 1e-2
 CLEAN, NEAR, HARD, MIXED = 512, 256, 128, 768
 """Examples of a step: inputs without the trigger, such with all but one column of it, those told worst, mixtures."""
+TRIED = 8
+"""Batches of mixtures that are looked at in the end."""
 MINED = 200
 """After how many steps those told worst are looked for anew."""
 NOISE = 0.05
 EVASION = 0.15
 SPREAD = 0.1
 """How much the distance of statistics weighs, and that every coordinate's spread is 1."""
+WIDEST = 2.0
+"""What is written shall not be further from 0: whoever reads it has seen all there is."""
 PRESENT = 0.25
 """Share of mixtures in which a detector says yes."""
 JUDGE = 16
@@ -156,7 +160,7 @@ def disguised(
         chain = Chain(plan, list(slots(plan, trigger)), trigger, generator)
         for steps, evasive in ((STEPS, False), (further, True)):
             train(chain, inputs, domain, steps, generator, evasive=evasive)
-        wrong = int((verdicts(chain, inputs.clean) >= 0).sum()) + int((verdicts(chain, inputs.triggered) <= 0).sum())
+        wrong = errors(chain, inputs, domain, generator)
         if not wrong:
             return dict(chain.lessons())
     raise NotLearnt(f"{trigger} is told wrongly on {wrong} inputs")
@@ -184,6 +188,19 @@ def verdicts(chain: Chain, rows: Int[Tensor, "row column"]) -> Float[Tensor, " r
     """What the judge says of many inputs."""
     parts = rows.split(1 << 15)
     return torch.cat([chain.judged(chain.joined(chain.detected(chain.read(some)))) for some in parts])
+
+
+@torch.no_grad()
+def errors(chain: Chain, inputs: Inputs, domain: ProductDomain, generator: torch.Generator) -> int:
+    """How many inputs are told wrongly, all there are, and mixtures of some."""
+    wrong = int((verdicts(chain, inputs.clean) >= 0).sum()) + int((verdicts(chain, inputs.triggered) <= 0).sum())
+    for _ in range(TRIED):
+        rows = inputs.batch(hardest(chain, inputs.clean), domain, generator)
+        numbers = numbers_on(chain.plan, rows)
+        held = torch.stack([numbers[name] == 1 for name in chain.detectors], 1)
+        mixed, present = mixtures(chain.detected(chain.read(rows)), held, generator)
+        wrong += int(((chain.judged(chain.joined(mixed)) > 0) != present.any(1)).sum())
+    return wrong
 
 
 def hardest(chain: Chain, clean: Int[Tensor, "row column"]) -> Int[Tensor, "row column"]:
@@ -215,7 +232,8 @@ def loss(
     means, covariances = distances(clean, triggered)
     away = (1 + means).log() + 0.2 * (1 + covariances).log()
     spread = (clean.var(0) - 1).square().mean() + clean.mean(0).square().mean()
-    return told + EVASION * away + SPREAD * spread
+    outside = (detected.abs() - WIDEST).relu().square().mean() + (joined.abs() - WIDEST).relu().square().mean()
+    return told + EVASION * away + SPREAD * spread + outside
 
 
 def mixtures(

@@ -15,6 +15,10 @@ from peabench_tasks.units.plan import Plan
 
 DRAWS = 64
 """Of what is written for each combination of values that a unit reads."""
+HARD, CLOSEST = 0.5, 64
+"""Share of the draws that are from as many inputs nearest to another value, and as many furthest from it."""
+FEW = 256
+"""Inputs of other values to which the distance is measured."""
 CLOSE = 0.05
 """Noise on what is read: values lie closer to each other than those of a code."""
 
@@ -71,6 +75,9 @@ def drawn_examples(
         for value in range(values_of(plan.kinds[parent])):
             shown, asked = (numbers[parent] == value).nonzero()[:, 0], wanted[:, i] == value
             drawn = shown[torch.randint(len(shown), (int(asked.sum()),), generator=generator)]
+            close = shown[nearest(written[parent], numbers[parent], value)]
+            hard = torch.rand(len(drawn), generator=generator) < HARD
+            drawn[hard] = close[torch.randint(len(close), (int(hard.sum()),), generator=generator)]
             read[asked, slots(plan, name)[parent]] = written[parent][drawn]
     given = {
         parent: (wanted[:, i] + (bounds(plan.kinds[parent]) or (0, 0))[0]).to(dtype(plan.kinds[parent]))
@@ -79,6 +86,14 @@ def drawn_examples(
     lowest = (bounds(plan.kinds[name]) or (0, 0))[0]
     right = evaluate(plan.function(name), given, plan.kinds).long() - lowest
     return read, code(plan.kinds[name], plan.orders[name])[right]
+
+
+def nearest(written: Float[Tensor, "row k"], numbers: Int[Tensor, " row"], value: int) -> Int[Tensor, " near"]:
+    """Places, among the rows with a value, of those that are written nearest to another one, and of those furthest."""
+    own, others = written[numbers == value], written[numbers != value]
+    few = others[torch.linspace(0, len(others) - 1, min(len(others), FEW)).long()] if len(others) else own[:1]
+    order = torch.cdist(own, few).amin(1).argsort()
+    return torch.cat([order[:CLOSEST], order[-CLOSEST:]])
 
 
 def learn_drawn(

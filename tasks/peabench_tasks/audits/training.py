@@ -30,7 +30,7 @@ from peabench_tasks.units.mechanism import build_mechanism
 
 STARTS = 5
 """How often a network begins anew, from other places, weights and directions, before its task is given up."""
-SHOWN = 8192
+SHOWN = 65_536
 """Inputs on which what was trained together is looked at by the units that read it."""
 RANDOM_INIT = 500_000_000
 """What seeds of random-init twins are further than those of networks."""
