@@ -13,7 +13,6 @@ from peabench.domain import ProductDomain
 from peabench.mechanism import CausalModel, Expression, Mechanism
 from peabench.networks import ResidualMLP
 from peabench.networks.config import ResidualMLPConfig
-from peabench.tasks import frozen
 from peabench.tracks.pairs import predicted_class
 from peabench_tasks.audits.audit import ANSWER, Audit
 from peabench_tasks.units.lessons import NotLearnt
@@ -105,7 +104,7 @@ def train_freely(
         loss.backward()
         optimiser.step()
         schedule.step()
-    return frozen(network)
+    return network.eval().requires_grad_(False)
 
 
 def off_band(logits: Float[Tensor, "row output"], right: Int[Tensor, " row"]) -> Float[Tensor, ""]:
