@@ -110,7 +110,6 @@ def task_record(specification: Specification, seed: int) -> TaskRecord:
         domain_size=specification.domain.size,
         examples=EXAMPLES[specification.variant],
         difficulty=DIFFICULTY[specification.variant],
-        description=f"A ball under one of three cups, four exchanges of two cups; where is the ball? Asked about: "
-        f"{specification.state}.",
+        description=f"{specification.description} Asked about: {specification.state}.",
         twins=(Twin(name="random", provenance="random_init", seed=RANDOM_INIT + weight_seed(specification, seed)),),
     )
