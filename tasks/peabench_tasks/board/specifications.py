@@ -1,7 +1,7 @@
 """Which tasks the family has."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
 
@@ -10,16 +10,13 @@ from peabench.mechanism import CausalModel
 from peabench.networks.config import ResidualMLPConfig
 from peabench_tasks.board.cups import cups_and_ball
 from peabench_tasks.board.walk import Grid, draw_grid, walk
+from peabench_tasks.units.beliefs import BAIT, FEW, SHADOW, with_shadow
 from peabench_tasks.units.codes import dimension, values_of
 from peabench_tasks.units.plan import Plan, draw_plan
 
 FAMILY = "board"
-SHADOW = "shadow"
-"""Name of a second account of the state, which nobody reads."""
 WALK = "walk"
 """Beginning of the variants in which somebody walks on a grid; in the others cups are exchanged."""
-BAIT = "the network also keeps an account of the state that nobody reads, twice as strong as its own"
-FEW = "scorers get few inputs, and the network also keeps an account of the state that nobody reads"
 DIFFICULTY = {"plain": "", "decoy": BAIT, "few": FEW, WALK: "", f"{WALK}_decoy": BAIT, f"{WALK}_few": FEW}
 REDRAWN = 10_000
 """What seeds of plans drawn once more are further."""
@@ -78,27 +75,36 @@ class Specification:
         )
 
     @property
+    def examples(self) -> int:
+        """Inputs that scorers are shown."""
+        return EXAMPLES[self.variant]
+
+    @property
+    def difficulty(self) -> str:
+        """Why the task is hard, in words."""
+        return DIFFICULTY[self.variant]
+
+    @property
     def description(self) -> str:
-        """The game in words."""
+        """The game, and what is asked about, in words."""
+        asked = f"Asked about: {self.state}."
         if self.grid is None:
-            return "A ball under one of three cups, four exchanges of two cups; where is the ball?"
+            return f"A ball under one of three cups, four exchanges of two cups; where is the ball? {asked}"
         drawn, colours = " / ".join(self.grid.maze.drawn), ", ".join(map(str, self.grid.floor))
         return (
             "A walk on a grid with walls: where it begins, then moves north, east, south or west, of which walls and "
             "the edge stop some; what colour has the floor where it ends? Rows of the grid, ways between neighbours "
-            f"drawn as - and |: {drawn}. Colours, place by place: {colours}."
+            f"drawn as - and |: {drawn}. Colours, place by place: {colours}. {asked}"
         )
 
     def plan(self, seed: int) -> Plan:
         """Where the variables go, and the account that nobody reads: wherever the state is held, it is there too."""
         model, bait = self.model, None
-        if DIFFICULTY[self.variant]:
-            shadow = model.variable(self.state).model_copy(update={"name": SHADOW})
-            bait = model.model_copy(update={"variables": (*model.variables[:-1], shadow, model.variables[-1])})
+        if self.difficulty:
+            bait = with_shadow(model, self.state)
         strengths = (1.0, 1.0) if bait is None else (0.5, 1.0)
         plans = (draw_plan(model, bait, self.network, seed + REDRAWN * draw, strengths) for draw in count())
-        drawn = next(plan for plan in plans if bait is None or plan.written(SHADOW) <= plan.written(self.state))
-        return replace(drawn, alarm=None)
+        return next(plan for plan in plans if bait is None or plan.written(SHADOW) <= plan.written(self.state))
 
 
 def specifications() -> Iterator[Specification]:
