@@ -1,7 +1,7 @@
 """Which tasks the family has."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import count
 
@@ -22,8 +22,6 @@ REDRAWN = 10_000
 """What seeds of plans drawn once more are further."""
 EXAMPLES = {"plain": 64, "decoy": 64, "few": 24, WALK: 256, f"{WALK}_decoy": 256, f"{WALK}_few": 96}
 SEEDS = {"plain": 2, "decoy": 2, "few": 1, WALK: 1, f"{WALK}_decoy": 1, f"{WALK}_few": 1}
-REST = 4
-"""Directions of a walk's residual stream that hold no variable."""
 
 
 @dataclass(frozen=True)
@@ -63,10 +61,10 @@ class Specification:
     def network(self) -> ResidualMLPConfig:
         """A residual MLP that reads where the ball or the walker is at first, then what follows."""
         sizes, model = self.domain.sizes, self.model
-        held = sum(dimension(kind) for kind in (*model.kinds.values(), model.kinds[self.state]))
+        held = sum(map(dimension, model.kinds.values())) + 2 * dimension(model.kinds[self.state], affine=True)
         return ResidualMLPConfig(
             n_inputs=len(sizes),
-            d_model=24 if self.grid is None else held + REST,
+            d_model=24 if self.grid is None else held,
             n_blocks=6 if self.grid is None else 5,
             n_units=2,
             d_hidden=20 if self.grid is None else 64,
@@ -104,7 +102,8 @@ class Specification:
             bait = with_shadow(model, self.state)
         strengths = (1.0, 1.0) if bait is None else (0.5, 1.0)
         plans = (draw_plan(model, bait, self.network, seed + REDRAWN * draw, strengths) for draw in count())
-        return next(plan for plan in plans if bait is None or plan.written(SHADOW) <= plan.written(self.state))
+        drawn = next(plan for plan in plans if bait is None or plan.written(SHADOW) <= plan.written(self.state))
+        return drawn if self.grid is None else replace(drawn, affine=frozenset({self.state, SHADOW}))
 
 
 def specifications() -> Iterator[Specification]:
