@@ -65,9 +65,9 @@ class Specification:
         return ResidualMLPConfig(
             n_inputs=len(sizes),
             d_model=24 if self.grid is None else held,
-            n_blocks=6 if self.grid is None else 5,
+            n_blocks=6 if self.grid is None else 4,
             n_units=2,
-            d_hidden=20 if self.grid is None else 64,
+            d_hidden=20 if self.grid is None else 128,
             d_output=values_of(model.kinds[model.output]),
             words=tuple((sum(sizes[:i]), size) for i, size in enumerate(sizes)),
         )
