@@ -2,12 +2,19 @@
 
 import pytest
 import torch
+from sklearn.linear_model import LinearRegression
 
+from peabench.belief_states import read_at, states
+from peabench.interventions import run_with_cache
+from peabench.tasks import load_task
+from peabench.tracks.beliefs import TRACK, BeliefAnswer
+from peabench_tasks.board.family import BOARD
 from peabench_tasks.board.specifications import Specification, specifications
 from peabench_tasks.board.walk import Grid, walk
 from peabench_tasks.goals.maze import Maze
 
 WALKS = [specification for specification in specifications() if specification.grid is not None]
+SHIPPED = [specification for specification in WALKS if (BOARD.checkpoints / specification.name).exists()]
 STEPS = ((-1, 0), (0, 1), (1, 0), (0, -1))
 
 
@@ -53,6 +60,20 @@ def test_all_places_occur_and_what_is_stepped_on_next_tells_them_apart(specifica
     for place, direction, floor in zip(run["place2"].tolist(), rows[:, 3].tolist(), run["floor"].tolist(), strict=True):
         ahead.setdefault(place, {})[direction] = floor
     assert len(ahead) == len({tuple(sorted(one.items())) for one in ahead.values()}) == 16
+
+
+@pytest.mark.parametrize("specification", SHIPPED, ids=name_of)
+def test_the_best_that_the_tokens_tell_earns_nothing(specification: Specification) -> None:
+    """Whoever draws inputs by the definition has more of them than the question shows, and so have the controls."""
+    task = load_task(BOARD.checkpoints / specification.name)
+    (question,) = TRACK.questions(task, 0)
+    rows = specification.domain.all()
+    embedded = read_at(question.network, run_with_cache(question.network, rows), question.sites[0])[:, 0]
+    fitted = LinearRegression().fit(embedded.numpy(), states(question.tracked, rows)[:, 0].numpy())
+    matrix, offset = torch.from_numpy(fitted.coef_.T).float(), torch.from_numpy(fitted.intercept_).float()
+    metrics = TRACK.grade(task, 0, question, BeliefAnswer(question.sites[0], matrix, offset))
+    assert 0.15 < metrics["r2"] <= metrics["control"] + 0.01 < 0.5
+    assert metrics["score"] < 0.01
 
 
 def test_grids_on_which_places_are_alike_or_out_of_reach_are_not_drawn() -> None:
