@@ -56,7 +56,7 @@ def test_walls_and_the_edge_stop_the_walker(specification: Specification) -> Non
 def test_all_places_occur_and_what_is_stepped_on_next_tells_them_apart(specification: Specification) -> None:
     model, rows = specification.model, specification.domain.all()
     run = model.run(model.read_inputs(rows))
-    ahead = {}
+    ahead = dict[int, dict[int, int]]()
     for place, direction, floor in zip(run["place2"].tolist(), rows[:, 3].tolist(), run["floor"].tolist(), strict=True):
         ahead.setdefault(place, {})[direction] = floor
     assert len(ahead) == len({tuple(sorted(one.items())) for one in ahead.values()}) == 16
