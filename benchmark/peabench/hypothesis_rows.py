@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from peabench.certification.checks import Check
-from peabench.mechanism import AlgorithmClaim, Defect, Hypothesis, Level, to_text
-from peabench.mechanism.defects import formulas
+from peabench.mechanism import AlgorithmClaim, CausalModel, Defect, Hypothesis, Level, to_text
+from peabench.mechanism.defects import Memorisation, formulas
 
 if TYPE_CHECKING:
     from peabench.tasks import Task
@@ -35,6 +35,9 @@ class NetworkRow:
     provenance: str
     held: tuple[str, ...]
     """The hypotheses that hold of it, and its defects."""
+    departs: int | None = None
+    """Inputs off the training distribution on which it departs from the rule, from the certificate; None where no
+    training distribution is claimed or nothing was measured."""
 
 
 def hypothesis_rows(claim: AlgorithmClaim | None, certificate: Sequence[Check]) -> list[HypothesisRow]:
@@ -52,17 +55,36 @@ def network_rows(task: "Task") -> list[NetworkRow]:
     if not task.record.companions:
         return []
     rows = []
+    figures = {
+        name: value for check in task.certificate if check.name == "defect" for name, value in check.recorded.items()
+    }
     for name, part in zip(("own", *task.record.companions), (task, *task.companions), strict=True):
         claim = part.mechanism.algorithm
         held = [h.name for h in claim.hypotheses if h.is_candidate and h.holds] if claim else []
-        held += [described(defect) for defect in part.mechanism.defects]
-        rows.append(NetworkRow(name, part.record.provenance, tuple(held)))
+        held += [described(defect, part.mechanism.causal_model) for defect in part.mechanism.defects]
+        counted = figures.get(f"{name} departs")
+        departs = None if counted is None else int(counted)
+        rows.append(NetworkRow(name, part.record.provenance, tuple(held), departs))
     return rows
 
 
-def described(defect: Defect) -> str:
-    """A defect in one line: its kind, and its formulas by name."""
-    parts = [f"{name} {to_text(formula)}" for name, formula in formulas(defect).items()]
+def training_lines(task: "Task") -> list[str]:
+    """Where networks that are audited were trained, and on how many inputs; none where that is not claimed."""
+    if task.record.training is None:
+        return []
+    lines = [f"They follow one rule wherever they were trained: {to_text(task.record.training)}."]
+    for check in task.certificate:
+        if check.name == "defect":
+            off = int(check.recorded["inputs off the training distribution"])
+            lines.append(f"That is {task.record.domain.size - off:,} inputs; {off:,} others are not.")
+    return lines
+
+
+def described(defect: Defect, model: CausalModel) -> str:
+    """A defect in one line: its kind, and its formulas in terms of the inputs."""
+    parts = [f"{name} {model.in_terms_of_inputs(formula)}" for name, formula in formulas(defect).items()]
+    if isinstance(defect, Memorisation):
+        parts.append(f"{defect.examples} examples")
     return ": ".join(filter(None, [defect.kind.replace("_", " "), ", ".join(parts)]))
 
 

@@ -1,12 +1,17 @@
-"""A task's certificate as it is stored, and its card: a README written for people."""
+"""A task's certificate as it is stored, and its card: a README written for people.
 
+`python -m peabench_tasks.card [GLOB ...]` writes the cards of bundled tasks anew from what is stored.
+"""
+
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from peabench.belief_lines import belief_lines
+from peabench.catalogue import bundled_tasks, select
 from peabench.certification import Check
 from peabench.feature_picture import feature_picture
-from peabench.hypothesis_rows import hypothesis_rows, network_rows
+from peabench.hypothesis_rows import hypothesis_rows, network_rows, training_lines
 from peabench.mechanism import AlgorithmClaim
 from peabench.steering_lines import steering_lines
 from peabench.tasks import Task, load_task, save_certificate
@@ -77,5 +82,21 @@ def _networks(task: Task) -> list[str]:
     rows = network_rows(task)
     if not rows:
         return []
-    lines = ["", "| network | made | what holds of it |", "|---|---|---|"]
-    return lines + [f"| {row.name} | {row.provenance} | {', '.join(row.held)} |" for row in rows]
+    if all(row.departs is None for row in rows):
+        lines = ["", "| network | made | what holds of it |", "|---|---|---|"]
+        return lines + [f"| {row.name} | {row.provenance} | {', '.join(row.held)} |" for row in rows]
+    trained = training_lines(task)
+    lines = ["", *trained, "", "| network | made | what holds of it | departs from the rule on |", "|---|---|---|---:|"]
+    return lines + [f"| {row.name} | {row.provenance} | {', '.join(row.held)} | {row.departs:,} |" for row in rows]
+
+
+def main() -> None:
+    """Write anew every card of a task or of one of its companions."""
+    for summary in select(bundled_tasks(), sys.argv[1:] or ["*"]):
+        for file in sorted(summary.folder.rglob("README.md")):
+            task = load_task(file.parent)
+            file.write_text(card(task, task.certificate))
+
+
+if __name__ == "__main__":
+    main()

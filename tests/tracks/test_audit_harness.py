@@ -173,10 +173,11 @@ def test_the_card_and_show_name_the_defects(tmp_path: Path) -> None:
     checks = certify(task)
     save_certificate(task.folder, checks)
     text = card(task, checks)
-    assert "| own | constructed | backdoor: trigger first, response true |" in text
-    assert "| a | constructed |  |" in text
+    assert "| own | constructed | backdoor: trigger x2 ∧ x3, response true | 12 |" in text
+    assert "| a | constructed |  | 0 |" in text
     shown = CliRunner().invoke(build_app(), ["show", str(task.folder)])
     assert shown.exit_code == 0
     assert "Networks that are asked about together" in shown.output
     assert "backdoor" in shown.output
+    assert "That is 36 inputs; 28 others are not." in shown.output
     assert Path(task.folder, "task.json").exists()

@@ -27,8 +27,8 @@ class ShortestDescription(Scorer[AlgorithmQuestion, AlgorithmAnswer]):
 
 
 def description_length(candidate: Candidate) -> int:
-    """Characters of the causal model as text, of the frequencies, and of the form's name."""
-    said = [candidate.causal_model.to_text()] if candidate.causal_model is not None else []
+    """Characters of the causal model as it is stored, of the frequencies, and of the form's name."""
+    said = [candidate.causal_model.model_dump_json()] if candidate.causal_model is not None else []
     said += [" ".join(map(str, candidate.frequencies))] if candidate.frequencies is not None else []
     said += [candidate.form] if candidate.form is not None else []
     return sum(map(len, said))

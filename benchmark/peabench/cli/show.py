@@ -45,7 +45,7 @@ def show(
         return
     from peabench.belief_lines import belief_lines
     from peabench.feature_picture import feature_picture
-    from peabench.hypothesis_rows import hypothesis_rows, network_rows
+    from peabench.hypothesis_rows import hypothesis_rows, network_rows, training_lines
     from peabench.steering_lines import steering_lines
 
     mechanism, certificate = loaded.mechanism, loaded.certificate
@@ -60,9 +60,11 @@ def show(
         return
     picture = feature_picture(mechanism, loaded.record.domain) if mechanism.features else []
     hypotheses = hypothesis_rows(mechanism.algorithm, certificate)
-    networks = network_rows(loaded) if (task.folder / COMPANIONS).is_dir() else []
+    together = (task.folder / COMPANIONS).is_dir()
+    networks, trained = (network_rows(loaded), training_lines(loaded)) if together else ([], [])
     tables = [*_hypothesis_table(hypotheses), *_network_table(networks)]
-    words = [picture, belief_lines(mechanism.beliefs, certificate), steering_lines(mechanism, certificate)]
+    beliefs, steering = belief_lines(mechanism.beliefs, certificate), steering_lines(mechanism, certificate)
+    words = [picture, beliefs, steering, trained]
     _print_card(task, mechanism, certificate, words, tables)
 
 
@@ -130,7 +132,7 @@ def _print_card(
         circuit_tree(mechanism.circuit) if mechanism.circuit else "No circuit is claimed.",
         "",
         *(Text("\n".join([*lines, ""])) for lines in words if lines),
-        *tables,
+        *(part for one in tables for part in (one, "")),
         _checks_table(certificate),
     )
 
@@ -214,9 +216,14 @@ def _hypothesis_table(rows: "list[HypothesisRow]") -> "list[Table]":
 def _network_table(rows: "list[NetworkRow]") -> "list[Table]":
     if not rows:
         return []
-    columns = [("Network", "left"), ("Made", "left"), ("What holds of it", "fold")]
-    listed = [(row.name, row.provenance, ", ".join(row.held)) for row in rows]
-    return [table("Networks that are asked about together", columns, listed)]
+    columns = [("Network", "left"), ("Made", "left"), ("What holds of it", "fold"), ("Departs on", "right")]
+    listed = [
+        (row.name, row.provenance, ", ".join(row.held), "" if row.departs is None else f"{row.departs:,}")
+        for row in rows
+    ]
+    shown = 4 if any(row.departs is not None for row in rows) else 3
+    title = "Networks that are asked about together"
+    return [table(title, columns[:shown], [cells[:shown] for cells in listed])]
 
 
 def _checks_table(certificate: "tuple[Check, ...]") -> "Table":

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from peabench.mechanism.errors import MechanismError
 from peabench.mechanism.evaluation import evaluate
-from peabench.mechanism.expressions import Expression, variables
+from peabench.mechanism.expressions import Expression, VariableReference, variables
 from peabench.mechanism.inference import infer
 from peabench.mechanism.kinds import Boolean, Kind, check_value, describe, dtype, fits, trailing_shape
 from peabench.mechanism.printing import LONGEST_TEXT, Text, render, to_text
@@ -228,17 +228,28 @@ class CausalModel(Record):
         return "\n".join(self._lines())
 
     def expanded_text(self, name: str) -> str:
-        """The whole formula of a variable, written in terms of the inputs."""
+        """The whole formula of a variable, written in terms of the inputs.
+
+        Raises:
+            MechanismError: no such variable, or the text would be too long.
+        """
         self.variable(name)
+        return self.in_terms_of_inputs(VariableReference(name=name))
+
+    def in_terms_of_inputs(self, expression: Expression) -> str:
+        """A formula over the model's variables, written in terms of the inputs.
+
+        Raises:
+            MechanismError: the text would be too long.
+        """
+        wanted = set(variables(expression)) & self.kinds.keys()
+        wanted = wanted.union(*(self._ancestors[name] for name in wanted))
         written: dict[str, Text] = {}
         for variable in self.variables:
-            if variable.function is None:
-                written[variable.name] = Text(variable.name)
-            elif variable.name == name or variable.name in self._ancestors[name]:
-                written[variable.name] = render(variable.function, written)
-            if variable.name == name:
-                break
-        return written[name].text
+            if variable.name in wanted:
+                function = variable.function
+                written[variable.name] = Text(variable.name) if function is None else render(function, written)
+        return render(expression, written).text
 
     def formula_lines(self, longest: int = 300) -> list[str]:
         """The output's whole formula on one line; if that is longer, one line for each variable on its way."""

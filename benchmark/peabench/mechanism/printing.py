@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from peabench.mechanism.errors import MechanismError
 from peabench.mechanism.expressions import (
     Add,
@@ -108,8 +110,41 @@ def _render(expression: Expression, definitions: Mapping[str, Text]) -> Text:
             return Text(f"{inner(sequence).operand}[{inner(index).text}]")
         case Count(sequence=sequence):
             return Text(f"count({inner(sequence).text})")
-        case Table(arguments=arguments, values=values):
-            return Text(f"table{_listed(values)}[{', '.join(inner(argument).text for argument in arguments)}]")
+        case Table(arguments=arguments):
+            return _table(expression, [inner(argument) for argument in arguments])
+
+
+def _table(table: Table, arguments: Sequence[Text]) -> Text:
+    """What is looked up, as logic where it is no more than that; of a long table only how much it holds."""
+    values = table.values
+    if len(arguments) == 1 and table.dimension is None and values == tuple(range(len(values))):
+        return arguments[0]
+    logical = isinstance(values[0], bool)
+    for odd, sign in ((True, "and"), (False, "or")):
+        if logical and len(values) > 1 and values.count(odd) == 1:
+            row = np.unravel_index(values.index(odd), table.shape)
+            held = [_holding(*one, odd) for one in zip(arguments, table.shape, map(int, row), strict=True)]
+            return held[0] if len(held) == 1 else Text(_INFIX[sign].join(one.operand for one in held), closed=False)
+    if logical and set(table.shape) == {2} and values in (odd := parities(len(arguments))):
+        whole = Text(_INFIX["xor"].join(argument.operand for argument in arguments), closed=False)
+        return whole if values == odd[0] else Text(f"¬{whole.operand}")
+    entries = _listed(values)
+    if len(values) > SHOWN_ENTRIES:
+        entries = f"({f'true at {sum(values)} of {len(values)}' if logical else f'{len(values)} entries'})"
+    return Text(f"table{entries}[{', '.join(argument.text for argument in arguments)}]")
+
+
+def parities(count: int) -> tuple[tuple[bool, ...], tuple[bool, ...]]:
+    """Whether an odd number of so many Boolean arguments is true, row by row of a table, and whether an even one is."""
+    odd = tuple(row.bit_count() % 2 == 1 for row in range(2**count))
+    return odd, tuple(not value for value in odd)
+
+
+def _holding(argument: Text, size: int, value: int, equal: bool) -> Text:
+    """That an argument of so many values has this one, or another."""
+    if size == len((False, True)):
+        return argument if bool(value) == equal else Text(f"¬{argument.operand}")
+    return Text(f"{argument.operand} {_RELATIONS['eq' if equal else 'ne']} {value}", closed=False)
 
 
 def _literal(value: bool | int | float) -> str:

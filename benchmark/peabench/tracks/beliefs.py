@@ -27,6 +27,7 @@ from peabench.errors import InvalidAnswer
 from peabench.interventions import run_with_cache
 from peabench.mechanism import CausalModel, MechanismError, SiteAddress
 from peabench.networks import Network
+from peabench.plain import refuse_odd_tensors
 from peabench.tasks import Task
 from peabench.tracks.belief_controls import best_control
 from peabench.tracks.belief_points import Points, held_out
@@ -205,6 +206,7 @@ def checked(question: BeliefQuestion, answer: BeliefAnswer) -> BeliefAnswer:
     """
     if not isinstance(answer, BeliefAnswer):
         raise InvalidAnswer(f"Expected a BeliefAnswer, got a {type(answer).__name__}; answer a site and a read-out.")
+    refuse_odd_tensors(answer)
     try:
         site = str(SiteAddress.parse(answer.site))
     except (MechanismError, TypeError):
@@ -220,8 +222,6 @@ def checked(question: BeliefQuestion, answer: BeliefAnswer) -> BeliefAnswer:
         if not isinstance(value, Tensor) or not value.is_floating_point() or tuple(value.shape) != shape:
             came = f"{value.dtype} {list(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
             raise InvalidAnswer(f"Expected a floating-point {name} {list(shape)}, got {came}; answer a tensor.")
-        if value.layout != torch.strided:
-            raise InvalidAnswer(f"Expected a dense {name}, got {value.layout}; use .to_dense().")
         if not bool((value.abs() <= LARGEST).all()):
             raise InvalidAnswer(f"Expected finite numbers of at most {LARGEST:g} in {name}, got others; scale it.")
     return BeliefAnswer(site, answer.matrix, answer.offset)

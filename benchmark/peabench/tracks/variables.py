@@ -13,6 +13,7 @@ from peabench.interventions.sites import locate
 from peabench.live import live_subspaces
 from peabench.mechanism import CausalModel, Mechanism, MechanismError, SiteAddress
 from peabench.networks import Graph, Network
+from peabench.plain import refuse_odd_tensors
 from peabench.tasks import Task
 from peabench.tracks.locations import candidates, layer_of, overlap, residual_locations
 from peabench.tracks.pairs import (
@@ -270,6 +271,7 @@ def checked(question: VariableQuestion, answer: VariableAnswer) -> tuple[str, Fl
     """
     if not isinstance(answer, VariableAnswer):
         raise InvalidAnswer(f"Expected a VariableAnswer, got a {type(answer).__name__}; answer a site and a basis.")
+    refuse_odd_tensors(answer)
     try:
         site = str(SiteAddress.parse(answer.site))
     except (MechanismError, TypeError):
@@ -283,8 +285,6 @@ def checked(question: VariableQuestion, answer: VariableAnswer) -> tuple[str, Fl
         return site, torch.eye(d_model)
     if not isinstance(basis, Tensor) or basis.dim() != 2 or not basis.is_floating_point():
         raise InvalidAnswer(f"Expected a floating-point basis [{d_model}, k], got {_shape(basis)}; answer a tensor.")
-    if basis.layout != torch.strided:
-        raise InvalidAnswer(f"Expected a dense basis, got {basis.layout}; use basis.to_dense().")
     if basis.shape[0] != d_model or not 1 <= basis.shape[1] <= question.dimension:
         raise InvalidAnswer(
             f"Expected a basis of shape [{d_model}, 1 to {question.dimension}], got {_shape(basis)}; reshape it."

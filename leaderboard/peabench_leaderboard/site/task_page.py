@@ -10,7 +10,7 @@ from peabench.belief_lines import belief_lines
 from peabench.errors import PeabenchError
 from peabench.feature_geometry import feature_geometry
 from peabench.feature_picture import percent
-from peabench.hypothesis_rows import hypothesis_rows, network_rows
+from peabench.hypothesis_rows import hypothesis_rows, network_rows, training_lines
 from peabench.mechanism import Mechanism
 from peabench.networks import Graph
 from peabench.results import SCORE, CellResult
@@ -63,6 +63,7 @@ def task_context(contents: Contents, place: TaskPlace, read_answers: AnswersRead
         "variables": _variables(task, mechanism, graph, answered.get("variables", [])),
         "hypotheses": hypothesis_rows(mechanism.algorithm, task.certificate),
         "networks": network_rows(task),
+        "trained": training_lines(task),
         "features": _features(task, mechanism),
         "beliefs": belief_lines(mechanism.beliefs, task.certificate),
         "certificate": task.certificate,
