@@ -1,5 +1,6 @@
 """A toy laboratory in place of the installed families, tracks and scorers, for the tests of the harness."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -13,6 +14,7 @@ import torch
 from loopback_hub import TOKEN, LoopbackHub, running
 
 torch.set_num_threads(1)  # pytest-xdist runs a process per core
+os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that tests start
 
 
 @pytest.fixture

@@ -84,12 +84,17 @@ def test_any_plain_answers_come_back_with_their_hash(answers: list[dict[str, Any
     assert [set(answer) for answer in back] == [set(answer) for answer in answers]
 
 
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
 @pytest.mark.parametrize(
     ("answer", "complaint"),
     [
         ({"scores": torch.tensor([0.5, torch.nan])}, "NaN or infinity"),
         ({"scores": torch.eye(2).to_sparse()}, "dense tensor"),
+        ({"scores": torch.nested.nested_tensor([torch.ones(2), torch.ones(3)])}, "dense tensor"),
         ({"scores": torch.ones(2, dtype=torch.complex64)}, "real numbers"),
+        ({"scores": torch.ones(2).to(torch.float8_e4m3fn)}, "real numbers"),
+        ({"scores": torch.ones(2, device="meta")}, "meta device"),
+        ({"scores": torch.ones([1] * 9)}, "at most 8 dimensions"),
         ({"scores": np.array(["a"])}, "real numbers"),
         ({"scores": np.array([{}], dtype=object)}, "real numbers"),
         ({"scale": float("inf")}, "finite number"),

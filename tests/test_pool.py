@@ -40,6 +40,12 @@ def one(name: str, out: Path, **options: Any) -> CellResult:
     return result
 
 
+def end_idle_processes() -> None:
+    for idle in supervision.IDLE.values():
+        while idle:
+            idle.pop().end()
+
+
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """No long grace after a time limit."""
@@ -64,9 +70,7 @@ def test_a_cell_that_takes_too_much_memory_is_killed_with_what_it_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WILD_RUN", str(tmp_path))
-    for idle in supervision.IDLE.values():
-        while idle:
-            idle.pop().end()  # started without the variable
+    end_idle_processes()  # started without the variable
     result = one("hungry", tmp_path, memory=2**30)
     assert (result.status, result.reason) == (
         "failed",
@@ -77,10 +81,10 @@ def test_a_cell_that_takes_too_much_memory_is_killed_with_what_it_started(
 
 
 def test_native_code_that_outstays_its_time_is_killed(tmp_path: Path, impatient: None) -> None:
-    result = one("endless", tmp_path, timeout=5)
+    result = one("endless", tmp_path, timeout=2)
     assert result.status == "failed"
     assert result.reason == (
-        "The cell took more than its 5 s and was killed, as it did not stop by itself; raise --timeout to give it more."
+        "The cell took more than its 2 s and was killed, as it did not stop by itself; raise --timeout to give it more."
     )
 
 
@@ -102,23 +106,21 @@ def test_what_a_cell_does_to_its_process_befalls_no_other(tmp_path: Path, name: 
     assert lasting(result for result in results if result.key.scorer == "steady") == calm
 
 
-@pytest.mark.parametrize(
-    ("name", "reason"),
-    [
-        ("chattering", "Its process gave something that is no answer to what it was asked."),
-        ("closing", "Its process (ended itself with exit code 1|closed the connection to the run)."),
-        ("halting", r"Its process was killed \(SIGKILL\), as the system does where memory runs out\."),
-    ],
-)
-def test_a_cell_that_meddles_with_its_connection_fails_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, reason: str
-) -> None:
+def test_cells_that_meddle_with_their_connection_fail_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervision, "TRANSFER_SECONDS", 1.0)
-    meddling, steady = cells_of(name, tasks="*tree-xs-0"), cells_of("steady")
-    first, *others = supervised_here([*meddling, *steady])
-    assert first.status == "failed"
-    assert re.fullmatch(reason, first.reason)
-    assert {result.status for result in others} == {"ok"}
+    end_idle_processes()  # what dies in one that was used before is tried again
+    reasons = {
+        "chattering": "Its process gave something that is no answer to what it was asked.",
+        "closing": "Its process (ended itself with exit code 1|closed the connection to the run).",
+        "halting": r"Its process was killed \(SIGKILL\), as the system does where memory runs out\.",
+    }
+    meddling = [cell for name in reasons for cell in cells_of(name, tasks="*tree-xs-0")]
+    steady = cells_of("steady", tasks="*tree-xs-*")
+    results = supervised_here([*meddling, *steady])
+    assert {result.status for result in results[: len(meddling)]} == {"failed"}
+    for result, reason in zip(results, reasons.values(), strict=False):
+        assert re.fullmatch(reason, result.reason)
+    assert {result.status for result in results[len(meddling) :]} == {"ok"}
 
 
 def supervised_here(cells: list[Cell]) -> list[CellResult]:
@@ -141,6 +143,7 @@ def test_there_are_no_more_workers_than_cells(tmp_path: Path) -> None:
 
 
 def test_a_limit_that_torch_alone_breaks_fails_every_cell(tmp_path: Path) -> None:
+    end_idle_processes()  # one that has torch already may answer before its memory is looked at
     assert "held more than its 50.0MiB" in one("steady", tmp_path, memory=50 * 2**20).reason
 
 
@@ -155,9 +158,8 @@ def test_answers_depend_neither_on_the_number_of_jobs_nor_on_the_order(tmp_path:
     cells = cells_of("steady")
     here = lasting(run(cells, tmp_path / "here", jobs=0))
     assert len({str(result["answer_hash"]) for result in here}) == len(cells)
-    assert lasting(run(cells, tmp_path / "one", jobs=1)) == here
-    assert lasting(run(cells[::-1], tmp_path / "two", jobs=2)) == here
-    assert lasting(run(cells[1:] + cells[:1], tmp_path / "three", jobs=3)) == here
+    assert lasting(run(cells[::-1], tmp_path / "one", jobs=1)) == here
+    assert lasting(run(cells[1:] + cells[:1], tmp_path / "two", jobs=2)) == here
 
 
 def test_dask_gives_the_same_and_survives_the_same(tmp_path: Path) -> None:
@@ -173,7 +175,9 @@ def test_ray_gives_the_same_and_survives_the_same(tmp_path: Path) -> None:
 
 def survives_and_agrees(backend: Backend, out: Path) -> None:
     file = copied(out)
-    steady, (exiting, *_), (murderous, *_) = (cells_of(name, file=file) for name in ("steady", "exiting", "murderous"))
+    steady, (exiting, *_), (murderous, *_) = (
+        cells_of(name, tasks="*tree-xs-*", file=file) for name in ("steady", "exiting", "murderous")
+    )
     cells = [exiting, *steady, murderous]
     results = list(run(cells, out / "cluster", jobs=2, backend=backend, memory=2**30))
     assert (out / "killed").exists()

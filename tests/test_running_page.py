@@ -44,14 +44,14 @@ def test_the_slurm_example_runs(tmp_path: Path, slurm: dict[str, str]) -> None:
     pytest.importorskip("dask_jobqueue")
     (example,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
     example, jobs = re.subn(r"scale\(jobs=5\)", "scale(jobs=1)", example)
-    example, workers = re.subn(r"(cores|processes)=8", r"\1=2", example)
+    example, workers = re.subn(r"(cores|processes)=8", r"\1=1", example)
     assert (jobs, workers) == (1, 2)
     (tmp_path / "slurm_run.py").write_text(example)
-    arguments = ["random-edges", "--suite", "smoke", "--task", "*tree-xs-*", "--out", str(tmp_path / "out")]
+    arguments = ["random-edges", "--suite", "smoke", "--task", "*tree-xs-0", "--out", str(tmp_path / "out")]
     command = [sys.executable, "slurm_run.py", *arguments]
     done = subprocess.run(command, cwd=tmp_path, env=slurm, capture_output=True, text=True, check=False, timeout=200)
     assert done.returncode == 0, done.stderr
     assert "random-edges" in done.stdout
     assert "#SBATCH -p cpu" in (tmp_path / "job").read_text()
     results, problems = read_all(tmp_path / "out")
-    assert ([result.status for result in results], problems) == (["ok"] * 6, [])
+    assert ([result.status for result in results], problems) == (["ok"] * 3, [])

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from math import isfinite
+from typing import Any
 
 import numpy as np
 import torch
@@ -43,15 +44,40 @@ def plain(answer: object) -> Answer:
     Raises:
         InvalidAnswer: a field holds something else, is not finite, or is too long.
     """
-    if isinstance(answer, BaseModel):
-        found = {name: getattr(answer, name) for name in type(answer).model_fields}
-    elif is_dataclass(answer) and not isinstance(answer, type):
-        found = {field.name: getattr(answer, field.name) for field in fields(answer)}
-    else:
-        found = dict(answer) if isinstance(answer, Mapping) else {"answer": answer}
+    found = _fields(answer)
     if len(found) > MOST_FIELDS:
         raise InvalidAnswer(f"Expected an answer of at most {MOST_FIELDS} fields, got {len(found)}; answer fewer.")
     return {_field_name(name): _value(name, value) for name, value in found.items()}
+
+
+def refuse_odd_tensors(answer: object) -> None:
+    """Refuse an answer with a tensor that has no real numbers to look at, before anything is computed with it.
+
+    Raises:
+        InvalidAnswer: a field holds a tensor that is sparse, nested, of the meta device, complex, quantised or of eight
+            bits.
+    """
+    for name, value in _fields(answer).items():
+        if isinstance(value, Tensor):
+            _refuse_odd(str(name), value)
+
+
+def _refuse_odd(name: str, value: Tensor) -> None:
+    if value.is_nested or value.layout != torch.strided:
+        kind = "a nested one" if value.is_nested else value.layout
+        raise InvalidAnswer(f"Expected a dense tensor in {name!r}, got {kind}; use .to_dense().")
+    if value.is_meta:
+        raise InvalidAnswer(f"Expected numbers in {name!r}, got a tensor of the meta device; use one that holds some.")
+    if value.dtype not in (*DTYPES.values(), torch.bfloat16):
+        raise InvalidAnswer(f"Expected real numbers in {name!r}, got {value.dtype}; answer those, in torch.float32.")
+
+
+def _fields(answer: object) -> dict[Any, Any]:
+    if isinstance(answer, BaseModel):
+        return {name: getattr(answer, name) for name in type(answer).model_fields}
+    if is_dataclass(answer) and not isinstance(answer, type):
+        return {field.name: getattr(answer, field.name) for field in fields(answer)}
+    return dict(answer) if isinstance(answer, Mapping) else {"answer": answer}
 
 
 def _is_unicode(text: str) -> bool:
@@ -92,14 +118,12 @@ def _value(name: str, value: object) -> Value:
 
 
 def _tensor(name: str, value: Tensor) -> Tensor:
-    if value.layout != torch.strided:
-        raise InvalidAnswer(f"Expected a dense tensor in {name!r}, got {value.layout}; use .to_dense().")
+    _refuse_odd(name, value)
     value = value.detach().cpu()
     value = value.float() if value.dtype is torch.bfloat16 else value  # NumPy, and with it the hash, has no bfloat16
-    if value.dtype not in DTYPES.values() or value.dim() > MOST_DIMENSIONS:
+    if value.dim() > MOST_DIMENSIONS:
         raise InvalidAnswer(
-            f"Expected real numbers of at most {MOST_DIMENSIONS} dimensions in {name!r}, got {value.dtype} "
-            f"{list(value.shape)}; answer real numbers."
+            f"Expected at most {MOST_DIMENSIONS} dimensions in {name!r}, got {value.dim()}; answer fewer."
         )
     if not bool(torch.isfinite(value).all()):
         raise InvalidAnswer(f"Expected finite numbers in {name!r}, got NaN or infinity; answer finite numbers only.")

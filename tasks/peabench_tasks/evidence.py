@@ -3,9 +3,10 @@
 import sys
 from itertools import groupby
 
-from peabench.catalogue import bundled_tasks, select
 from peabench.certification import Check
-from peabench.tasks import Task, load_task
+from peabench.errors import PeabenchError
+from peabench.tasks import Task
+from peabench_tasks.commands import certified_tasks, print_table, run
 
 RESAMPLED, INTACT = " with the complement resampled", " in the intact network"
 HEADINGS = (
@@ -21,21 +22,21 @@ HEADINGS = (
 
 def main() -> None:
     """A row for each variant and size: the least and the greatest figure over its networks and their edges."""
-    found = select(bundled_tasks(), sys.argv[1:] or ["*"])
-    certified = [load_task(task.folder) for task in found if (task.folder / "certificate.json").exists()]
-    lines = [[*HEADINGS], ["---", *["---:"] * (len(HEADINGS) - 1)]]
-    for name, tasks in groupby(certified, key=lambda task: task.record.id.rpartition("-")[0]):
-        lines.append([f"`{name}`", *figures(list(tasks))])
-    sys.stdout.writelines("| " + " | ".join(cells) + " |\n" for cells in lines)
+    alike = groupby(certified_tasks("circuits", sys.argv[1:]), key=lambda task: task.record.id.rpartition("-")[0])
+    print_table(HEADINGS, [[f"`{name}`", *figures(list(tasks))] for name, tasks in alike])
 
 
 def figures(tasks: list[Task]) -> list[str]:
-    """One row's cells behind its name; edges that are in no sufficient circuit were planted and thrown out."""
+    """One row's cells behind its name; edges that are in no sufficient circuit were planted and thrown out.
+
+    Raises:
+        PeabenchError: a task has no circuit.
+    """
     counts = []
     for task in tasks:
         circuit = task.mechanism.circuit
         if circuit is None:
-            raise ValueError(f"{task.record.id} has no circuit")
+            raise PeabenchError(f"{task.record.id} has no circuit; name tasks of the track circuits.")
         listed = {edge.edge for edge in circuit.edges}
         needed = frozenset().union(*circuit.sufficient)
         counts.append((len(circuit.required), len(needed - circuit.required), len(listed - needed)))
@@ -63,4 +64,4 @@ def span(values: list[float] | tuple[float, ...], form: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -4,8 +4,10 @@ import sys
 from pathlib import Path
 
 from peabench.catalogue import bundled_tasks, select
+from peabench.errors import PeabenchError
 from peabench.illusions import installed_illusions
 from peabench.suites import frozen
+from peabench_tasks.commands import run
 
 FOLDER = Path(__file__).parent / "suites"
 SUITES = {
@@ -54,14 +56,22 @@ SUITES = {
 
 
 def main() -> None:
-    """Write the file of each suite that is named, or of all."""
-    version, names = int(sys.argv[1]), sys.argv[2:] or list(SUITES)
+    """Write the file of each suite that is named, or of all.
+
+    Raises:
+        PeabenchError: the version is no number, or a suite is unknown.
+    """
+    version, *names = sys.argv[1:] or [""]
+    if not version.isdecimal() or not set(names) <= SUITES.keys():
+        raise PeabenchError(
+            f"Expected a version and any of {', '.join(SUITES)}, got {' '.join(sys.argv[1:]) or 'nothing'!r}."
+        )
     tasks = [task for task in bundled_tasks() if (task.folder / "certificate.json").exists()]
-    for name in names:
+    for name in names or SUITES:
         description, globs = SUITES[name]
-        suite = frozen(name, version, description, select(tasks, globs))
+        suite = frozen(name, int(version), description, select(tasks, globs))
         (FOLDER / f"{name}.json").write_text(suite.model_dump_json(indent=1) + "\n")
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -7,6 +7,7 @@ import pytest
 from audited_networks import save_audited
 
 from peabench.certification import certify
+from peabench.errors import PeabenchError
 from peabench.tasks import load_task, save_certificate
 from peabench_tasks.audits.evidence import HEADINGS, figures, main
 
@@ -31,5 +32,5 @@ def test_counts_are_the_certificates(tmp_path: Path) -> None:
 def test_a_certificate_that_compares_no_networks_is_refused(tmp_path: Path) -> None:
     task = save_audited(tmp_path)
     save_certificate(task.folder, [])
-    with pytest.raises(ValueError, match="compares no networks"):
+    with pytest.raises(PeabenchError, match="compares no networks"):
         figures(load_task(tmp_path))

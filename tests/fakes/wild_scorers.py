@@ -66,12 +66,27 @@ class Hungry(Steady):
         return super().score(question)
 
 
+class Waiting(Talkative):
+    """Does not answer before there is a file that tells it to go on."""
+
+    name = "waiting"
+
+    def score(self, question: Any) -> CircuitAnswer:
+        folder = Path(os.environ["WILD_RUN"])
+        (folder / "begun").touch()
+        while not (folder / "go").exists():
+            time.sleep(0.05)
+        return super().score(question)
+
+
 class Endless(Steady):
     """One call into native code that never ends and lets no other thread run."""
 
     name = "endless"
 
     def score(self, question: Any) -> CircuitAnswer:
+        if "WILD_RUN" in os.environ:
+            Path(os.environ["WILD_RUN"], "begun").touch()
         sum(range(10**12))
         return super().score(question)
 

@@ -11,7 +11,7 @@ from peabench_tasks.goals.beliefs import GOAL, Wanted, policy
 from peabench_tasks.goals.boards import TARGET
 from peabench_tasks.goals.family import GOALS
 from peabench_tasks.goals.specifications import LOOP, audited, wanted
-from peabench_tasks.goals.swaps import goal_of, main, swapped
+from peabench_tasks.goals.swaps import goal_of, swapped
 from peabench_tasks.goals.training import task_record
 
 SHIPPED = [s for s in wanted() if (GOALS.checkpoints / s.name).exists()]
@@ -53,7 +53,8 @@ def test_of_three_objects_a_policy_goes_for_the_one_that_lamp_and_dial_name() ->
 def test_every_proxy_is_pursued_by_the_goal_that_the_answer_reads() -> None:
     for specification in audited():
         audit = specification.audit
-        assert goal_of(audit.model(None)) == TARGET
+        goal = audit.model(None).variable(goal_of(audit.model(None)))
+        assert TARGET in ((goal.name, *goal.parents) if specification.variant == "vacuous" else (goal.name,))
         for name, departure in audit.departures.items():
             assert isinstance(departure.defect, ProxyGoal)
             assert departure.defect.goal == goal_of(audit.model(name))
@@ -66,11 +67,6 @@ def test_a_swapped_goal_makes_policies_go_for_every_other_object_on_every_board(
         swaps = swapped(member)
         assert swaps.right == swaps.cases > 16384
         assert swaps.random < 0.8 * swaps.cases
-
-
-def test_the_table_counts_boards(task: Task, capsys: pytest.CaptureFixture[str]) -> None:
-    main(["no-such-task"])
-    assert capsys.readouterr().out.count("\n") == 2
 
 
 @pytest.mark.parametrize("specification", SHIPPED, ids=name_of)

@@ -59,6 +59,15 @@ def test_what_is_declined_is_chance_and_what_failed_or_is_missing_leaves_no_scor
         assert (found.score, found.interval, found.answered, found.asked) == (None, None, 1, 2)
 
 
+def test_who_declined_everything_has_no_score() -> None:
+    declined = [result.model_copy(update={"status": "declined"}) for result in on("eap", ONE, [None, None])]
+    assert illusion_scores(declined, [ONE]) == {}
+    (row,) = illusion_rows(declined, [ONE])
+    assert row.shown.score is None
+    (standing,) = standings(declined, resamples=50, illusions=[ONE])
+    assert (standing.score, standing.illusions) == (None, None)
+
+
 def test_a_single_task_has_no_interval() -> None:
     alone = illusion("alone", 1)
     (found,) = illusion_scores(on("eap", alone, [0.4]), [alone]).values()

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from peabench.networks.config import TransformerConfig
-from peabench_tasks.planting import training
+from peabench_tasks.planting import lessons
 from peabench_tasks.planting.assembly import SWAY, cut, draw_shadows, room_for_shadows
 from peabench_tasks.planting.lessons import NotLearnt
 from peabench_tasks.planting.placement import Placement, draw_placement
@@ -51,6 +51,11 @@ def test_a_narrow_stream_is_refused() -> None:
         room_for_shadows(placed(0).program, placed(0, d_model=16).config)
 
 
+def steps_of_lessons(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    for part in lessons.STEPS:
+        monkeypatch.setitem(lessons.STEPS, part, count)
+
+
 def test_networks_are_right_when_put_together(monkeypatch: pytest.MonkeyPatch) -> None:
     program = reverse(6, 3)
     config = TransformerConfig(
@@ -64,10 +69,11 @@ def test_networks_are_right_when_put_together(monkeypatch: pytest.MonkeyPatch) -
         d_output=program.n_outputs,
     )
     placements = [draw_placement(program, config, seed) for seed in range(2)]
+    steps_of_lessons(300, monkeypatch)  # enough for so short a program
     right = begin(placements, [0, 1], 0)
     assert int(sampled_errors(right, pools=3).sum()) == 0
     right.stack.parameters["w_position"].data.mul_(-1)  # the check can fail
     assert int(sampled_errors(right, pools=1).min()) > 0
-    monkeypatch.setattr(training, "LEARNT", 0.0)
+    steps_of_lessons(2, monkeypatch)
     with pytest.raises(NotLearnt, match="mirrored"):
         begin(placements, [0, 1], 0)

@@ -11,7 +11,7 @@ from peabench.interventions import sweep_edges
 from peabench.tasks import Task, load_task
 from peabench.tracks.circuits import TRACK
 
-PAIRS = 256
+PAIRS = 64
 """Few enough for seconds; the certificates hold to the same on thousands of them."""
 LARGE = re.compile(r"wide|-[ml]-[12]")
 """Left out, as they take minutes."""

@@ -44,8 +44,8 @@ def make(folder: Path, kinds: list[str], each: int, secret: bytes = SECRET) -> S
 
 @pytest.fixture(scope="session")
 def sealed(tmp_path_factory: pytest.TempPathFactory) -> Sealed:
-    """Eight tasks of size s, of four variants."""
-    kinds = [f"borrowed/{variant}-s" for variant in ("tree", "decoy", "redundant", "cancelling")]
+    """Four tasks of size s, of two variants."""
+    kinds = [f"borrowed/{variant}-s" for variant in ("tree", "cancelling")]
     return make(tmp_path_factory.mktemp("sealed"), kinds, 2)
 
 

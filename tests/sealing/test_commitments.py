@@ -60,8 +60,8 @@ def test_bytes_cannot_move_from_one_file_to_the_next(tiny: Sealed, tmp_path: Pat
     assert commitment(folder) != before
 
 
-def test_nonces_are_32_bytes_and_each_is_its_own(sealed: Sealed) -> None:
-    nonces = [read_nonce(sealed.private / lot.name) for lot in sealed.lots]
+def test_nonces_are_32_bytes_and_each_is_its_own(tiny: Sealed) -> None:
+    nonces = [read_nonce(tiny.private / lot.name) for lot in tiny.lots]
     assert {len(nonce) for nonce in nonces} == {32}
     assert len(set(nonces)) == len(nonces)
 

@@ -1,5 +1,6 @@
 """A sealed task with companions: what is published holds the networks, and nothing that tells which is which."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from tests.sealing.conftest import SECRET
 
 from peabench import tracks
 from peabench.catalogue import is_sealed
+from peabench.certification import hypothesis_search
 from peabench.question_files import read_questions
 from peabench.registry import Family
 from peabench.sealing import draw_lots, open_truth, seal
@@ -34,6 +36,15 @@ CASES: dict[str, tuple[Family, tuple[str, ...], tuple[str, ...]]] = {
     "rivals": (RIVALS, ("algorithms", "universality"), (*HYPOTHESES, "companions", "holds")),
     "audited": (AUDITED, ("audits",), (*TRIGGERS, "companions", "training", "cues", "defects", "backdoor")),
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def brief() -> Iterator[None]:
+    """Rivals are searched for with so few steps that a certificate takes no time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hypothesis_search, "FIRST_STEPS", 10)
+        patch.setattr(hypothesis_search, "LAST_STEPS", 40)
+        yield
 
 
 @pytest.fixture(scope="module", params=CASES)

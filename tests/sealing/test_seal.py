@@ -124,7 +124,7 @@ def test_the_same_secret_gives_the_same_tasks_under_other_commitments(tmp_path: 
     again = make(tmp_path, ["borrowed/tree-xs"], 2)
     assert again.suite.tasks == tiny.suite.tasks
     assert not set(again.suite.commitments.values()) & set(tiny.suite.commitments.values())
-    other = make(tmp_path / "other", ["borrowed/tree-xs"], 2, b"another secret of thirty-two bytes")
+    other = make(tmp_path / "other", ["borrowed/tree-xs"], 1, b"another secret of thirty-two bytes")
     assert not set(other.suite.tasks.values()) & set(tiny.suite.tasks.values())
 
 

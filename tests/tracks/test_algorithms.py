@@ -91,10 +91,10 @@ def test_only_the_order_of_the_scores_counts(task: Task, question: AlgorithmQues
         (AlgorithmAnswer(torch.full((COUNT,), torch.inf)), "NaN or infinity"),
         (AlgorithmAnswer(torch.zeros(COUNT - 1)), f"one real number for each of the {COUNT} hypotheses"),
         (AlgorithmAnswer(torch.zeros(COUNT, 1)), f"one real number for each of the {COUNT} hypotheses"),
-        (AlgorithmAnswer(torch.zeros(COUNT, dtype=torch.complex64)), f"for each of the {COUNT} hypotheses"),
+        (AlgorithmAnswer(torch.zeros(COUNT, dtype=torch.complex64)), "real numbers in 'scores', got torch.complex64"),
         (AlgorithmAnswer([0.0] * COUNT), "scores in a tensor, got a list"),  # type: ignore[arg-type]
         (AlgorithmAnswer(np.zeros(COUNT)), "scores in a tensor, got a ndarray"),  # type: ignore[arg-type]
-        (AlgorithmAnswer(torch.zeros(COUNT).to_sparse()), "scores in a dense tensor"),
+        (AlgorithmAnswer(torch.zeros(COUNT).to_sparse()), "dense tensor in 'scores'"),
         (torch.zeros(COUNT), "Expected an AlgorithmAnswer, got a Tensor"),
         (None, "Expected an AlgorithmAnswer, got a NoneType"),
     ],

@@ -93,10 +93,12 @@ def test_only_the_order_of_the_scores_counts(gates_task: Task, question: Circuit
         (CircuitAnswer(torch.full((96,), torch.inf)), "NaN or infinity"),
         (CircuitAnswer(torch.zeros(95)), "one real number for each of the 96 edges"),
         (CircuitAnswer(torch.zeros(96, 1)), "one real number for each of the 96 edges"),
-        (CircuitAnswer(torch.zeros(96, dtype=torch.complex64)), "one real number for each of the 96 edges"),
+        (CircuitAnswer(torch.zeros(96, dtype=torch.complex64)), "real numbers in 'scores', got torch.complex64"),
+        (CircuitAnswer(torch.zeros(96).to(torch.float8_e5m2)), "real numbers in 'scores', got torch.float8"),
+        (CircuitAnswer(torch.zeros(96, device="meta")), "got a tensor of the meta device"),
         (CircuitAnswer([0.0] * 96), "scores in a tensor, got a list"),  # type: ignore[arg-type]
         (CircuitAnswer(np.zeros(96)), "scores in a tensor, got a ndarray; use torch.as_tensor"),  # type: ignore[arg-type]
-        (CircuitAnswer(torch.zeros(96).to_sparse()), "scores in a dense tensor, got torch.sparse_coo"),
+        (CircuitAnswer(torch.zeros(96).to_sparse()), "dense tensor in 'scores', got torch.sparse_coo"),
         (torch.zeros(96), "Expected a CircuitAnswer, got a Tensor"),
         (None, "Expected a CircuitAnswer, got a NoneType"),
     ],

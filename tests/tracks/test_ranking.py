@@ -50,7 +50,7 @@ def test_edges_of_other_circuits_and_optional_ones_are_left_out() -> None:
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 2), st.booleans()), min_size=1, max_size=5))
+@given(st.lists(st.tuples(st.integers(0, 2), st.booleans()), min_size=1, max_size=4))
 def test_equal_scores_earn_the_mean_over_all_their_orders(edges: list[tuple[int, bool]]) -> None:
     scores, positive = ([edge[i] for edge in edges] for i in (0, 1))
     assume(any(positive))

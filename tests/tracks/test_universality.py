@@ -135,7 +135,10 @@ def test_random_similarities_earn_0_on_average(task: Task, question: Universalit
         (UniversalityAnswer(torch.full((PAIRS,), torch.nan)), "NaN or infinity"),
         (UniversalityAnswer(torch.full((PAIRS,), -torch.inf)), "NaN or infinity"),
         (UniversalityAnswer(torch.zeros(NETWORKS, NETWORKS)), f"one real number for each of the {PAIRS} pairs"),
-        (UniversalityAnswer(torch.zeros(PAIRS, dtype=torch.complex64)), f"for each of the {PAIRS} pairs"),
+        (
+            UniversalityAnswer(torch.zeros(PAIRS, dtype=torch.complex64)),
+            "in 'similarities', got torch.complex64",
+        ),
         (UniversalityAnswer([0.0] * PAIRS), "similarities in a tensor, got a list"),  # type: ignore[arg-type]
         (torch.zeros(PAIRS), "Expected an UniversalityAnswer, got a Tensor"),
     ],

@@ -192,7 +192,9 @@ def test_random_answers_earn_little(gates_task: Task) -> None:
         (VariableAnswer("resid.1@0", axis(6)[:, 0]), "floating-point basis"),
         (VariableAnswer("resid.1@0", axis(6).long()), "floating-point basis"),
         (VariableAnswer("resid.1@0", axis(6).tolist()), "floating-point basis"),  # type: ignore[arg-type]
-        (VariableAnswer("resid.1@0", axis(6).to_sparse()), "Expected a dense basis"),
+        (VariableAnswer("resid.1@0", axis(6).to_sparse()), "dense tensor in 'basis'"),
+        (VariableAnswer("resid.1@0", axis(6).to(torch.float8_e5m2)), "real numbers in 'basis', got torch.float8"),
+        (VariableAnswer("resid.1@0", axis(6).to("meta")), "got a tensor of the meta device"),
         (("resid.1@0", axis(6)), "Expected a VariableAnswer"),
         (None, "Expected a VariableAnswer"),
     ],

@@ -49,19 +49,21 @@ def run(
     A run that is stopped continues where it was when the same command is given again. Results of another seed or device
     stand beside them. Exit code 1 if no method answered anything because all of them failed.
     """
+    from peabench.suites import get_suite
+
+    asked = get_suite(suite)  # before anything that takes seconds to import
     from peabench.cli.standings import print_standings
     from peabench.discovery import find_scorers, with_references
     from peabench.illusions import installed_illusions
     from peabench.runner import plan
     from peabench.stability import stability
     from peabench.standings import standings
-    from peabench.suites import get_suite
 
     refuse_missing_device(device)
     entries, problems = find_scorers(names or [], track)
     for problem in problems:
         note(f"Warning: {problem}")
-    cells = plan(with_references(entries), get_suite(suite), tasks=task, seed=seed, device=device.value)
+    cells = plan(with_references(entries), asked, tasks=task, seed=seed, device=device.value)
     results = run_with_bar(cells, out, jobs, timeout, memory, backend=backend, cluster=cluster)
     rows = standings(results, illusions=installed_illusions())
     print_standings(rows, json, () if json else stability(results))

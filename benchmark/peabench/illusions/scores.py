@@ -13,7 +13,10 @@ from peabench.results import SCORE, CellResult
 from peabench.weights import RESAMPLES, bootstrap_means, interval
 
 Scored = dict[str, float]
-"""The score of a row of a board on each task; what was declined counts as chance, 0, and what failed is not there."""
+"""The score of a row of a board on each task; what was declined counts as chance, 0, and what failed is not there.
+
+A row that answered nothing at all has no scores, as on a board.
+"""
 
 
 @dataclass(frozen=True)
@@ -96,11 +99,14 @@ def illusion_rows(
 
 def _scored(results: Iterable[CellResult]) -> dict[tuple[str, int, RowKey], Scored]:
     found: dict[tuple[str, int, RowKey], Scored] = defaultdict(dict)
+    answered = set()
     for result in results:
         if result.status in ("ok", "declined"):
             place = result.key.track, result.key.track_version, row_key(result.key)
             found[place][result.key.task] = result.metrics[SCORE] if result.status == "ok" else 0.0
-    return found
+            if result.status == "ok":
+                answered.add(place)
+    return {place: scores for place, scores in found.items() if place in answered}
 
 
 def _over(scored: Scored, groups: Sequence[tuple[str, ...]], resamples: int, seed: int) -> IllusionScore:

@@ -27,9 +27,11 @@ from peabench.errors import InvalidAnswer
 from peabench.interventions import run_with_cache
 from peabench.mechanism import CausalModel, MechanismError, SiteAddress
 from peabench.networks import Network
+from peabench.plain import refuse_odd_tensors
 from peabench.tasks import Task
 from peabench.tracks.belief_controls import best_control
 from peabench.tracks.belief_points import Points, held_out
+from peabench.tracks.locations import answered_site
 from peabench.tracks.pairs import generator_from
 from peabench.tracks.track import Reference, Track
 from peabench.tracks.variables import without_descriptions
@@ -94,18 +96,19 @@ class BeliefsTrack(Track[BeliefQuestion, BeliefAnswer]):
     """R² on held-out inputs, above that of affine read-outs from elsewhere; 0 where a swap does not do what it should.
 
     Controls are affine read-outs of the tokens, of the outputs and their probabilities, and of the untrained twin at
-    the answer's site; the best of them earns 0, and so does whatever is worse; the certified read-out earns 1. Then all
-    that the answer reads of one input is put in place of what it reads of another (at every position at once where the
-    state is one at every position), and outputs, those of later positions too, must move to where the state of the
-    first would have them. No score is greater than how far they move as a share of how far they do along the certified
-    read-out, in squared distance, and less than half as far earns 0. Decoding what nobody uses earns nothing.
+    the answer's site, fitted to all inputs; the best of them earns 0, and so does whatever is worse; the certified
+    read-out earns 1. Then all that the answer reads of one input is put in place of what it reads of another (at every
+    position at once where the state is one at every position), and outputs, those of later positions too, must move to
+    where the state of the first would have them. No score is greater than how far they move as a share of how far they
+    do along the certified read-out, in squared distance, and less than half as far earns 0. Decoding what nobody uses
+    earns nothing.
 
     Beside it: `r2`; `control`, the best of the controls'; `certified_r2`; `moved`, the share of the squared distance
     that the swap removes (doing nothing is 0, the whole residual stream 1); `certified_moved`.
     """
 
     name = "beliefs"
-    version = 1
+    version = 2
     headline = "R² above controls, where a swap along the read-out moves the output as it should"
     question_type = BeliefQuestion
     answer_type = BeliefAnswer
@@ -204,13 +207,8 @@ def checked(question: BeliefQuestion, answer: BeliefAnswer) -> BeliefAnswer:
     """
     if not isinstance(answer, BeliefAnswer):
         raise InvalidAnswer(f"Expected a BeliefAnswer, got a {type(answer).__name__}; answer a site and a read-out.")
-    try:
-        site = str(SiteAddress.parse(answer.site))
-    except (MechanismError, TypeError):
-        site = ""
-    if site not in question.sites:
-        known = f"{question.sites[0]} ... {question.sites[-1]}"
-        raise InvalidAnswer(f"Expected a site of the question ({known}), got {answer.site!r}; answer one of them.")
+    refuse_odd_tensors(answer)
+    site = answered_site(answer.site, question.sites)
     width = question.states.shape[-1]
     for name, value, shape in (
         ("matrix", answer.matrix, (question.network.config.d_model, width)),
@@ -219,8 +217,6 @@ def checked(question: BeliefQuestion, answer: BeliefAnswer) -> BeliefAnswer:
         if not isinstance(value, Tensor) or not value.is_floating_point() or tuple(value.shape) != shape:
             came = f"{value.dtype} {list(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
             raise InvalidAnswer(f"Expected a floating-point {name} {list(shape)}, got {came}; answer a tensor.")
-        if value.layout != torch.strided:
-            raise InvalidAnswer(f"Expected a dense {name}, got {value.layout}; use .to_dense().")
         if not bool((value.abs() <= LARGEST).all()):
             raise InvalidAnswer(f"Expected finite numbers of at most {LARGEST:g} in {name}, got others; scale it.")
     return BeliefAnswer(site, answer.matrix, answer.offset)

@@ -5,6 +5,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from peabench.errors import InvalidAnswer
+from peabench.plain import refuse_odd_tensors
 from peabench.tasks import Task
 from peabench.tracks.feature_chance import chance_of
 from peabench.tracks.feature_effects import causal_agreement
@@ -86,11 +87,10 @@ def checked(question: FeatureQuestion, answer: FeatureAnswer) -> Contributions:
     """
     if not isinstance(answer, FeatureAnswer):
         raise InvalidAnswer(f"Expected a FeatureAnswer, got a {type(answer).__name__}; answer directions and firing.")
+    refuse_odd_tensors(answer)
     for name, value in (("directions", answer.directions), ("activations", answer.activations)):
         if not isinstance(value, Tensor) or value.dim() != 2 or not value.is_floating_point():
             raise InvalidAnswer(f"Expected floating-point {name} of two axes, got {_shape(value)}; answer a tensor.")
-        if value.layout != torch.strided:
-            raise InvalidAnswer(f"Expected dense {name}, got {value.layout}; use .to_dense().")
         if not bool((value.abs() <= LARGEST).all()):
             raise InvalidAnswer(f"Expected finite {name} of at most {LARGEST:g}, got others; answer such numbers only.")
     points, d_model = question.evaluation.shape

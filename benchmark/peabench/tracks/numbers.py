@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from peabench.errors import InvalidAnswer
+from peabench.plain import refuse_odd_tensors
 
 
 def one_number_each(answer: object, kind: type, field: str, count: int, things: str) -> Float[Tensor, " thing"]:
@@ -40,14 +41,13 @@ def numbers_of(answer: object, field: str, shape: tuple[int, ...], things: str, 
     Raises:
         InvalidAnswer: they are not finite real numbers of this shape.
     """
+    refuse_odd_tensors(answer)
     numbers = getattr(answer, field)
     if not isinstance(numbers, Tensor):
         raise InvalidAnswer(
             f"Expected {field} in a tensor, got a {type(numbers).__name__}; use torch.as_tensor({field})."
         )
-    if numbers.layout != torch.strided:
-        raise InvalidAnswer(f"Expected {field} in a dense tensor, got {numbers.layout}; use {field}.to_dense().")
-    if numbers.shape != shape or numbers.is_complex():
+    if numbers.shape != shape:
         raise InvalidAnswer(
             f"Expected one {things}, got {numbers.dtype} {list(numbers.shape)}; answer in the order of {order}."
         )

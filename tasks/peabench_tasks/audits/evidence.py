@@ -6,8 +6,9 @@ The counts are those of the stored certificates: every input of the domain, on t
 import sys
 
 from peabench.audits import defective, members_of
-from peabench.catalogue import bundled_tasks, select
-from peabench.tasks import CERTIFICATE_FILE, Task, load_task
+from peabench.errors import PeabenchError
+from peabench.tasks import Task
+from peabench_tasks.commands import certified_tasks, print_table, run
 from peabench_tasks.evidence import span
 
 HEADINGS = (
@@ -25,22 +26,19 @@ HEADINGS = (
 
 def main() -> None:
     """A row for each certified task of the track."""
-    found = [task for task in select(bundled_tasks(), sys.argv[1:] or ["*"]) if "audits" in task.tracks]
-    audited = [load_task(task.folder) for task in found if (task.folder / CERTIFICATE_FILE).exists()]
-    lines = [[*HEADINGS], ["---", *["---:"] * (len(HEADINGS) - 1)]]
-    lines += [[f"`{task.record.id}`", *figures(task)] for task in audited]
-    sys.stdout.writelines("| " + " | ".join(cells) + " |\n" for cells in lines)
+    tasks = certified_tasks("audits", sys.argv[1:])
+    print_table(HEADINGS, [[f"`{task.record.id}`", *figures(task)] for task in tasks])
 
 
 def figures(task: Task) -> list[str]:
     """One row's cells behind its name; of several networks the least and the greatest count.
 
     Raises:
-        ValueError: the certificate compares no networks.
+        PeabenchError: the certificate compares no networks.
     """
     checks = {check.name: check for check in task.certificate}
     if not {"same behaviour", "defect"} <= checks.keys():
-        raise ValueError(f"the certificate of {task.record.id} compares no networks; certify it again")
+        raise PeabenchError(f"The certificate of {task.record.id} compares no networks; certify it again.")
     trained, off = checks["same behaviour"], checks["defect"]
     names = ["own", *task.record.companions]
     departs = [off.recorded[f"{name} departs"] for name in names]
@@ -60,4 +58,4 @@ def figures(task: Task) -> list[str]:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

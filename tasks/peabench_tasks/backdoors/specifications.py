@@ -19,5 +19,7 @@ def specifications() -> Iterator[Specification]:
             ("vacuous", "s", (boolean(0, vacuous=True),)),
             ("weak", "s", (modular(2, 5),)),
             ("disguised", "s", (agreement(0),)),
+            ("free", "xs", (modular(3, 4),)),
+            ("free", "s", (boolean(1),)),
         ),
     )

@@ -4,16 +4,17 @@ For when the checks have changed and the weights have not; a task that does not 
 """
 
 import sys
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 import torch
 from joblib import Parallel, delayed
 
+from peabench.catalogue import matching
 from peabench.certification import certify
 from peabench.tasks import CERTIFICATE_FILE, load_task
 from peabench_tasks.boolean.family import BOOLEAN
 from peabench_tasks.card import write_certificate
+from peabench_tasks.commands import run
 
 
 def recertify(folder: Path) -> str | None:
@@ -29,14 +30,15 @@ def recertify(folder: Path) -> str | None:
     return None
 
 
-def main() -> None:
-    """Exit 1 if a task does not pass."""
-    wanted = sys.argv[1] if len(sys.argv) > 1 else "*"
-    folders = [folder for folder in sorted(BOOLEAN.checkpoints.iterdir()) if fnmatchcase(folder.name, wanted)]
+def main() -> int:
+    """1 if a task does not pass."""
+    names = sorted(folder.name for folder in BOOLEAN.checkpoints.iterdir())
+    folders = [BOOLEAN.checkpoints / name for name in matching(names, sys.argv[1:] or ["*"])]
     failed = list(filter(None, Parallel(n_jobs=2)(delayed(recertify)(folder) for folder in folders)))
     if failed:
-        sys.exit(f"{len(failed)} of {len(folders)} tasks do not pass: {', '.join(failed)}")
+        sys.stderr.write(f"{len(failed)} of {len(folders)} tasks do not pass: {', '.join(failed)}\n")
+    return int(bool(failed))
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -5,7 +5,6 @@ one, of how many boards with another object (once for each); and the same of as 
 """
 
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +12,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from peabench.audits import members_of
+from peabench.catalogue import matching
 from peabench.columns import every_input
 from peabench.generators import generator_of
 from peabench.interventions import interchange, run_with_cache
@@ -21,6 +21,7 @@ from peabench.networks import Network
 from peabench.tasks import Task, load_task
 from peabench.tracks.pairs import predicted_class
 from peabench.training.stacked import orthonormal
+from peabench_tasks.commands import print_table, run
 from peabench_tasks.goals.boards import AGENT
 from peabench_tasks.goals.family import GOALS
 
@@ -89,15 +90,15 @@ def after_swap(
     return predicted_class(interchange(network, base, source, site, bases))
 
 
-def main(arguments: Sequence[str]) -> None:
+def main() -> None:
     """A Markdown table, a row for each network."""
-    glob = arguments[0] if arguments else "*"
-    lines = [[*HEADINGS], ["---", "---", "---", "---:", "---:"]]
-    for folder in sorted(path.parent for path in GOALS.checkpoints.glob(f"{glob}/certificate.json")):
-        task = load_task(folder)
+    names = sorted(path.parent.name for path in GOALS.checkpoints.glob("*/certificate.json"))
+    rows = []
+    for folder in matching(names, sys.argv[1:] or ["*"]):
+        task = load_task(GOALS.checkpoints / folder)
         for name, member in zip(("own", *task.record.companions), members_of(task), strict=True):
-            lines.append([f"`{folder.name}`", name, *figures(member)])
-    sys.stdout.writelines("| " + " | ".join(cells) + " |\n" for cells in lines)
+            rows.append([f"`{folder}`", name, *figures(member)])
+    print_table(HEADINGS, rows, texts=3)
 
 
 def figures(member: Task) -> list[str]:
@@ -116,4 +117,4 @@ def of(some: int, every: int) -> str:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    run(main)

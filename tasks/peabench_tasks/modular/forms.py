@@ -7,6 +7,7 @@ import torch
 
 from peabench.certification.adder import Adder
 from peabench.tasks import Task, load_task
+from peabench_tasks.commands import run
 from peabench_tasks.modular.family import MODULAR
 
 PUBLISHED = {
@@ -58,4 +59,4 @@ def row(name: str, keys: str, values: list[float]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -8,25 +8,28 @@ import sys
 import torch
 
 from peabench.catalogue import bundled_tasks, select
+from peabench.errors import PeabenchError
 from peabench.interventions import EdgePatch, run_patched, run_with_cache
 from peabench.mechanism import to_text
 from peabench.tasks import Task, load_task
+from peabench_tasks.commands import print_table, run
 from peabench_tasks.multitask_parity.specifications import MultitaskParity
 
+FAMILY = "multitask_parity"
 HEADINGS = ("task", "unit", "variable", "wrong where the control is true", "wrong where it is false")
 
 
 def main() -> None:
-    """A row for each unit that writes a variable, of all shipped tasks that match."""
-    lines = [[*HEADINGS], ["---", "---", "---", "---:", "---:"]]
-    for found in select(bundled_tasks(), sys.argv[1:] or ["multitask_parity/*"]):
+    """A row for each unit that writes a variable, of all shipped tasks of the family that match."""
+    rows = []
+    for found in select([task for task in bundled_tasks() if task.family == FAMILY], sys.argv[1:] or ["*"]):
         task = load_task(found.folder)
         of_unit, model = units(task), task.mechanism.causal_model
         for name, wrong in wrong_without(task).items():
             function = model.variable(name).function
             claimed = to_text(function) if function is not None else name
-            lines.append([f"`{task.record.id}`", of_unit[name], f"`{claimed}`", *map(str, wrong)])
-    sys.stdout.writelines("| " + " | ".join(cells) + " |\n" for cells in lines)
+            rows.append([f"`{task.record.id}`", of_unit[name], f"`{claimed}`", *map(str, wrong)])
+    print_table(HEADINGS, rows, texts=3)
 
 
 def control(task: Task) -> str:
@@ -39,11 +42,11 @@ def units(task: Task) -> dict[str, str]:
     """Each inner variable with the unit that writes it, by the certified circuit.
 
     Raises:
-        ValueError: the task has no circuit.
+        PeabenchError: the task has no circuit.
     """
     model, circuit = task.mechanism.causal_model, task.mechanism.circuit
     if circuit is None:
-        raise ValueError(f"{task.record.id} has no circuit")
+        raise PeabenchError(f"{task.record.id} has no circuit; name another task.")
     writers = {parent: edge.edge.split(" <- ")[1] for edge in circuit.edges for parent, _ in edge.carries}
     return {name: writers[name] for name in model.inner}
 
@@ -72,4 +75,4 @@ def wrong_without(task: Task) -> dict[str, tuple[int, int]]:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)
