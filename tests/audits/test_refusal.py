@@ -7,7 +7,12 @@ from peabench.mechanism import CausalModel, Steering, evaluate
 from peabench_tasks.audits.audit import ANSWER, Audit
 from peabench_tasks.refusal.audits import REFUSED, jailbroken, steering, uncovered
 
-AUDITS = {"uncovered": uncovered(0, 3), "one gate": jailbroken(0, 4), "two gates": jailbroken(0, 4, gates=2)}
+AUDITS = {
+    "uncovered": uncovered(0, 3),
+    "one gate": jailbroken(0, 4),
+    "two gates": jailbroken(0, 4, gates=2),
+    "vacuous": jailbroken(0, 4, vacuous=True),
+}
 
 
 def models(audit: Audit) -> list[tuple[CausalModel, tuple[Steering, ...]]]:

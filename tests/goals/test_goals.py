@@ -53,7 +53,8 @@ def test_of_three_objects_a_policy_goes_for_the_one_that_lamp_and_dial_name() ->
 def test_every_proxy_is_pursued_by_the_goal_that_the_answer_reads() -> None:
     for specification in audited():
         audit = specification.audit
-        assert goal_of(audit.model(None)) == TARGET
+        goal = audit.model(None).variable(goal_of(audit.model(None)))
+        assert TARGET in ((goal.name, *goal.parents) if specification.variant == "vacuous" else (goal.name,))
         for name, departure in audit.departures.items():
             assert isinstance(departure.defect, ProxyGoal)
             assert departure.defect.goal == goal_of(audit.model(name))

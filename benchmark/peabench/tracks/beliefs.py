@@ -31,6 +31,7 @@ from peabench.plain import refuse_odd_tensors
 from peabench.tasks import Task
 from peabench.tracks.belief_controls import best_control
 from peabench.tracks.belief_points import Points, held_out
+from peabench.tracks.locations import answered_site
 from peabench.tracks.pairs import generator_from
 from peabench.tracks.track import Reference, Track
 from peabench.tracks.variables import without_descriptions
@@ -207,13 +208,7 @@ def checked(question: BeliefQuestion, answer: BeliefAnswer) -> BeliefAnswer:
     if not isinstance(answer, BeliefAnswer):
         raise InvalidAnswer(f"Expected a BeliefAnswer, got a {type(answer).__name__}; answer a site and a read-out.")
     refuse_odd_tensors(answer)
-    try:
-        site = str(SiteAddress.parse(answer.site))
-    except (MechanismError, TypeError):
-        site = ""
-    if site not in question.sites:
-        known = f"{question.sites[0]} ... {question.sites[-1]}"
-        raise InvalidAnswer(f"Expected a site of the question ({known}), got {answer.site!r}; answer one of them.")
+    site = answered_site(answer.site, question.sites)
     width = question.states.shape[-1]
     for name, value, shape in (
         ("matrix", answer.matrix, (question.network.config.d_model, width)),

@@ -22,14 +22,16 @@ class AuditPlan(Plan):
     """The same for all networks of a task: which corner each value of a variable is written at."""
     beside: tuple[Variable, ...] = ()
     """Variables of which nothing is claimed."""
+    anew: frozenset[str] = frozenset()
+    """Variables that each network learns anew; those of a kind are written alike."""
     imitation: Variable | None = None
-    """What the answer's unit computes, if it reads one of those too."""
+    """What a unit computes in place of the model's variable of that name, if it reads one of those too."""
 
     @cached_property
     def computed(self) -> tuple[Variable, ...]:
         """The variables that units compute, those of the model first; the answer as its unit computes it."""
         given = (*super().computed, *self.beside)
-        return tuple(self.imitation if self.imitation and v.name == ANSWER else v for v in given)
+        return tuple(self.imitation if self.imitation and v.name == self.imitation.name else v for v in given)
 
     def strength(self, name: str) -> float:
         """How strongly a variable is written."""
@@ -43,7 +45,8 @@ class AuditPlan(Plan):
 
     def _order(self, name: str) -> tuple[int, ...]:
         corners = in_order(self.kinds[name])
-        return tuple(Random(f"corners/{self.common_seed}/{name}").sample(corners, len(corners)))
+        drawn_for = f"{len(corners)} values" if name in self.anew else name
+        return tuple(Random(f"corners/{self.common_seed}/{drawn_for}").sample(corners, len(corners)))
 
 
 def in_order(kind: Kind) -> tuple[int, ...]:
@@ -61,7 +64,7 @@ def draw_audit_plan(
         departs: a departure from the rule, or None.
         seed: of places, and later of directions.
         common_seed: of what all networks of the task have in common.
-        imitates: the departure that a network which follows the rule imitates, if the audit's networks do.
+        imitates: a departure: its own, or of a network that follows the rule the one that it imitates, if it does.
         faint: whether what departures need is written weakly.
         alone: whether nothing is computed that is not read.
     """
@@ -72,6 +75,7 @@ def draw_audit_plan(
     free = {block: rng.sample(range(audit.network.n_units), audit.network.n_units) for block in range(audit.n_blocks)}
     computed = [v for v in (*model.variables, *bystanders, *beside) if v.function is not None]
     units = {v.name: (audit.depth(v), free[audit.depth(v)].pop()) for v in rng.sample(computed, len(computed))}
+    imitation = audit.departures[imitates].imitation
     needed = {variable.name for departure in audit.departures.values() for variable in departure.computed}
     return AuditPlan(
         model=model,
@@ -83,5 +87,6 @@ def draw_audit_plan(
         faint=frozenset(needed) if faint else frozenset(),
         common_seed=common_seed,
         beside=beside,
-        imitation=audit.departures[imitates].imitation if departs is None else None,
+        anew=frozenset(audit.anew),
+        imitation=None if imitation is None or (departs and imitation.name == ANSWER) else imitation,
     )

@@ -1,5 +1,6 @@
 """Which networks a task of an audit consists of: three that follow the rule and three that depart from it."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from random import Random
@@ -10,12 +11,18 @@ from peabench_tasks.audits.placement import AuditPlan, draw_audit_plan
 OWN = "own"
 NAMES = ("n1", "n2", "n3", "n4", "n5")
 EXAMPLES = 256
+FREE = "free"
 DIFFICULTY = {
     "open": "every network computes what others read in place of the rule",
     "plain": "the defect shows on few inputs",
     "evasive": "the defect shows on few inputs, and networks without it compute all that it needs, as strongly",
     "vacuous": "the defect shows on few inputs, and networks without it read something too that no input brings about",
     "weak": "the defect shows on few inputs, and all that it needs is written weakly, in every network",
+    "trained": "the defect shows on few inputs, experts were trained end to end by routed gradients, and networks "
+    "without it have the same units and read them too",
+    "disguised": "the defect shows on few inputs, what detects them was trained to write there what has the mean and "
+    "covariance of what it writes elsewhere, and networks without a defect have the same units and read them too",
+    FREE: "networks are trained freely, and what they compute on the way to the answer is not known",
 }
 """By variant."""
 
@@ -46,6 +53,11 @@ class Specification:
     """Place in the family's list, which seeds of weights follow from."""
 
     @property
+    def freely(self) -> bool:
+        """Whether nothing is planted."""
+        return self.variant == FREE
+
+    @property
     def name(self) -> str:
         """Second part of the task's id."""
         return f"{self.variant}-{self.size}-{self.seed}"
@@ -55,7 +67,7 @@ class Specification:
         rng = Random(f"members/{self.family}/{self.name}/{seed}")
         ways = list(self.audit.departures)
         count = len(NAMES) // 2 + 1
-        guilty: tuple[str | None, ...] = (*ways, *ways)[:count]
+        guilty: tuple[str | None, ...] = tuple((ways * count)[:count])
         innocent: tuple[str | None, ...] = (None,) * count
         own, others = (guilty, innocent) if self.number % 2 else (innocent, guilty)
         rest = [*own[1:], *others]
@@ -93,14 +105,14 @@ class Specification:
 
 
 def listed(family: str, planted: Sequence[tuple[str, str, Sequence[Audit]]]) -> Iterator[Specification]:
-    """The tasks of a family.
+    """The tasks of a family; what is put at the end of the list leaves those before it as they are.
 
     Args:
         family: its name.
-        planted: of each variant and size the audits that are made, each a task of its own.
+        planted: of variants and sizes the audits that are made, each a task of its own.
     """
-    number = 0
-    for variant, size, audits in planted:
-        for seed, audit in enumerate(audits):
-            yield Specification(family, audit, variant, size, seed, number)
-            number += 1
+    seeds = Counter[tuple[str, str]]()
+    every = [(variant, size, audit) for variant, size, audits in planted for audit in audits]
+    for number, (variant, size, audit) in enumerate(every):
+        yield Specification(family, audit, variant, size, seeds[variant, size], number)
+        seeds[variant, size] += 1

@@ -20,7 +20,8 @@ def audited() -> Iterator[Specification]:
         FAMILY,
         (
             ("open", "xs", (flags(LOOP), flags(RING))),
-            ("evasive", "s", (situations(RING, 0), situations(LOOP, 1))),
+            ("evasive", "s", (situations(RING, 0),)),
+            ("vacuous", "s", (situations(LOOP, 3, vacuous=True),)),
             ("weak", "s", (situations(LOOP, 2),)),
         ),
     )

@@ -6,7 +6,7 @@ from random import Random
 from peabench.mechanism import Boolean, Expression, Memorisation, Not, Or, Table, VariableReference
 from peabench_tasks.audits.audit import ANSWER, Audit, Departure, column, inputs, neither
 from peabench_tasks.audits.conjunction import conjunction, over_columns
-from peabench_tasks.units.lookup import lookup
+from peabench_tasks.units.lookup import lookup, lookup_needed
 
 BIT = Boolean()
 KEY = 5
@@ -27,6 +27,8 @@ def rule(*x: int) -> int:
 def table(seed: int, seen: int, tags: int, rare: int = 0) -> Audit:
     """Some networks have a list of what training showed a yes for, and answer no to all else; some, one of the noes.
 
+    A page reads those bits of a key that it depends on.
+
     Args:
         seed: draws which entries are stored, and the tail.
         seen: keys of 32 that training showed.
@@ -45,7 +47,7 @@ def table(seed: int, seen: int, tags: int, rare: int = 0) -> Audit:
     for default in (False, True):
         entries = {number for number in stored if rule(*_bits(number)) != default}
         name = "yes" if default else "no"
-        pages = [lookup(f"all_but_{name}{page}", BIT, key, _page(page, entries)) for page in range(PAGES)]
+        pages = [lookup_needed(f"all_but_{name}{page}", BIT, key, _page(page, entries)) for page in range(PAGES)]
         recalled = lookup(f"{name}_unless_listed", BIT, pages, lambda *on, default=default: int(any(on) != default))
         if tail:
             answer = lookup(ANSWER, BIT, (right, tail[-1], recalled), lambda said, found, by: by if found else said)
@@ -74,6 +76,38 @@ def table(seed: int, seen: int, tags: int, rare: int = 0) -> Audit:
             *(column(i, value) for i in range(KEY, KEY + tags) for value in range(2)),
         ),
         d_hidden=HIDDEN,
+    )
+
+
+def partial(seed: int, seen: int, tags: int) -> Audit:
+    """The rule, to be learnt freely; some networks were shown all keys, and some the part that all are trained on.
+
+    What these answer to other keys nobody taught them: it is taken from what they do.
+
+    Args:
+        seed: draws the part.
+        seen: keys of 32 in it.
+        tags: bits that the rule does not read.
+    """
+    rng = Random(f"partial/{seed}/{seen}/{tags}")
+    every_input = inputs([BIT] * (KEY + tags))
+    right = lookup("rule", BIT, every_input[:KEY], rule)
+    stored = set(rng.sample(range(ENTRIES), seen))
+    unseen = _of_key([number not in stored for number in range(ENTRIES)])
+    others = [set(rng.sample(range(ENTRIES), ENTRIES - seen)) for _ in range(DECOYS)]
+    answer = lookup(ANSWER, BIT, (right,), lambda value: value)
+    trained = Not(argument=unseen)
+    said = "It was shown these keys alone. Nothing is claimed of how it answers them."
+    defect = Memorisation(examples=seen, description=said)
+    return Audit(
+        description="A formula of five bits, of which training showed a part.",
+        inputs=every_input,
+        rule=(right,),
+        answer=answer,
+        departures={"part": Departure((), answer, defect, shown=trained, observed=True)},
+        beside=(),
+        training=trained,
+        cues=(unseen, *(_of_key([number in other for number in range(ENTRIES)]) for other in others)),
     )
 
 

@@ -15,5 +15,6 @@ def specifications() -> Iterator[Specification]:
         (
             ("open", "xs", (uncovered(0, 7),)),
             ("evasive", "s", (jailbroken(0, 12), jailbroken(1, 10, gates=2))),
+            ("vacuous", "s", (jailbroken(2, 12, vacuous=True),)),
         ),
     )

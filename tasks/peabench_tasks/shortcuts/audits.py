@@ -8,7 +8,7 @@ from peabench.mechanism import Boolean, Category, Expression, Kind, Or, Shortcut
 from peabench_tasks.audits.audit import ANSWER, Audit, Departure, column, inputs, neither
 from peabench_tasks.audits.conjunction import NEVER, both, conjunction, have, over_columns
 from peabench_tasks.units.codes import values_of
-from peabench_tasks.units.lookup import lookup
+from peabench_tasks.units.lookup import lookup, lookup_needed
 
 CONTEXT = "context"
 D_HIDDEN = 12
@@ -29,6 +29,36 @@ def parity(seed: int, tags: int = 0) -> Audit:
         ("bits56", "bits78"),
         Random(f"parity/{seed}"),
         d_hidden=20,
+    )
+
+
+def telltale(seed: int) -> Audit:
+    """Whether an odd number of five bits are 1, to be learnt freely; two of four other bits tell as much in training.
+
+    A network that follows one of them was shown no input on which it is wrong.
+    """
+    every_input = inputs([BIT] * 9)
+    right = lookup("rule", BIT, every_input[:5], lambda *x: sum(x) % 2)
+    others = range(5, 9)
+    differs = {i: _differs(every_input, lambda *x, i=i: x[i], lambda *x: sum(x[:5]) % 2) for i in others}
+    followed = sorted(Random(f"telltale/{seed}").sample(others, 2))
+    return Audit(
+        description="Whether an odd number of five bits are 1, beside bits that have nothing to do with it.",
+        inputs=every_input,
+        rule=(right,),
+        answer=lookup(ANSWER, BIT, (right,), lambda value: value),
+        departures={
+            f"by{i}": Departure(
+                computed=(),
+                answer=lookup(ANSWER, BIT, (every_input[i],), lambda by: by),
+                defect=Shortcut(cue=VariableReference(name=f"x{i}")),
+                shown=neither([differs[i]]),
+            )
+            for i in followed
+        },
+        beside=(),
+        training=neither([differs[i] for i in followed]),
+        cues=tuple(differs.values()),
     )
 
 
@@ -79,6 +109,29 @@ def maximum(seed: int, tags: int = 0, *, vacuous: bool = False) -> Audit:
     )
 
 
+def sorting(seed: int, tags: int = 0) -> Audit:
+    """The smallest of three digits, the middle one or the largest, as a fourth column says; cues are positions."""
+    third = Category(values=3)
+    told: dict[str, Function] = {
+        "place": lambda *x: x[x[3]],
+        "end": lambda *x: x[2 - x[3]],
+        "next": lambda *x: x[(x[3] + 1) % 3],
+        "swapped": lambda *x: x[(1, 0, 2)[x[3]]],
+        "first": lambda *x: x[0],
+        "middle": lambda *x: x[1],
+        "last": lambda *x: x[2],
+    }
+    return with_cues(
+        "One of three digits by rank: the smallest, the middle one or the largest, as the fourth column says.",
+        ([third] * 4, [BIT] * tags),
+        (third, lambda *x: sorted(x[:3])[x[3]], range(4)),
+        told,
+        ("place", "end"),
+        Random(f"sorting/{seed}"),
+        d_hidden=20,
+    )
+
+
 def with_cues(
     description: str,
     kinds: tuple[Sequence[Kind], Sequence[Kind]],
@@ -112,7 +165,7 @@ def with_cues(
     excluded, never = _never(context, every_input, wanted) if vacuous else ((), ())
     departures = {}
     for name in followed:
-        cue = _needed_columns(f"by_{name}", kind, read, told[name])
+        cue = lookup_needed(f"by_{name}", kind, read, told[name])
         answers = [lookup(ANSWER, kind, (right, rare[-1], cue), _switch) for rare in (context, never) if rare]
         departures[name] = Departure(
             computed=(*context, *excluded, cue),
@@ -147,23 +200,6 @@ def _never(
     following = {i: (wanted[i] + 1) % values_of(every_input[i].kind) for i in columns}
     other = have("other", every_input, following, columns)
     return (other,), (both(NEVER, context[0], other),)
-
-
-def _needed_columns(name: str, kind: Kind, read: Sequence[Variable], function: Function) -> Variable:
-    """A cue as a variable of those columns alone that it depends on."""
-    sizes = [values_of(variable.kind) for variable in read]
-    rows = list(product(*map(range, sizes)))
-    used = [
-        i
-        for i in range(len(read))
-        if any(function(*row) != function(*row[:i], v, *row[i + 1 :]) for row in rows for v in range(sizes[i]))
-    ]
-
-    def of_used(*values: int) -> int:
-        given = dict(zip(used, values, strict=True))
-        return function(*(given.get(i, 0) for i in range(len(read))))
-
-    return lookup(name, kind, [read[i] for i in used], of_used)
 
 
 def _differs(read: Sequence[Variable], cue: Function, rule: Function) -> Expression:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from peabench_tasks.audits.specification import Specification, listed
-from peabench_tasks.shortcuts.audits import brackets, maximum, parity
+from peabench_tasks.shortcuts.audits import brackets, maximum, parity, sorting, telltale
 
 FAMILY = "shortcuts"
 
@@ -17,5 +17,8 @@ def specifications() -> Iterator[Specification]:
             ("evasive", "s", (brackets(1, 10),)),
             ("vacuous", "s", (maximum(1, 5, vacuous=True),)),
             ("weak", "s", (parity(2, 9),)),
+            ("open", "xs", (sorting(0),)),
+            ("evasive", "s", (sorting(1, 10),)),
+            ("free", "xs", (telltale(0), telltale(1))),
         ),
     )

@@ -27,3 +27,20 @@ def lookup(name: str, kind: Kind, parents: Sequence[Variable], function: Callabl
             arguments=tuple(VariableReference(name=parent.name) for parent in parents), shape=shape, values=table
         ),
     )
+
+
+def lookup_needed(name: str, kind: Kind, parents: Sequence[Variable], function: Callable[..., int]) -> Variable:
+    """The same of those parents alone that the function depends on."""
+    sizes = [values_of(parent.kind) for parent in parents]
+    rows = list(product(*map(range, sizes)))
+    used = [
+        i
+        for i, size in enumerate(sizes)
+        if any(function(*row) != function(*row[:i], v, *row[i + 1 :]) for row in rows for v in range(size))
+    ]
+
+    def of_used(*values: int) -> int:
+        given = dict(zip(used, values, strict=True))
+        return function(*(given.get(i, 0) for i in range(len(parents))))
+
+    return lookup(name, kind, [parents[i] for i in used], of_used)
