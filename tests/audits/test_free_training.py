@@ -42,7 +42,8 @@ def test_what_is_claimed_where_nobody_taught_an_answer_is_what_the_network_does(
     departs = said(mechanism.causal_model, rows) != said(audit.model(None), rows)
     assert bool(departs.any())
     assert not bool((departs & trained).any())
-    assert mechanism.defects == (Memorisation(examples=16),)
+    assert isinstance(mechanism.defects[0], Memorisation)
+    assert mechanism.defects[0].examples == 16
 
 
 def test_a_network_that_has_not_learnt_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

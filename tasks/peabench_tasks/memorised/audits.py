@@ -95,14 +95,16 @@ def partial(seed: int, seen: int, tags: int) -> Audit:
     stored = set(rng.sample(range(ENTRIES), seen))
     unseen = _of_key([number not in stored for number in range(ENTRIES)])
     others = [set(rng.sample(range(ENTRIES), ENTRIES - seen)) for _ in range(DECOYS)]
-    answer = lookup(ANSWER, BIT, (right,), lambda said: said)
+    answer = lookup(ANSWER, BIT, (right,), lambda value: value)
     trained = Not(argument=unseen)
+    said = "It was shown these keys alone. Nothing is claimed of how it answers them."
+    defect = Memorisation(examples=seen, description=said)
     return Audit(
         description="A formula of five bits, of which training showed a part.",
         inputs=every_input,
         rule=(right,),
         answer=answer,
-        departures={"part": Departure((), answer, Memorisation(examples=seen), shown=trained, observed=True)},
+        departures={"part": Departure((), answer, defect, shown=trained, observed=True)},
         beside=(),
         training=trained,
         cues=(unseen, *(_of_key([number in other for number in range(ENTRIES)]) for other in others)),
