@@ -17,11 +17,11 @@ from peabench_tasks.units.plan import Plan, draw_plan
 FAMILY = "board"
 WALK = "walk"
 """Beginning of the variants in which somebody walks on a grid; in the others cups are exchanged."""
-DIFFICULTY = {"plain": "", "decoy": BAIT, "few": FEW, WALK: "", f"{WALK}_decoy": BAIT, f"{WALK}_few": FEW}
+DIFFICULTY = {"plain": "", "decoy": BAIT, "few": FEW, WALK: "", f"{WALK}_decoy": BAIT}
 REDRAWN = 10_000
 """What seeds of plans drawn once more are further."""
-EXAMPLES = {"plain": 64, "decoy": 64, "few": 24, WALK: 256, f"{WALK}_decoy": 256, f"{WALK}_few": 96}
-SEEDS = {"plain": 2, "decoy": 2, "few": 1, WALK: 1, f"{WALK}_decoy": 1, f"{WALK}_few": 1}
+EXAMPLES = {"plain": 64, "decoy": 64, "few": 24, WALK: 256, f"{WALK}_decoy": 256}
+SEEDS = {"plain": 2, "decoy": 2, "few": 1, WALK: 1, f"{WALK}_decoy": 1}
 
 
 @dataclass(frozen=True)
