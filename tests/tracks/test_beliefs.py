@@ -11,7 +11,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.metrics import r2_score
 
 from peabench.answering import ask_one
-from peabench.belief_states import expected_outputs, moved, probabilities, swapped_outputs
+from peabench.belief_states import expected_outputs, moved, probabilities, read_at, swapped_outputs
 from peabench.cost import UnshownInput
 from peabench.errors import InvalidAnswer, PeabenchError
 from peabench.interventions import run_with_cache
@@ -148,17 +148,37 @@ def test_what_tells_nothing_earns_0(task: Task, question: BeliefQuestion) -> Non
         assert grade(task, question, BeliefAnswer("resid.1@*", noise, mean))["score"] == 0
 
 
-def test_the_controls_are_those_of_scikit_learn(task: Task, question: BeliefQuestion) -> None:
+def test_the_controls_are_those_of_scikit_learn_on_all_that_can_occur(task: Task, question: BeliefQuestion) -> None:
     points = held_out(task, question)
-    seen, asked = (token_features(rows, (2,) * 7, everywhere=True) for rows in (question.inputs, points.inputs))
-    fitted = LinearRegression().fit(seen.flatten(0, 1).numpy(), question.states.flatten(0, 1).numpy())
-    truth = points.states.numpy()
-    by_tokens = r2_score(truth, fitted.predict(asked[points.fresh].numpy()), multioutput="variance_weighted")
-    exact = [PROCESS.next_tokens(PROCESS.beliefs(rows)) for rows in (question.inputs, points.inputs)]
-    fitted = LinearRegression().fit(exact[0].flatten(0, 1).numpy(), question.states.flatten(0, 1).numpy())
-    by_outputs = r2_score(truth, fitted.predict(exact[1][points.fresh].numpy()), multioutput="variance_weighted")
-    control = best_control(task, question, points, "resid.1@*")
-    assert max(by_tokens, by_outputs) - 0.02 < control < 1
+    words = PROCESS.words(7).tokens
+    assert {tuple(row) for row in points.population.tolist()} == {tuple(row) for row in words.tolist()}
+    beginnings = {tuple(row[: end + 1]): (i, end) for i, row in enumerate(words.tolist()) for end in range(7)}
+    rows, ends = torch.tensor(list(beginnings.values())).T
+    twin = task.twin("random_init")
+    assert twin is not None
+
+    def features(inputs: torch.Tensor) -> list[torch.Tensor]:
+        run = run_with_cache(twin, inputs)
+        outputs = [PROCESS.next_tokens(PROCESS.beliefs(inputs)), question.network(inputs).softmax(-1).double()]
+        tokens = token_features(inputs, (2,) * 7, everywhere=True)
+        return [tokens, torch.cat([*outputs, question.network(inputs).double()], 2), read_at(twin, run, "resid.1@*")]
+
+    exact, found = PROCESS.beliefs(words)[rows, ends].numpy(), []
+    for everywhere, asked in zip(features(words), features(points.inputs), strict=True):
+        fitted = LinearRegression().fit(everywhere[rows, ends].numpy(), exact)
+        guess = fitted.predict(asked[points.fresh].numpy())
+        found.append(r2_score(points.states.numpy(), guess, multioutput="variance_weighted"))
+    assert best_control(task, question, points, "resid.1@*") == pytest.approx(max(found), abs=0.01)
+    assert 0.1 < max(found) < 0.9
+
+
+def test_controls_are_no_lower_where_a_question_shows_less(tmp_path: Path) -> None:
+    controls = []
+    for examples in (3, 24):
+        task = save_filter(tmp_path / str(examples), examples=examples)
+        (question,) = TRACK.questions(task, 0)
+        controls.append(best_control(task, question, held_out(task, question), "resid.1@*"))
+    assert controls[0] > controls[1] - 0.05
 
 
 def test_what_the_best_control_reads_earns_0(task: Task, question: BeliefQuestion) -> None:

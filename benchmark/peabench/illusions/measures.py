@@ -42,7 +42,7 @@ WORDS: dict[Measure, tuple[str, str]] = {
     "read-out": ("R² of the read-out", "share of the state's effect that swapping it moves"),
     "interchange": ("interchange accuracy on the domain", "the same, whatever the rest of the site holds"),
     "missed edges": ("share of the circuit ranked below as many absent edges", "share of it that is not needed"),
-    "attention": ("a head looks where one of the circuit looks", "outputs that change when it is swapped"),
+    "attention": ("edges ranked below those of a head that looks like one of the circuit", "outputs it changes"),
     "untrained": ("a probe tells the variable in a random network", "interchange accuracy along the probe there"),
     "absorption": ("share of the parent gone from its latent where the child fires", "share of it that is gone"),
 }
@@ -117,21 +117,22 @@ def missed_edges(task: Task, entry: ScorerEntry) -> Measured:
 
 
 def attention(task: Task, entry: ScorerEntry) -> Measured:
-    """How nearly some head outside the circuit looks where one of the circuit does, against what swapping it changes.
+    """How highly a method ranks a head outside the circuit, against what swapping it changes.
 
-    1 less the mean total variation distance of the two patterns, and how often the output changes when all that the
-    head writes is another input's.
+    The head is the one that looks most nearly where one of the circuit does, by the total variation distance of their
+    patterns. What is said of it is the share of all edges that score less than the best one that it writes; what is
+    true, how often the output changes when all that it writes is another input's.
     """
     base, source, alike = _look_alikes(task)
-    (head, _), apart = min(alike.items(), key=lambda item: item[1])
-    return Measured(1 - apart, changed_by_swapping(base, source, head))
+    head, _ = min(alike, key=lambda pair: alike[pair])
+    return Measured(_ranked(task, entry, head), changed_by_swapping(base, source, head))
 
 
 def attention_of_the_circuit(task: Task, entry: ScorerEntry) -> Measured:
     """The same of the head of the circuit that it is like."""
     base, source, alike = _look_alikes(task)
     _, head = min(alike, key=lambda pair: alike[pair])
-    return Measured(1.0, changed_by_swapping(base, source, head))
+    return Measured(_ranked(task, entry, head), changed_by_swapping(base, source, head))
 
 
 def untrained(task: Task, entry: ScorerEntry) -> Measured:
@@ -254,6 +255,15 @@ def _look_alikes(task: Task) -> tuple[Activations, Activations, dict[tuple[str, 
             if head not in writers and other in writers
         }
     return base, source, apart
+
+
+def _ranked(task: Task, entry: ScorerEntry, head: str) -> float:
+    """Share of the edges of other nodes that score less than the best edge a head writes; equal ones count one half."""
+    ((_, question, answer),) = _answers(task, entry)
+    scores = answer().scores.double()
+    own = torch.tensor([edge.partition(" <- ")[2] == head for edge in question.edges])
+    best, others = scores[own].max(), scores[~own]
+    return float(((others < best).double() + (others == best).double() / 2).mean())
 
 
 def _decoded(task: Task, entry: ScorerEntry, *, twin: bool) -> Measured:

@@ -125,9 +125,9 @@ def _table(table: Table, arguments: Sequence[Text]) -> Text:
             row = np.unravel_index(values.index(odd), table.shape)
             held = [_holding(*one, odd) for one in zip(arguments, table.shape, map(int, row), strict=True)]
             return held[0] if len(held) == 1 else Text(_INFIX[sign].join(one.operand for one in held), closed=False)
-    if logical and set(table.shape) == {2} and values in (odd := parities(len(arguments))):
+    if logical and set(table.shape) == {2} and values in (both := parities(len(arguments))):
         whole = Text(_INFIX["xor"].join(argument.operand for argument in arguments), closed=False)
-        return whole if values == odd[0] else Text(f"¬{whole.operand}")
+        return whole if values == both[0] else Text(f"¬{whole.operand}")
     entries = _listed(values)
     if len(values) > SHOWN_ENTRIES:
         entries = f"({f'true at {sum(values)} of {len(values)}' if logical else f'{len(values)} entries'})"

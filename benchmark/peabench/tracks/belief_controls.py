@@ -1,4 +1,8 @@
-"""How well a state is read off anything but the trained network's inner activations."""
+"""How well a state can be read off anything but the trained network's inner activations, at best.
+
+Scorers get few inputs. Were controls fitted to as few, they would be low for lack of inputs, and what the tokens alone
+tell could be above them.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -8,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from peabench.affine import ridge
-from peabench.belief_states import expected_outputs, explained, probabilities, read_at
+from peabench.belief_states import expected_outputs, explained, first_of_each, probabilities, read_at, states
 from peabench.interventions import run_with_cache
 from peabench.tasks import Task
 from peabench.tracks.belief_points import Points
@@ -16,22 +20,26 @@ from peabench.tracks.belief_points import Points
 if TYPE_CHECKING:
     from peabench.tracks.beliefs import BeliefQuestion
 
-PENALTIES = (1e-8, 1e-6, 1e-4, 1e-2)
-"""Of which the best on the held-out points themselves is taken: a control is given every chance."""
+ROUNDING = 1e-9
+"""Penalty that only keeps the equations from being singular."""
 
 
 def best_control(task: Task, question: "BeliefQuestion", points: Points, site: str) -> float:
-    """The greatest R² of affine read-outs fitted to the question's inputs; at least 0, that of the mean."""
-    sides = question.inputs, points.inputs
-    tracked = question.tracked
-    tokens = [
-        token_features(tracked.seen(inputs), question.domain.sizes, everywhere=tracked.everywhere) for inputs in sides
+    """The greatest R² on the held-out points of affine read-outs fitted to all inputs; at least 0, that of the mean."""
+    sides = points.population, points.inputs
+    tracked, sizes = question.tracked, question.domain.sizes
+    found = [
+        [token_features(tracked.seen(inputs), sizes, everywhere=tracked.everywhere) for inputs in sides],
+        [_output_features(question, inputs) for inputs in sides],
     ]
-    found = [tokens, [_output_features(question, inputs) for inputs in sides]]
     twin = task.twin("random_init")
     if twin is not None:
         found.append([read_at(twin, run_with_cache(twin, inputs), site) for inputs in sides])
-    return max([0.0, *(_best(question, points, *features) for features in found)])
+    once = first_of_each(tracked.histories(points.population))
+    exact = states(tracked, points.population)[once]
+    fits = [ridge(everywhere[once], exact, ROUNDING) for everywhere, _ in found]
+    reached = [fit(held_out[points.fresh]) for fit, (_, held_out) in zip(fits, found, strict=True)]
+    return max([0.0, *(explained(points.states, guess) for guess in reached)])
 
 
 def token_features(
@@ -56,14 +64,3 @@ def _output_features(
     exact = expected_outputs(question.tracked, inputs, inputs)
     logits = question.network(inputs)[:, -exact.shape[1] :].double()
     return torch.cat([exact, probabilities(logits), logits], 2)[:, : question.states.shape[1]]
-
-
-def _best(
-    question: "BeliefQuestion",
-    points: Points,
-    training: Float[Tensor, "row #position feature"],
-    held_out: Float[Tensor, "row #position feature"],
-) -> float:
-    rows, targets = training.flatten(0, 1), question.states.flatten(0, 1)
-    fits = [ridge(rows, targets, penalty) for penalty in PENALTIES]
-    return max(explained(points.states, fit(held_out[points.fresh])) for fit in fits)

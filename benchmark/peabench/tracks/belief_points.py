@@ -26,7 +26,10 @@ FEWEST = 64
 class Points:
     """Held-out inputs, and at which of their positions read-outs are graded."""
 
+    population: Int[Tensor, "input column"]
+    """All inputs that were drawn, those that the question shows among them: of a small domain each that there is."""
     inputs: Int[Tensor, "row column"]
+    """The held-out ones."""
     fresh: Bool[Tensor, "row #position"]
     """Whether what tells the state at a position, as the tokens up to it, is in no input that the question shows, nor
     in another held-out one before it: every history counts once."""
@@ -43,11 +46,11 @@ def held_out(task: Task, question: "BeliefQuestion") -> Points:
         PeabenchError: there are hardly any that the question does not show.
     """
     generator = generator_from(task.record.model_dump_json(), "held out", question.inputs)
-    drawn = inputs_that_occur(task.mechanism.beliefs, question.domain, DRAWN, generator)
+    population = inputs_that_occur(task.mechanism.beliefs, question.domain, DRAWN, generator).unique(dim=0)
     tracked = question.tracked
-    known, found = tracked.histories(question.inputs), tracked.histories(drawn)
+    known, found = tracked.histories(question.inputs), tracked.histories(population)
     unseen = ~torch.isin(found, known)
-    inputs = drawn[unseen[:, -1]].unique(dim=0)
+    inputs = population[unseen[:, -1]]
     inputs = inputs[torch.randperm(len(inputs), generator=generator)[:MOST]]
     mine = tracked.histories(inputs)
     fresh = first_of_each(mine) & ~torch.isin(mine, known)
@@ -57,4 +60,4 @@ def held_out(task: Task, question: "BeliefQuestion") -> Points:
             f"{int(fresh.sum())}; give its record fewer examples or longer inputs."
         )
     exact = states(tracked, inputs)
-    return Points(inputs, fresh, exact[fresh], torch.randperm(len(inputs), generator=generator))
+    return Points(population, inputs, fresh, exact[fresh], torch.randperm(len(inputs), generator=generator))

@@ -31,6 +31,7 @@ from peabench.plain import refuse_odd_tensors
 from peabench.tasks import Task
 from peabench.tracks.belief_controls import best_control
 from peabench.tracks.belief_points import Points, held_out
+from peabench.tracks.locations import answered_site
 from peabench.tracks.pairs import generator_from
 from peabench.tracks.track import Reference, Track
 from peabench.tracks.variables import without_descriptions
@@ -95,18 +96,19 @@ class BeliefsTrack(Track[BeliefQuestion, BeliefAnswer]):
     """R² on held-out inputs, above that of affine read-outs from elsewhere; 0 where a swap does not do what it should.
 
     Controls are affine read-outs of the tokens, of the outputs and their probabilities, and of the untrained twin at
-    the answer's site; the best of them earns 0, and so does whatever is worse; the certified read-out earns 1. Then all
-    that the answer reads of one input is put in place of what it reads of another (at every position at once where the
-    state is one at every position), and outputs, those of later positions too, must move to where the state of the
-    first would have them. No score is greater than how far they move as a share of how far they do along the certified
-    read-out, in squared distance, and less than half as far earns 0. Decoding what nobody uses earns nothing.
+    the answer's site, fitted to all inputs; the best of them earns 0, and so does whatever is worse; the certified
+    read-out earns 1. Then all that the answer reads of one input is put in place of what it reads of another (at every
+    position at once where the state is one at every position), and outputs, those of later positions too, must move to
+    where the state of the first would have them. No score is greater than how far they move as a share of how far they
+    do along the certified read-out, in squared distance, and less than half as far earns 0. Decoding what nobody uses
+    earns nothing.
 
     Beside it: `r2`; `control`, the best of the controls'; `certified_r2`; `moved`, the share of the squared distance
     that the swap removes (doing nothing is 0, the whole residual stream 1); `certified_moved`.
     """
 
     name = "beliefs"
-    version = 1
+    version = 2
     headline = "R² above controls, where a swap along the read-out moves the output as it should"
     question_type = BeliefQuestion
     answer_type = BeliefAnswer
@@ -206,13 +208,7 @@ def checked(question: BeliefQuestion, answer: BeliefAnswer) -> BeliefAnswer:
     if not isinstance(answer, BeliefAnswer):
         raise InvalidAnswer(f"Expected a BeliefAnswer, got a {type(answer).__name__}; answer a site and a read-out.")
     refuse_odd_tensors(answer)
-    try:
-        site = str(SiteAddress.parse(answer.site))
-    except (MechanismError, TypeError):
-        site = ""
-    if site not in question.sites:
-        known = f"{question.sites[0]} ... {question.sites[-1]}"
-        raise InvalidAnswer(f"Expected a site of the question ({known}), got {answer.site!r}; answer one of them.")
+    site = answered_site(answer.site, question.sites)
     width = question.states.shape[-1]
     for name, value, shape in (
         ("matrix", answer.matrix, (question.network.config.d_model, width)),

@@ -1,10 +1,12 @@
-"""Where a mechanism says that variables live in the residual stream, and how near a subspace comes to that."""
+"""Where a mechanism says that variables live in the residual stream, and how near an answer comes to that."""
+
+from collections.abc import Sequence
 
 from jaxtyping import Float
 from torch import Tensor
 
-from peabench.errors import PeabenchError
-from peabench.mechanism import Location, Mechanism, SiteAddress
+from peabench.errors import InvalidAnswer, PeabenchError
+from peabench.mechanism import Location, Mechanism, MechanismError, SiteAddress
 
 
 def candidates(mechanism: Mechanism) -> list[str]:
@@ -24,6 +26,27 @@ def residual_locations(mechanism: Mechanism, variable: str) -> list[tuple[str, F
         for location in mechanism.alignment(variable).locations
         if location.basis is not None and _is_residual(location)
     ]
+
+
+def answered_site(site: str, sites: Sequence[str]) -> str:
+    """The site of an answer in canonical form.
+
+    Args:
+        site: what a scorer gave.
+        sites: the question's.
+
+    Raises:
+        InvalidAnswer: it is none of them.
+    """
+    try:
+        found = str(SiteAddress.parse(site))
+    except (MechanismError, TypeError):
+        found = ""
+    if found not in sites:
+        raise InvalidAnswer(
+            f"Expected a site of the question ({sites[0]} ... {sites[-1]}), got {site!r}; answer one of them."
+        )
+    return found
 
 
 def layer_of(site: str) -> int:

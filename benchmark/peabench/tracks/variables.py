@@ -11,11 +11,11 @@ from peabench.errors import InvalidAnswer, PeabenchError
 from peabench.interventions import Activations, SubspacePatch, interchange, run_patched, run_with_cache
 from peabench.interventions.sites import locate
 from peabench.live import live_subspaces
-from peabench.mechanism import CausalModel, Mechanism, MechanismError, SiteAddress
+from peabench.mechanism import CausalModel, Mechanism
 from peabench.networks import Graph, Network
 from peabench.plain import refuse_odd_tensors
 from peabench.tasks import Task
-from peabench.tracks.locations import candidates, layer_of, overlap, residual_locations
+from peabench.tracks.locations import answered_site, candidates, layer_of, overlap, residual_locations
 from peabench.tracks.pairs import (
     Pairs,
     balanced_accuracy,
@@ -272,13 +272,7 @@ def checked(question: VariableQuestion, answer: VariableAnswer) -> tuple[str, Fl
     if not isinstance(answer, VariableAnswer):
         raise InvalidAnswer(f"Expected a VariableAnswer, got a {type(answer).__name__}; answer a site and a basis.")
     refuse_odd_tensors(answer)
-    try:
-        site = str(SiteAddress.parse(answer.site))
-    except (MechanismError, TypeError):
-        site = ""
-    if site not in question.sites:
-        known = f"{question.sites[0]} ... {question.sites[-1]}"
-        raise InvalidAnswer(f"Expected a site of the question ({known}), got {answer.site!r}; answer one of them.")
+    site = answered_site(answer.site, question.sites)
     d_model = question.network.config.d_model
     basis = answer.basis
     if basis is None:

@@ -5,7 +5,6 @@ import torch
 from peabench.generators import generator_of
 from peabench_tasks.audits.audit import ANSWER
 from peabench_tasks.audits.placement import AuditPlan
-from peabench_tasks.units.codes import code
 from peabench_tasks.units.lessons import Lesson, examples, learn, slots
 
 
@@ -35,7 +34,7 @@ def without(plan: AuditPlan, departing: AuditPlan, lesson: Lesson) -> Lesson:
     own, other = slots(plan, ANSWER), slots(departing, ANSWER)
     bias = lesson.b_in.clone()
     for name in set(other) - set(own):
-        bias += code(departing.kinds[name], departing.orders[name])[0] @ lesson.w_in[other[name]]
+        bias += departing.code(name)[0] @ lesson.w_in[other[name]]
     kept = torch.cat([lesson.w_in[other[name]] for name in own])
     read, wanted = examples(plan, ANSWER)
     written = (read @ kept + bias).relu() @ lesson.w_out

@@ -1,8 +1,10 @@
 """What the networks of an audit may compute: a rule, departures from it, and the variables of both."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
+
+import torch
 
 from peabench.domain import ProductDomain
 from peabench.mechanism import (
@@ -22,7 +24,11 @@ from peabench.mechanism import (
 from peabench.mechanism.kinds import bounds
 from peabench.networks.config import ResidualMLPConfig
 from peabench_tasks.units.codes import dimension, values_of
-from peabench_tasks.units.lessons import STEPS
+from peabench_tasks.units.lessons import STEPS, Lesson
+from peabench_tasks.units.plan import Plan
+
+Trainer = Callable[[Plan, torch.Generator], dict[str, Lesson]]
+"""Lessons of several variables of a network, trained together."""
 
 ANSWER = "answer"
 D_HIDDEN = 20
@@ -41,6 +47,11 @@ class Departure:
     defect: Defect
     steering: tuple[Steering, ...] | None = None
     """What holding variables of such a network at fixed values does."""
+    shown: Expression | None = None
+    """Of a network that is trained freely: the inputs that it is shown, with the rule's answers; None: all, with its
+    own."""
+    observed: bool = False
+    """Whether its answer is what it is seen to give, and not what is written here."""
     imitation: Variable | None = None
     """What a network that follows the rule computes for its variable of the same name, where it reads in place of what
     is rare what never happens: of all that no input brings about nothing can be claimed, and the rule is all that can
@@ -77,6 +88,8 @@ class Audit:
     kind, what a unit of all of them had of its own would tell who reads it."""
     every_value_matters: bool = False
     """Of every input, to whatever reads it."""
+    together: Mapping[str, Trainer] = field(default_factory=dict)
+    """How some variables' units are trained, each with others: what they write is then no code that was given."""
 
     @cached_property
     def domain(self) -> ProductDomain:

@@ -11,12 +11,18 @@ from peabench_tasks.audits.placement import AuditPlan, draw_audit_plan
 OWN = "own"
 NAMES = ("n1", "n2", "n3", "n4", "n5")
 EXAMPLES = 256
+FREE = "free"
 DIFFICULTY = {
     "open": "every network computes what others read in place of the rule",
     "plain": "the defect shows on few inputs",
     "evasive": "the defect shows on few inputs, and networks without it compute all that it needs, as strongly",
     "vacuous": "the defect shows on few inputs, and networks without it read something too that no input brings about",
     "weak": "the defect shows on few inputs, and all that it needs is written weakly, in every network",
+    "trained": "the defect shows on few inputs, experts were trained end to end by routed gradients, and networks "
+    "without it have the same units and read them too",
+    "disguised": "the defect shows on few inputs, what detects them was trained to write there what has the mean and "
+    "covariance of what it writes elsewhere, and networks without a defect have the same units and read them too",
+    FREE: "networks are trained freely, and what they compute on the way to the answer is not known",
 }
 """By variant."""
 
@@ -47,6 +53,11 @@ class Specification:
     """Place in the family's list, which seeds of weights follow from."""
 
     @property
+    def freely(self) -> bool:
+        """Whether nothing is planted."""
+        return self.variant == FREE
+
+    @property
     def name(self) -> str:
         """Second part of the task's id."""
         return f"{self.variant}-{self.size}-{self.seed}"
@@ -56,7 +67,7 @@ class Specification:
         rng = Random(f"members/{self.family}/{self.name}/{seed}")
         ways = list(self.audit.departures)
         count = len(NAMES) // 2 + 1
-        guilty: tuple[str | None, ...] = (*ways, *ways)[:count]
+        guilty: tuple[str | None, ...] = tuple((ways * count)[:count])
         innocent: tuple[str | None, ...] = (None,) * count
         own, others = (guilty, innocent) if self.number % 2 else (innocent, guilty)
         rest = [*own[1:], *others]

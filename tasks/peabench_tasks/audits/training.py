@@ -1,4 +1,4 @@
-"""Plant a task's networks, certify them, write the task folder."""
+"""Make a task's networks, certify them, write the task folder."""
 
 import logging
 import shutil
@@ -7,13 +7,20 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 import torch
+from jaxtyping import Int
+from torch import Tensor
 
 from peabench.certification import certify
+from peabench.columns import every_input, holds
 from peabench.generators import generator_of
+from peabench.mechanism import Mechanism
+from peabench.networks import ResidualMLP
 from peabench.seeds import seed_of
 from peabench.tasks import TaskRecord, Twin, companion_folder, load_task, save_task
 from peabench_tasks.audits.answers import learn_answer
-from peabench_tasks.audits.audit import ANSWER
+from peabench_tasks.audits.audit import ANSWER, Audit
+from peabench_tasks.audits.free_training import free_network, learn_freely
+from peabench_tasks.audits.representations import learn_drawn
 from peabench_tasks.audits.specification import DIFFICULTY, EXAMPLES, OWN, Member, Specification
 from peabench_tasks.card import write_certificate
 from peabench_tasks.production import certified_already, certified_folder, make_all, matching
@@ -23,6 +30,8 @@ from peabench_tasks.units.mechanism import build_mechanism
 
 STARTS = 5
 """How often a network begins anew, from other places, weights and directions, before its task is given up."""
+SHOWN = 65_536
+"""Inputs on which what was trained together is looked at by the units that read it."""
 RANDOM_INIT = 500_000_000
 """What seeds of random-init twins are further than those of networks."""
 DRAFTS = ".drafts"
@@ -96,27 +105,43 @@ def make_member(specification: Specification, member: Member, folder: Path, seed
 
 def begin(specification: Specification, member: Member, folder: Path, seed: int, start: int) -> str | None:
     """One start of a network; None if it is certified, or what fails."""
-    plan = specification.plan(member, seed, start)
     try:
-        known = common_lessons(specification, seed)
-        lessons = {variable.name: known[variable.name] for variable in plan.computed if variable.name in known}
-        for name in specification.audit.anew:
-            lessons[name] = learn(plan, name, generator_of(seed_of(name, plan.seed)), specification.audit.steps)
-        lessons[ANSWER] = learn_answer(plan, specification.departing(member, seed, start))
+        if specification.freely:
+            generator = generator_of(seed_of("free", specification.name, seed, member.seed + start))
+            network, mechanism = learn_freely(specification.audit, member.departs, generator)
+        else:
+            network, mechanism = plant(specification, member, seed, start)
     except NotLearnt as error:
         return str(error)
-    stream = Stream.cut(plan)
-    audit = specification.audit
-    departure = None if member.departs is None else audit.departures[member.departs]
-    defects, steering = ((), audit.steering) if departure is None else ((departure.defect,), departure.steering)
-    mechanism = build_mechanism(plan, stream, None, defects, steering=steering, align_inputs=audit.align_inputs)
-    save_task(folder, task_record(specification, seed, member), assemble(plan, lessons, stream), mechanism, {})
+    save_task(folder, task_record(specification, seed, member), network, mechanism, {})
     checks = certify(load_task(folder))
     failed = "; ".join(f"{check.name}: {check.errors} of {check.cases}" for check in checks if not check.passed)
     if failed:
         return failed
     write_certificate(folder, checks)
     return None
+
+
+def plant(specification: Specification, member: Member, seed: int, start: int) -> tuple[ResidualMLP, Mechanism]:
+    """A network put together from units, and the mechanism that is planted.
+
+    Raises:
+        NotLearnt: a variable was not learnt.
+    """
+    plan, audit = specification.plan(member, seed, start), specification.audit
+    known = common_lessons(specification, seed)
+    lessons = {variable.name: known[variable.name] for variable in plan.computed if variable.name in known}
+    for name in audit.anew:
+        lessons[name] = learn(plan, name, generator_of(seed_of(name, plan.seed)), audit.steps)
+    if audit.together:
+        lessons[ANSWER] = learn_drawn(plan, ANSWER, lessons, shown(audit), generator_of(plan.seed))
+    else:
+        lessons[ANSWER] = learn_answer(plan, specification.departing(member, seed, start))
+    stream = Stream.cut(plan)
+    departure = None if member.departs is None else audit.departures[member.departs]
+    defects, steering = ((), audit.steering) if departure is None else ((departure.defect,), departure.steering)
+    mechanism = build_mechanism(plan, stream, None, defects, steering=steering, align_inputs=audit.align_inputs)
+    return assemble(plan, lessons, stream), mechanism
 
 
 @lru_cache(maxsize=1)
@@ -127,13 +152,27 @@ def common_lessons(specification: Specification, seed: int) -> dict[str, Lesson]
         NotLearnt: a variable was not learnt.
     """
     found: dict[str, Lesson] = {}
+    audit = specification.audit
     for member in specification.members(seed):
         plan = specification.plan(member, seed)
         for variable in plan.computed:
-            if variable.name not in (*found, *specification.audit.anew, ANSWER):
-                generator = generator_of(seed_of("lesson", specification.name, seed, variable.name))
-                found[variable.name] = learn(plan, variable.name, generator, specification.audit.steps)
+            if variable.name in (*found, *audit.anew, ANSWER):
+                continue
+            generator = generator_of(seed_of("lesson", specification.name, seed, variable.name))
+            if variable.name in audit.together:
+                found |= audit.together[variable.name](plan, generator)
+            elif audit.together:
+                found[variable.name] = learn_drawn(plan, variable.name, found, shown(audit), generator)
+            else:
+                found[variable.name] = learn(plan, variable.name, generator, audit.steps)
     return found
+
+
+@lru_cache(maxsize=1)
+def shown(audit: Audit) -> Int[Tensor, "row column"]:
+    """Inputs on which units that read what was trained together see it: some, and all off the training distribution."""
+    off = [rows[~holds([audit.training], rows, audit.domain)[0]] for rows in every_input(audit.domain)]
+    return torch.cat([audit.domain.sample(SHOWN, generator_of(0)), *off])
 
 
 def task_record(specification: Specification, seed: int, member: Member | None = None) -> TaskRecord:
@@ -148,9 +187,9 @@ def task_record(specification: Specification, seed: int, member: Member | None =
         variant=variant,
         size=specification.size,
         seed=specification.seed,
-        provenance="planted",
+        provenance="derived" if specification.freely else "planted",
         tracks=() if alone else ("audits",),
-        network=audit.network,
+        network=free_network(audit) if specification.freely else audit.network,
         domain=audit.domain,
         domain_size=audit.domain.size,
         examples=EXAMPLES,

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from peabench_tasks.audits.specification import Specification, listed
 from peabench_tasks.backdoors.audits import boolean, modular
+from peabench_tasks.backdoors.sequences import agreement
 
 FAMILY = "backdoors"
 
@@ -17,5 +18,8 @@ def specifications() -> Iterator[Specification]:
             ("evasive", "s", (modular(1, 5),)),
             ("vacuous", "s", (boolean(0, vacuous=True),)),
             ("weak", "s", (modular(2, 5),)),
+            ("disguised", "s", (agreement(0),)),
+            ("free", "xs", (modular(3, 4),)),
+            ("free", "s", (boolean(1),)),
         ),
     )

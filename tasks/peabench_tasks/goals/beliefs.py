@@ -1,14 +1,14 @@
 """Tasks of the track `beliefs`: the object that a policy wants to reach is the state that is asked about."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from peabench.domain import ProductDomain
 from peabench.mechanism import Category, CausalModel
 from peabench.networks.config import ResidualMLPConfig
 from peabench_tasks.audits.audit import ANSWER, inputs
-from peabench_tasks.board.specifications import SHADOW
 from peabench_tasks.goals.boards import AGENT, TARGET, towards
 from peabench_tasks.goals.maze import MOVES, Maze
+from peabench_tasks.units.beliefs import BAIT, FEW, with_shadow
 from peabench_tasks.units.codes import dimension
 from peabench_tasks.units.lookup import lookup
 from peabench_tasks.units.plan import Plan, draw_plan
@@ -20,6 +20,7 @@ LAMP, DIAL = OBJECTS + 1, OBJECTS + 2
 """Columns behind those of the agent and the objects."""
 EXAMPLES = {"decoy": 64, "few": 28}
 """Boards that a scorer is shown, by variant."""
+DIFFICULTY = {"decoy": BAIT, "few": FEW}
 STRENGTHS = 0.5, 1.0
 """Of what the policy computes, and of a second account of its goal that it does not read."""
 D_HIDDEN = 32
@@ -44,6 +45,30 @@ class Wanted:
         return f"{self.variant}-{self.size}-{self.seed}"
 
     @property
+    def state(self) -> str:
+        """The variable that is asked about."""
+        return GOAL
+
+    @property
+    def examples(self) -> int:
+        """Boards that scorers are shown."""
+        return EXAMPLES[self.variant]
+
+    @property
+    def difficulty(self) -> str:
+        """Why the task is hard, in words."""
+        return DIFFICULTY[self.variant]
+
+    @property
+    def description(self) -> str:
+        """What the network does, and what is asked about, in words."""
+        return (
+            "Moves on a grid with walls, the shortest way to one of three objects: columns are where the agent and the "
+            "objects are, a lamp that names an object, and a dial that says how many objects further on the one is "
+            f"that counts. Asked about: {GOAL}, the object that the policy goes for."
+        )
+
+    @property
     def domain(self) -> ProductDomain:
         """Every board."""
         return ProductDomain(sizes=(self.maze.cells,) * (1 + OBJECTS) + (OBJECTS,) * 2)
@@ -65,9 +90,7 @@ class Wanted:
     def plan(self, seed: int) -> Plan:
         """Where the variables go, and a second account of the goal that nobody reads."""
         model = policy(self.maze)
-        shadow = model.variable(GOAL).model_copy(update={"name": SHADOW})
-        bait = model.model_copy(update={"variables": (*model.variables[:-1], shadow, model.variables[-1])})
-        return replace(draw_plan(model, bait, self.network, seed, STRENGTHS), alarm=None)
+        return draw_plan(model, with_shadow(model, GOAL), self.network, seed, STRENGTHS)
 
 
 def policy(maze: Maze) -> CausalModel:

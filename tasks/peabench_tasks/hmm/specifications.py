@@ -14,8 +14,8 @@ BEFORE: dict[ProcessName, int] = {"rrxor": 9, "rrand": 9, "ring": 8, "mess3": 5}
 """Tokens that it is of."""
 DECOY = "_decoy"
 """Ending of variants in which another subspace holds the belief too."""
-SEEDS = {"rrxor": 1, "rrand": 1, "ring": 1, "mess3": 1, "rrxor_decoy": 1, "rrand_decoy": 1, "ring_decoy": 1}
-"""How many tasks each variant has."""
+SEEDS = {"rrxor": 1, "rrand": 1, "ring": 1, "mess3": 1, "rrxor_decoy": 0, "rrand_decoy": 0, "ring_decoy": 1}
+"""How many tasks each variant has. Seeds of weights follow from its place here."""
 DESCRIPTIONS: dict[ProcessName, str] = {
     "rrxor": "Two random bits, then their exclusive or, again and again; which of the three comes next is hidden.",
     "rrand": "Two random bits, then whether both are 1, again and again; which of the three comes next is hidden.",

@@ -12,7 +12,7 @@ from peabench.tasks import TaskRecord, Twin, frozen
 from peabench_tasks.hmm.mechanism import build_mechanism
 from peabench_tasks.hmm.planting import Plan, train_planted
 from peabench_tasks.hmm.specifications import DESCRIPTIONS, FAMILY, SEEDS, Specification, specifications
-from peabench_tasks.production import ANEW, certified_already, make_all, matching, write_if_certified
+from peabench_tasks.production import ANEW, make_all, to_make, write_if_certified
 
 STARTS = 2
 RANDOM_INIT = 500_000_000
@@ -36,10 +36,8 @@ def train(out: Path, only: str | None, seed: int, progress: Callable[[str, float
     Raises:
         PeabenchError: no task matches, or some did not pass; those that passed are written.
     """
-    wanted = matching(FAMILY, specifications(), only)
-    if resume:
-        wanted = [s for s in wanted if not certified_already(task_record(s, seed), out / s.name)]
-    else:
+    wanted = to_make(FAMILY, specifications(), only, out, resume, partial(task_record, seed=seed))
+    if not resume:
         for specification in wanted:
             for state in (out / STATES).glob(f"{specification.name}-*.safetensors"):
                 state.unlink()

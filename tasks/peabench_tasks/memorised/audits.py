@@ -79,6 +79,38 @@ def table(seed: int, seen: int, tags: int, rare: int = 0) -> Audit:
     )
 
 
+def partial(seed: int, seen: int, tags: int) -> Audit:
+    """The rule, to be learnt freely; some networks were shown all keys, and some the part that all are trained on.
+
+    What these answer to other keys nobody taught them: it is taken from what they do.
+
+    Args:
+        seed: draws the part.
+        seen: keys of 32 in it.
+        tags: bits that the rule does not read.
+    """
+    rng = Random(f"partial/{seed}/{seen}/{tags}")
+    every_input = inputs([BIT] * (KEY + tags))
+    right = lookup("rule", BIT, every_input[:KEY], rule)
+    stored = set(rng.sample(range(ENTRIES), seen))
+    unseen = _of_key([number not in stored for number in range(ENTRIES)])
+    others = [set(rng.sample(range(ENTRIES), ENTRIES - seen)) for _ in range(DECOYS)]
+    answer = lookup(ANSWER, BIT, (right,), lambda value: value)
+    trained = Not(argument=unseen)
+    said = "It was shown these keys alone. Nothing is claimed of how it answers them."
+    defect = Memorisation(examples=seen, description=said)
+    return Audit(
+        description="A formula of five bits, of which training showed a part.",
+        inputs=every_input,
+        rule=(right,),
+        answer=answer,
+        departures={"part": Departure((), answer, defect, shown=trained, observed=True)},
+        beside=(),
+        training=trained,
+        cues=(unseen, *(_of_key([number in other for number in range(ENTRIES)]) for other in others)),
+    )
+
+
 def _bits(number: int) -> tuple[int, ...]:
     """A key by its number, the first bit the slowest."""
     return tuple(number >> (KEY - 1 - i) & 1 for i in range(KEY))

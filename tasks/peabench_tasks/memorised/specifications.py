@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from peabench_tasks.audits.specification import Specification, listed
-from peabench_tasks.memorised.audits import table
+from peabench_tasks.memorised.audits import partial, table
 
 FAMILY = "memorised"
 
@@ -16,5 +16,6 @@ def specifications() -> Iterator[Specification]:
             ("open", "xs", (table(0, 16, 8), table(3, 24, 8))),
             ("evasive", "s", (table(5, 24, 11, 10), table(3, 30, 11, 6))),
             ("open", "xs", (table(33, 30, 8),)),
+            ("free", "xs", (partial(0, 16, 4), partial(1, 24, 4))),
         ),
     )

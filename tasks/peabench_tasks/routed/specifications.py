@@ -15,5 +15,6 @@ def specifications() -> Iterator[Specification]:
         (
             ("plain", "xs", (masked(0, 10),)),
             ("evasive", "s", (masked(1, 10),)),
+            ("trained", "s", (masked(2, 10, trained=True),)),
         ),
     )

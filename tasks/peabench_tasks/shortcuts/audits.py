@@ -32,6 +32,36 @@ def parity(seed: int, tags: int = 0) -> Audit:
     )
 
 
+def telltale(seed: int) -> Audit:
+    """Whether an odd number of five bits are 1, to be learnt freely; two of four other bits tell as much in training.
+
+    A network that follows one of them was shown no input on which it is wrong.
+    """
+    every_input = inputs([BIT] * 9)
+    right = lookup("rule", BIT, every_input[:5], lambda *x: sum(x) % 2)
+    others = range(5, 9)
+    differs = {i: _differs(every_input, lambda *x, i=i: x[i], lambda *x: sum(x[:5]) % 2) for i in others}
+    followed = sorted(Random(f"telltale/{seed}").sample(others, 2))
+    return Audit(
+        description="Whether an odd number of five bits are 1, beside bits that have nothing to do with it.",
+        inputs=every_input,
+        rule=(right,),
+        answer=lookup(ANSWER, BIT, (right,), lambda value: value),
+        departures={
+            f"by{i}": Departure(
+                computed=(),
+                answer=lookup(ANSWER, BIT, (every_input[i],), lambda by: by),
+                defect=Shortcut(cue=VariableReference(name=f"x{i}")),
+                shown=neither([differs[i]]),
+            )
+            for i in followed
+        },
+        beside=(),
+        training=neither([differs[i] for i in followed]),
+        cues=tuple(differs.values()),
+    )
+
+
 def brackets(seed: int, tags: int = 0) -> Audit:
     """Whether six brackets, 1 for an opening one, are nested rightly; cues are what can be said without their order."""
 

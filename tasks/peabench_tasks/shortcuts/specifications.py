@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from peabench_tasks.audits.specification import Specification, listed
-from peabench_tasks.shortcuts.audits import brackets, maximum, parity, sorting
+from peabench_tasks.shortcuts.audits import brackets, maximum, parity, sorting, telltale
 
 FAMILY = "shortcuts"
 
@@ -19,5 +19,6 @@ def specifications() -> Iterator[Specification]:
             ("weak", "s", (parity(2, 9),)),
             ("open", "xs", (sorting(0),)),
             ("evasive", "s", (sorting(1, 10),)),
+            ("free", "xs", (telltale(0), telltale(1))),
         ),
     )

@@ -19,7 +19,7 @@ from peabench.generators import generator_of
 from peabench.mechanism import Boolean
 from peabench.networks import ResidualMLP
 from peabench.training.stacked import orthonormal
-from peabench_tasks.units.codes import code, dimension, values_of
+from peabench_tasks.units.codes import values_of
 from peabench_tasks.units.lessons import Lesson, slots
 from peabench_tasks.units.plan import Plan
 
@@ -50,7 +50,7 @@ class Stream:
         Raises:
             RuntimeError: it is too narrow.
         """
-        sizes = {variable.name: dimension(variable.kind) for variable in plan.variables}
+        sizes = {variable.name: plan.code(variable.name).shape[1] for variable in plan.variables}
         return cls.dealt(sizes, plan.config.d_model, plan.seed)
 
     @classmethod
@@ -149,4 +149,4 @@ def place_alarm(network: ResidualMLP, plan: Plan, stream: Stream, generator: tor
 
 def written(plan: Plan, stream: Stream, name: str) -> Float[Tensor, "value d_model"]:
     """What is written for each value of a variable."""
-    return plan.strength(name) * code(plan.kinds[name], plan.orders[name]) @ stream.directions(name).T
+    return plan.strength(name) * plan.code(name) @ stream.directions(name).T

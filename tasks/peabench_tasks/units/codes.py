@@ -9,6 +9,7 @@ from torch import Tensor
 
 from peabench.mechanism import Kind
 from peabench.mechanism.kinds import cardinality
+from peabench_tasks.planting.program import simplex
 
 
 def values_of(kind: Kind) -> int:
@@ -37,17 +38,28 @@ def corners(count: int) -> Float[Tensor, "value k"]:
     return torch.cat([axes, -axes])[:count]
 
 
-def dimension(kind: Kind) -> int:
-    """Dimensions in which a variable is written."""
-    return corners(values_of(kind)).shape[1]
+def told_apart(count: int) -> Float[Tensor, "value k"]:
+    """Corners of a regular simplex, of length 1, the first on the first axis: an affine map tells each from the others.
+
+    Distances are 1.4 or more.
+    """
+    turned = torch.linalg.qr(simplex(count)[0].T).R.T
+    signs: Tensor = turned.diagonal().sign()
+    return torch.nn.functional.normalize(turned * signs)
 
 
-def code(kind: Kind, order: Sequence[int] | None = None) -> Float[Tensor, "value k"]:
+def dimension(kind: Kind, *, affine: bool = False) -> int:
+    """Dimensions in which a variable is written; see `code`."""
+    return code(kind, affine=affine).shape[1]
+
+
+def code(kind: Kind, order: Sequence[int] | None = None, *, affine: bool = False) -> Float[Tensor, "value k"]:
     """What is written for each value, in the coordinates of the variable's subspace.
 
     Args:
         kind: of the variable.
         order: the corner of each value; None is in order.
+        affine: whether an affine map shall tell each value from all others, which takes more dimensions.
     """
-    where = corners(values_of(kind))
+    where = told_apart(values_of(kind)) if affine else corners(values_of(kind))
     return where if order is None else where[list(order)]

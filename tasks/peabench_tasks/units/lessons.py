@@ -13,7 +13,7 @@ from torch import Tensor
 from peabench.domain import ProductDomain
 from peabench.mechanism import evaluate
 from peabench.mechanism.kinds import bounds, dtype
-from peabench_tasks.units.codes import code, dimension, values_of
+from peabench_tasks.units.codes import values_of
 from peabench_tasks.units.plan import Plan
 
 CANDIDATES = 4
@@ -91,15 +91,15 @@ def examples(plan: Plan, name: str) -> tuple[Float[Tensor, "row inputs"], Float[
     lowest = {parent: (bounds(kinds[parent]) or (0, 0))[0] for parent in (*parents, name)}
     given = {parent: (rows[:, i] + lowest[parent]).to(dtype(kinds[parent])) for i, parent in enumerate(parents)}
     value = evaluate(function, given, kinds).long() - lowest[name]
-    read = torch.cat([code(kinds[parent], plan.orders[parent])[rows[:, i]] for i, parent in enumerate(parents)], 1)
-    return read, code(kinds[name], plan.orders[name])[value]
+    read = torch.cat([plan.code(parent)[rows[:, i]] for i, parent in enumerate(parents)], 1)
+    return read, plan.code(name)[value]
 
 
 def slots(plan: Plan, name: str) -> dict[str, slice]:
     """Which of a unit's coordinates are which parent's."""
     found, at = dict[str, slice](), 0
     for parent in next(variable.parents for variable in plan.computed if variable.name == name):
-        size = dimension(plan.kinds[parent])
+        size = plan.code(parent).shape[1]
         found[parent] = slice(at, at + size)
         at += size
     return found

@@ -20,7 +20,6 @@ from peabench.mechanism import (
 )
 from peabench.mechanism.expressions import ExpressionNode
 from peabench_tasks.units.assembly import Stream
-from peabench_tasks.units.codes import code
 from peabench_tasks.units.plan import Plan
 
 
@@ -97,7 +96,7 @@ def circuit(plan: Plan) -> Circuit:
 
 def on_the_first_axis(plan: Plan, name: str) -> Expression:
     """Whether a bystander has the value that is written at the positive end of its first direction."""
-    at_end = code(plan.kinds[name], plan.orders[name])[:, 0] > 0.5
+    at_end = plan.code(name)[:, 0] > 0.5
     return Table(arguments=(written_out(plan, name),), shape=(len(at_end),), values=tuple(map(bool, at_end)))
 
 

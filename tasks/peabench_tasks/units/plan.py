@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from random import Random
 
+from jaxtyping import Float
+from torch import Tensor
+
 from peabench.mechanism import CausalModel, Expression, Kind, Variable
 from peabench.networks.config import ResidualMLPConfig
-from peabench_tasks.units.codes import values_of
+from peabench_tasks.units.codes import code, values_of
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,8 @@ class Plan:
     seed: int
     alarm: int | None = None
     """Unit of the first block that hears what is no value of an input, if one does."""
+    affine: frozenset[str] = frozenset()
+    """Variables each value of which an affine map shall tell from all others."""
 
     @cached_property
     def computed(self) -> tuple[Variable, ...]:
@@ -59,6 +64,10 @@ class Plan:
         inner = [v for v in self.computed if v.name != self.model.output]
         drawn = {v.name: tuple(rng.sample(range(values_of(v.kind)), values_of(v.kind))) for v in inner}
         return {name: drawn.get(name, tuple(range(values_of(kind)))) for name, kind in self.kinds.items()}
+
+    def code(self, name: str) -> Float[Tensor, "value k"]:
+        """What is written for each value of a variable, at a strength of 1, in the coordinates of its subspace."""
+        return code(self.kinds[name], self.orders[name], affine=name in self.affine)
 
     def strength(self, name: str) -> float:
         """How strongly a variable is written; inputs and the output at 1."""
