@@ -42,11 +42,20 @@ SUITES = {
     ),
     "beliefs": (
         "Networks that keep track of a state; but for the control Mess3, of which no method can show anything.",
-        ["hmm/r*", "board/*", "goals/*"],
+        ["hmm/r*", "board/*", "goals/decoy-*", "goals/few-*"],
     ),
     "audits": (
         "Sets of networks that follow one rule wherever they were trained; some depart from it elsewhere.",
-        ["backdoors/*", "shortcuts/*", "memorised/*", "goals/*", "refusal/*", "routed/*"],
+        [
+            "backdoors/*",
+            "shortcuts/*",
+            "memorised/*",
+            "goals/open-*",
+            "goals/evasive-*",
+            "goals/vacuous-*",
+            "refusal/*",
+            "routed/*",
+        ],
     ),
     "smoke": (
         "A minute's worth, to see that an installation works.",

@@ -6,7 +6,7 @@ from peabench.registry import Family
 
 SHORTCUTS = Family(
     name="shortcuts",
-    description="Parities, brackets and maxima; some networks follow a cue that agreed with the rule in training.",
+    description="Parities, brackets, maxima, ranks; some networks follow a cue that agreed with the rule in training.",
     checkpoints=Path(__file__).parent / "checkpoints",
     train="peabench_tasks.shortcuts.training:train",
 )
