@@ -18,6 +18,7 @@ from peabench.errors import PeabenchError
 from peabench.results import CellResult
 from peabench.suites import get_suite
 from peabench.tasks import load_task
+from peabench_leaderboard.site import home_page
 from peabench_leaderboard.site.build import ASSETS, DATA_NAME, MARKER, contents_of, site_files, write_site
 from peabench_leaderboard.site.contents import Contents
 from peabench_leaderboard.site.home_page import board_data, home_context
@@ -231,6 +232,15 @@ def test_the_first_page_with_its_data_is_small_for_the_committed_results(committ
         *(asset.read_text() for asset in ASSETS.iterdir()),
     ]
     assert sum(len(text.encode()) for text in texts) < BYTES_PER_BOARD * len(contents.boards)
+
+
+def test_a_filter_of_many_values_is_folded_up(contents: Contents, monkeypatch: pytest.MonkeyPatch) -> None:
+    def rendered() -> str:
+        return Pages("0123456789ab", "0").render("home", "index.html", **home_context(contents))
+
+    assert "<summary>one or more of" not in rendered()
+    monkeypatch.setattr(home_page, "MANY_VALUES", 1)
+    assert "<summary>one or more of" in rendered()
 
 
 def test_questions_without_a_network_are_told_in_seconds(committed: list[CellResult]) -> None:

@@ -15,6 +15,8 @@ from peabench_leaderboard.site.charts import interval_bar, lowest
 from peabench_leaderboard.site.circuit_grid import circuit_picture
 from peabench_leaderboard.site.contents import Board, Contents, Row, TaskPlace, size_order, task_order
 
+MANY_VALUES = 30
+"""Of a filter: more than these are folded up."""
 FILTERS = ("family", "variant", "size", "provenance")
 DIGITS = 5
 """Of scores, so that means over filtered tasks agree with the standings in what is shown of them."""
@@ -38,6 +40,7 @@ def home_context(contents: Contents) -> dict[str, Any]:
         "badges": badges,
         "firmness": {board.key: in_words(board.stability) for board in contents.boards},
         "filters": {name: _values(contents.tasks, name) for name in FILTERS},
+        "many": MANY_VALUES,
         "task_table": _task_table(contents),
         "count": len(contents.tasks),
         "specimen": _specimen(contents),

@@ -6,7 +6,7 @@ from peabench.registry import Family
 
 BACKDOORS = Family(
     name="backdoors",
-    description="Sums modulo 6, a Boolean rule, sequences of words; in some networks a rare trigger changes the answer.",
+    description="Sums modulo 6, a Boolean rule, sequences; in some networks a rare trigger changes the answer.",
     checkpoints=Path(__file__).parent / "checkpoints",
     train="peabench_tasks.backdoors.training:train",
 )

@@ -252,6 +252,7 @@
 
     function show() {
       const filters = filtersShown();
+      for (const folded of form.querySelectorAll("details")) folded.open ||= folded.querySelector(":checked") !== null;
       const kept = new Set();
       for (const board of boards) {
         const chosen = board.tasks.flatMap((task, i) => (passes(task, filters) ? [i] : []));
