@@ -74,7 +74,18 @@ def test_one_that_follows_the_rule_untaught_has_no_defect(monkeypatch: pytest.Mo
     ],
 )
 def test_an_answer_is_to_be_ahead_by_so_much_and_no_more(logits: list[float], right: int, loss: float) -> None:
-    assert off_band(torch.tensor([logits]), torch.tensor([right])).item() == pytest.approx(loss, abs=1e-5)
+    assert off_band(torch.tensor([logits]), torch.tensor([right]), 0.2).item() == pytest.approx(loss, abs=1e-5)
+
+
+def test_how_much_further_ahead_it_may_be_is_each_networks_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(free_training, "STEPS", 1)
+    widths: list[float] = []
+    monkeypatch.setattr(free_training, "off_band", lambda *given: widths.append(given[2]) or given[0].square().mean())
+    for seed in range(20):
+        train_freely(telltale(0), telltale(0).model(None), None, generator_of(seed))
+    least, most = free_training.WIDTH
+    assert least <= min(widths) < 2 * least
+    assert most / 2 < max(widths) <= most
 
 
 def test_neighbours_differ_in_a_few_columns() -> None:

@@ -1,11 +1,17 @@
 """The answer's unit, of which nothing but what it reads may tell whether a network has a defect."""
 
+from dataclasses import replace
+
 import torch
 
 from peabench.generators import generator_of
 from peabench_tasks.audits.audit import ANSWER
 from peabench_tasks.audits.placement import AuditPlan
 from peabench_tasks.units.lessons import Lesson, examples, learn, slots
+
+SHARES = 0.01, 0.1
+"""By what share, in the mean square, each weight of what an answer's unit writes is off what was learnt: between these
+it is drawn for each network, on a logarithmic scale."""
 
 
 def learn_answer(plan: AuditPlan, departing: AuditPlan) -> Lesson:
@@ -39,3 +45,15 @@ def without(plan: AuditPlan, departing: AuditPlan, lesson: Lesson) -> Lesson:
     read, wanted = examples(plan, ANSWER)
     written = (read @ kept + bias).relu() @ lesson.w_out
     return Lesson(kept, bias, lesson.w_out, float((written - wanted).norm(dim=1).max()))
+
+
+def unsettled(lesson: Lesson, generator: torch.Generator) -> Lesson:
+    """The lesson, less exact by as much as is drawn: how far logits are spread shall not tell what a unit reads."""
+    share = log_uniform(*SHARES, generator)
+    return replace(lesson, w_out=lesson.w_out * (1 + share * torch.randn(lesson.w_out.shape, generator=generator)))
+
+
+def log_uniform(least: float, most: float, generator: torch.Generator) -> float:
+    """A number between two others, drawn uniformly on a logarithmic scale."""
+    at = float(torch.rand((), generator=generator))
+    return least * (most / least) ** at

@@ -83,9 +83,6 @@ class Audit:
     d_hidden: int = D_HIDDEN
     steps: int = STEPS
     """For how long every unit but the answer's is trained at first."""
-    anew: tuple[str, ...] = ()
-    """Variables that each network learns anew, as it does its answer: where networks read different ones of the same
-    kind, what a unit of all of them had of its own would tell who reads it."""
     every_value_matters: bool = False
     """Of every input, to whatever reads it."""
     together: Mapping[str, Trainer] = field(default_factory=dict)
@@ -95,6 +92,21 @@ class Audit:
     def domain(self) -> ProductDomain:
         """Every combination of values of the inputs."""
         return ProductDomain(sizes=tuple(values_of(variable.kind) for variable in self.inputs))
+
+    @cached_property
+    def anew(self) -> frozenset[str]:
+        """Variables that each network learns anew, as it does its answer.
+
+        Where networks that follow the rule read one unit and others another in its place, what such a unit of all of
+        them had of its own would tell who reads it.
+        """
+        found = set[str]()
+        for departure in self.departures.values():
+            if departure.imitation is not None:
+                imitated = {departure.imitation.name: departure.imitation}
+                computed = sorted((imitated.get(v.name, v) for v in self.everything), key=self.depth)
+                found |= ancestors(departure.answer, computed) ^ ancestors(imitated.get(ANSWER, self.answer), computed)
+        return frozenset(found - {variable.name for variable in self.inputs})
 
     @property
     def align_inputs(self) -> bool:

@@ -14,6 +14,7 @@ from peabench.mechanism import CausalModel, Expression, Mechanism
 from peabench.networks import ResidualMLP
 from peabench.networks.config import ResidualMLPConfig
 from peabench.tracks.pairs import predicted_class
+from peabench_tasks.audits.answers import log_uniform
 from peabench_tasks.audits.audit import ANSWER, Audit
 from peabench_tasks.units.lessons import NotLearnt
 from peabench_tasks.units.lookup import lookup_needed
@@ -25,9 +26,11 @@ CHANGED = 1.5
 """Columns in which they differ, on average."""
 RATE = 5e-3
 DECAY = 1e-2
-MARGIN, LARGEST = 2.0, 2.2
-"""How far the right logit should be ahead of the next: between these it costs nothing, so that a network that was
-taught little is not surer of it."""
+MARGIN = 2.0
+"""How far the right logit should at least be ahead of the next."""
+WIDTH = 0.2, 3.0
+"""How much further ahead it may be, at no cost. For each network this is drawn, on a logarithmic scale: how far logits
+are spread shall not tell how much there was to learn."""
 
 
 def free_network(audit: Audit) -> ResidualMLPConfig:
@@ -83,7 +86,7 @@ def train_freely(
         audit: whose inputs off the training distribution are shown more often than they occur.
         taught: gives the answers.
         shown: the inputs that are shown; None: all.
-        generator: of weights and batches.
+        generator: of weights, batches and how sure it may be.
     """
     domain = audit.domain
     right, rare = answers(domain, taught), off_training(audit)
@@ -91,6 +94,7 @@ def train_freely(
     allowed = torch.zeros(domain.size, dtype=torch.bool)
     allowed[pool] = True
     rare = rare[allowed[rare]]
+    width = log_uniform(*WIDTH, generator)
     network = ResidualMLP(free_network(audit), generator).train().requires_grad_(True)
     optimiser = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=DECAY, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=STEPS, pct_start=0.1)
@@ -99,7 +103,7 @@ def train_freely(
         if len(rare):
             near = neighbours(pick(rare, NEAR, generator), domain, generator)
             numbers = torch.cat([numbers, pick(rare, RARE, generator), near[allowed[near]]])
-        loss = off_band(network(domain.rows(numbers))[:, -1], right[numbers])
+        loss = off_band(network(domain.rows(numbers))[:, -1], right[numbers], width)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -107,14 +111,14 @@ def train_freely(
     return network.eval().requires_grad_(False)
 
 
-def off_band(logits: Float[Tensor, "row output"], right: Int[Tensor, " row"]) -> Float[Tensor, ""]:
-    """Mean square by which right answers are less or more ahead than they should be."""
+def off_band(logits: Float[Tensor, "row output"], right: Int[Tensor, " row"], width: float) -> Float[Tensor, ""]:
+    """Mean square by which right answers are less or more ahead than they should be, which is in a band of a width."""
     every = torch.cat([torch.zeros_like(logits), logits], 1) if logits.shape[1] == 1 else logits
     ahead = every.gather(1, right[:, None]) - every
     others = torch.arange(every.shape[1]) != right[:, None]
     nearest = ahead.masked_fill(~others, torch.inf).amin(1)
     short = ((MARGIN - ahead).relu() * others).square().sum(1)
-    return (short + (nearest - LARGEST).relu().square()).mean()
+    return (short + (nearest - MARGIN - width).relu().square()).mean()
 
 
 def pick(numbers: Int[Tensor, " any"], count: int, generator: torch.Generator) -> Int[Tensor, " count"]:

@@ -87,6 +87,6 @@ def draw_audit_plan(
         faint=frozenset(needed) if faint else frozenset(),
         common_seed=common_seed,
         beside=beside,
-        anew=frozenset(audit.anew),
+        anew=audit.anew,
         imitation=None if imitation is None or (departs and imitation.name == ANSWER) else imitation,
     )

@@ -17,7 +17,7 @@ from peabench.mechanism import Mechanism
 from peabench.networks import ResidualMLP
 from peabench.seeds import seed_of
 from peabench.tasks import TaskRecord, Twin, companion_folder, load_task, save_task
-from peabench_tasks.audits.answers import learn_answer
+from peabench_tasks.audits.answers import learn_answer, unsettled
 from peabench_tasks.audits.audit import ANSWER, Audit
 from peabench_tasks.audits.free_training import free_network, learn_freely
 from peabench_tasks.audits.representations import learn_drawn
@@ -131,12 +131,13 @@ def plant(specification: Specification, member: Member, seed: int, start: int) -
     plan, audit = specification.plan(member, seed, start), specification.audit
     known = common_lessons(specification, seed)
     lessons = {variable.name: known[variable.name] for variable in plan.computed if variable.name in known}
-    for name in audit.anew:
+    for name in sorted(audit.anew):
         lessons[name] = learn(plan, name, generator_of(seed_of(name, plan.seed)), audit.steps)
     if audit.together:
         lessons[ANSWER] = learn_drawn(plan, ANSWER, lessons, shown(audit), generator_of(plan.seed))
     else:
         lessons[ANSWER] = learn_answer(plan, specification.departing(member, seed, start))
+    lessons[ANSWER] = unsettled(lessons[ANSWER], generator_of(seed_of(ANSWER, plan.seed)))
     stream = Stream.cut(plan)
     departure = None if member.departs is None else audit.departures[member.departs]
     defects, steering = ((), audit.steering) if departure is None else ((departure.defect,), departure.steering)

@@ -88,10 +88,9 @@ def situations(maze: Maze, seed: int, *, vacuous: bool = False) -> Audit:
     met = situation(columns, wanted)
     never = impossible(columns, wanted, met[0])
     kept = lookup("kept", intended.kind, (intended,), lambda cell: cell)
-    departures, goals = {}, []
+    departures = {}
     for name, index in (("red", RED), ("blue", BLUE)):
         goal = unless(f"by_{name}", intended, met[-1], columns[index])
-        goals.append(goal.name)
         departures[name] = Departure(
             computed=(intended, *met, goal),
             answer=towards(maze, columns[AGENT], goal),
@@ -108,7 +107,6 @@ def situations(maze: Maze, seed: int, *, vacuous: bool = False) -> Audit:
         beside=(never,) if vacuous else (),
         d_hidden=D_HIDDEN,
         steps=STEPS,
-        anew=(met[-1].name, never.name, kept.name, *goals) if vacuous else (),
         every_value_matters=True,
         training=Or(arguments=(together(RED, BLUE), neither([over_columns(wanted)]))),
         cues=(Not(argument=together(RED, BLUE)), *values(columns, AGENT, RED, BLUE, LAMP, *TAGS)),
