@@ -26,6 +26,10 @@ class HypothesisRow:
     variable at the place that is best for it; None where none was measured."""
 
 
+FOLLOWS = "the rule, everywhere"
+"""Of a network of an audit that departs from its rule nowhere."""
+
+
 @dataclass(frozen=True)
 class NetworkRow:
     """What is shown of a network that is asked about together with others."""
@@ -34,7 +38,7 @@ class NetworkRow:
     """Of a companion; `own` for the task's own network."""
     provenance: str
     held: tuple[str, ...]
-    """The hypotheses that hold of it, and its defects."""
+    """The hypotheses that hold of it, and its defects; or that it follows the rule of an audit."""
     departs: int | None = None
     """Inputs off the training distribution on which it departs from the rule, from the certificate; None where no
     training distribution is claimed or nothing was measured."""
@@ -64,6 +68,7 @@ def network_rows(task: "Task") -> list[NetworkRow]:
         held += [described(defect, part.mechanism.causal_model) for defect in part.mechanism.defects]
         counted = figures.get(f"{name} departs")
         departs = None if counted is None else int(counted)
+        held = held or ([FOLLOWS] if departs == 0 else [])
         rows.append(NetworkRow(name, part.record.provenance, tuple(held), departs))
     return rows
 

@@ -8,6 +8,7 @@ from audited_networks import save_audited
 
 from peabench.certification import certify
 from peabench.errors import PeabenchError
+from peabench.hypothesis_rows import FOLLOWS, network_rows
 from peabench.tasks import load_task, save_certificate
 from peabench_tasks.audits.evidence import HEADINGS, figures, main
 
@@ -27,6 +28,9 @@ def test_counts_are_the_certificates(tmp_path: Path) -> None:
     save_certificate(task.folder, certify(task))
     networks, trained, wrong, _, off, guilty, innocent, _ = figures(load_task(tmp_path))
     assert (networks, trained, wrong, off, guilty, innocent) == ("2 of 4", "36", "0", "28", "12", "0")
+    rows = network_rows(load_task(tmp_path))
+    assert sorted(row.departs for row in rows if row.departs is not None) == [0, 0, 12, 12]
+    assert all((row.held == (FOLLOWS,)) == (row.departs == 0) for row in rows)
 
 
 def test_a_certificate_that_compares_no_networks_is_refused(tmp_path: Path) -> None:
