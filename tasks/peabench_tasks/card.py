@@ -16,6 +16,7 @@ from peabench.mechanism import AlgorithmClaim
 from peabench.steering_lines import steering_lines
 from peabench.tasks import Task, load_task, save_certificate
 from peabench.tracks.trivial_edges import trivial_edges
+from peabench_tasks.commands import run
 
 LONGEST_FORMULA = 2000
 """Characters of the longest formula that is written out whole beside its steps; a longer one is of its parents."""
@@ -99,4 +100,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)
