@@ -11,15 +11,12 @@ from peabench.belief_lines import belief_lines
 from peabench.catalogue import COMPANIONS, bundled_tasks, select
 from peabench.certification import Check
 from peabench.feature_picture import feature_picture
-from peabench.hypothesis_rows import hypothesis_rows, network_rows, training_lines
+from peabench.hypothesis_rows import LONGEST_FORMULA, hypothesis_rows, network_rows, training_lines
 from peabench.mechanism import AlgorithmClaim
 from peabench.steering_lines import steering_lines
 from peabench.tasks import Task, load_task, save_certificate
 from peabench.tracks.trivial_edges import trivial_edges
 from peabench_tasks.commands import run
-
-LONGEST_FORMULA = 2000
-"""Characters of the longest formula that is written out whole beside its steps; a longer one is of its parents."""
 
 
 def write_certificate(folder: Path, checks: Sequence[Check]) -> None:
