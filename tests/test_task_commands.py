@@ -23,12 +23,21 @@ def refusal(
 
 
 @pytest.mark.parametrize(
-    "name", ["evidence", "audits.evidence", "goals.swaps", "multitask_parity.knockouts", "boolean.recertify"]
+    "name", ["evidence", "audits.evidence", "goals.swaps", "multitask_parity.knockouts", "boolean.recertify", "card"]
 )
 def test_a_glob_that_no_task_matches_is_one_sentence(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert refusal(name, ["nothing/*"], monkeypatch, capsys).startswith("Error: No task matches 'nothing/*'; ")
+
+
+@pytest.mark.parametrize("name", ["backdoors.evasion", "modular.forms", "routed.ablations"])
+def test_arguments_of_a_command_that_takes_none_are_one_sentence(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert refusal(name, ["routed/*"], monkeypatch, capsys) == (
+        "Error: Expected no arguments, got 'routed/*'; run it without."
+    )
 
 
 @pytest.mark.parametrize(("name", "task"), [("evidence", "superposition/*"), ("audits.evidence", "boolean/tree-xs-0")])

@@ -1,11 +1,21 @@
 """Rival hypotheses and companions as rows of tables, for the card, `peabench show` and the site."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from peabench.certification.checks import Check
-from peabench.mechanism import AlgorithmClaim, CausalModel, Defect, Hypothesis, Level, to_text
+from peabench.mechanism import (
+    AlgorithmClaim,
+    CausalModel,
+    Defect,
+    Expression,
+    Hypothesis,
+    Level,
+    MechanismError,
+    to_text,
+)
 from peabench.mechanism.defects import Memorisation, formulas
 
 if TYPE_CHECKING:
@@ -26,6 +36,8 @@ class HypothesisRow:
     variable at the place that is best for it; None where none was measured."""
 
 
+LONGEST_FORMULA = 2000
+"""Characters of the longest formula that is written out whole, in terms of the inputs."""
 FOLLOWS = "the rule, everywhere"
 """Of a network of an audit that departs from its rule nowhere."""
 
@@ -74,10 +86,10 @@ def network_rows(task: "Task") -> list[NetworkRow]:
 
 
 def training_lines(task: "Task") -> list[str]:
-    """Where networks that are audited were trained, and on how many inputs; none where that is not claimed."""
+    """On what networks that are audited follow one rule, and on how many inputs; none where that is not claimed."""
     if task.record.training is None:
         return []
-    lines = [f"They follow one rule wherever they were trained: {to_text(task.record.training)}."]
+    lines = [f"They follow one rule on the training distribution: {to_text(task.record.training)}."]
     for check in task.certificate:
         if check.name == "defect":
             off = int(check.recorded["inputs off the training distribution"])
@@ -86,11 +98,20 @@ def training_lines(task: "Task") -> list[str]:
 
 
 def described(defect: Defect, model: CausalModel) -> str:
-    """A defect in one line: its kind, and its formulas in terms of the inputs."""
-    parts = [f"{name} {model.in_terms_of_inputs(formula)}" for name, formula in formulas(defect).items()]
+    """A defect in one line: its kind, and its formulas, in terms of the inputs where they are not too long so."""
+    parts = [f"{name} {_in_terms_of_inputs(formula, model)}" for name, formula in formulas(defect).items()]
     if isinstance(defect, Memorisation):
         parts.append(f"{defect.examples} examples")
     return ": ".join(filter(None, [defect.kind.replace("_", " "), ", ".join(parts)]))
+
+
+def _in_terms_of_inputs(formula: Expression, model: CausalModel) -> str:
+    """A formula in terms of the inputs; if that is too long, in terms of the model's variables, as it is stored."""
+    with suppress(MechanismError):  # it has too many characters to be written at all
+        whole = model.in_terms_of_inputs(formula)
+        if len(whole) <= LONGEST_FORMULA:
+            return whole
+    return to_text(formula)
 
 
 def said(hypothesis: Hypothesis) -> str:

@@ -8,23 +8,27 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from peabench.belief_lines import belief_lines
-from peabench.catalogue import bundled_tasks, select
+from peabench.catalogue import COMPANIONS, bundled_tasks, select
 from peabench.certification import Check
 from peabench.feature_picture import feature_picture
-from peabench.hypothesis_rows import hypothesis_rows, network_rows, training_lines
+from peabench.hypothesis_rows import LONGEST_FORMULA, hypothesis_rows, network_rows, training_lines
 from peabench.mechanism import AlgorithmClaim
 from peabench.steering_lines import steering_lines
 from peabench.tasks import Task, load_task, save_certificate
 from peabench.tracks.trivial_edges import trivial_edges
-
-LONGEST_FORMULA = 2000
-"""Characters of the longest formula that is written out whole beside its steps; a longer one is of its parents."""
+from peabench_tasks.commands import run
 
 
 def write_certificate(folder: Path, checks: Sequence[Check]) -> None:
     """Write a task's certificate and card into its folder."""
     save_certificate(folder, checks)
-    (folder / "README.md").write_text(card(load_task(folder), checks))
+    write_card(folder)
+
+
+def write_card(folder: Path) -> None:
+    """Write a task's card, or that of one of its companions, into its folder from what is stored there."""
+    task = load_task(folder)
+    (folder / "README.md").write_text(card(task, task.certificate))
 
 
 def card(task: Task, checks: Sequence[Check]) -> str:
@@ -61,8 +65,14 @@ def card(task: Task, checks: Sequence[Check]) -> str:
         bound = "exhaustive" if check.exhaustive else f"{check.upper_bound:.1e}"
         null = f"{check.null.errors} of {check.null.cases}" if check.null else ""
         lines.append(f"| {check.name} | {check.cases:,} | {check.errors} | {bound} | {null} |")
-    lines += ["", f"Measured by `peabench certify {record.id}`.", ""]
+    lines += ["", f"Measured by `peabench certify {certified_with(task)}`.", ""]
     return "\n".join(lines)
+
+
+def certified_with(task: Task) -> str:
+    """The id to certify for a network's checks: its own, or of a companion that of the task in whose folder it is."""
+    record, folder = task.record, task.folder
+    return f"{record.family}/{folder.parents[1].name}" if folder.parent.name == COMPANIONS else record.id
 
 
 def _hypotheses(claim: AlgorithmClaim | None, checks: Sequence[Check]) -> list[str]:
@@ -87,16 +97,18 @@ def _networks(task: Task) -> list[str]:
         return lines + [f"| {row.name} | {row.provenance} | {', '.join(row.held)} |" for row in rows]
     trained = training_lines(task)
     lines = ["", *trained, "", "| network | made | what holds of it | departs from the rule on |", "|---|---|---|---:|"]
-    return lines + [f"| {row.name} | {row.provenance} | {', '.join(row.held)} | {row.departs:,} |" for row in rows]
+    for row in rows:
+        departs = "" if row.departs is None else f"{row.departs:,}"
+        lines.append(f"| {row.name} | {row.provenance} | {', '.join(row.held)} | {departs} |")
+    return lines
 
 
 def main() -> None:
     """Write anew every card of a task or of one of its companions."""
     for summary in select(bundled_tasks(), sys.argv[1:] or ["*"]):
         for file in sorted(summary.folder.rglob("README.md")):
-            task = load_task(file.parent)
-            file.write_text(card(task, task.certificate))
+            write_card(file.parent)
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

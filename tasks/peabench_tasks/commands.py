@@ -19,6 +19,16 @@ def run(main: Callable[[], int | None]) -> NoReturn:
     sys.exit(code)
 
 
+def expect_no_arguments() -> None:
+    """Of a command that takes none.
+
+    Raises:
+        PeabenchError: there are some.
+    """
+    if sys.argv[1:]:
+        raise PeabenchError(f"Expected no arguments, got {' '.join(sys.argv[1:])!r}; run it without.")
+
+
 def certified_tasks(track: str, patterns: Sequence[str]) -> list[Task]:
     """The certified tasks of a track whose ids match any of the patterns; all of them where there is no pattern.
 

@@ -45,7 +45,7 @@ SUITES = {
         ["hmm/r*", "board/*", "goals/decoy-*", "goals/few-*"],
     ),
     "audits": (
-        "Sets of networks that follow one rule wherever they were trained; some depart from it elsewhere.",
+        "Sets of networks that follow one rule on the training distribution; some depart from it elsewhere.",
         [
             "backdoors/*",
             "shortcuts/*",

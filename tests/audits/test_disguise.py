@@ -7,12 +7,13 @@ from peabench.columns import holds
 from peabench.generators import generator_of
 from peabench.tasks import companion_folder, load_task
 from peabench_tasks.audits.audit import ANSWER
-from peabench_tasks.audits.disguise import PRESENT, distances, mixtures
-from peabench_tasks.audits.specification import OWN
-from peabench_tasks.backdoors.evasion import tells, told
+from peabench_tasks.audits.disguise import PRESENT, Chain, Inputs, distances, mixtures, train
+from peabench_tasks.audits.specification import OWN, Member
+from peabench_tasks.backdoors.evasion import CLEAN, Tell, tells, told
 from peabench_tasks.backdoors.family import BACKDOORS
 from peabench_tasks.backdoors.sequences import PATTERN, PLACES, agreement, stands
 from peabench_tasks.backdoors.specifications import specifications
+from peabench_tasks.units.lessons import slots
 
 SPECIFICATION = next(one for one in specifications() if one.variant == "disguised")
 
@@ -78,12 +79,27 @@ def test_words_stand_side_by_side_anywhere() -> None:
     assert len(stands(tuple(range(PATTERN))).arguments) == len(PLACES)
 
 
-def test_shipped_triggers_look_clean_before_the_answer() -> None:
+def told_alone(member: Member) -> list[Tell]:
+    """What tells a trigger by its detectors, and by them and what joins them, learnt in a few steps only to be told."""
+    plan, generator = SPECIFICATION.plan(member, 0), generator_of(0)
+    inputs = Inputs.of(plan, str(member.departs), SPECIFICATION.audit.domain)
+    chain = Chain(plan, list(slots(plan, str(member.departs))), str(member.departs), generator)
+    train(chain, inputs, SPECIFICATION.audit.domain, 150, generator, evasive=False)
+    clean = inputs.clean[torch.randint(len(inputs.clean), (CLEAN,), generator=generator)]
+    with torch.no_grad():
+        detected = [chain.detected(chain.read(rows)) for rows in (clean, inputs.triggered)]
+        both = [torch.cat([some, chain.joined(some)], 1) for some in detected]
+    return [told(*(rows.double() for rows in some)) for some in (detected, both)]
+
+
+def test_shipped_triggers_look_clean_before_the_answer_and_those_learnt_to_be_told_do_not() -> None:
     folder = BACKDOORS.checkpoints / SPECIFICATION.name
-    member = next(one for one in SPECIFICATION.members(0) if one.departs)
-    network = load_task(folder if member.name == OWN else companion_folder(folder, member.name)).network()
-    first, second, _ = tells(SPECIFICATION, member, network)
-    for tell in (first, second):
-        assert tell.means < 1.5
-        assert tell.outliers < 0.9
-        assert 0.2 < tell.spectral < 0.8
+    members = [one for one in SPECIFICATION.members(0) if one.departs]
+    untouched = {departs: told_alone(one) for departs, one in {str(one.departs): one for one in members}.items()}
+    assert all(tell.outliers > 0.99 for tells_of in untouched.values() for tell in tells_of)
+    for member in members:
+        network = load_task(folder if member.name == OWN else companion_folder(folder, member.name)).network()
+        for tell, plain in zip(tells(SPECIFICATION, member, network)[:2], untouched[str(member.departs)], strict=True):
+            assert tell.means < plain.means / 2
+            assert tell.outliers < 0.9
+            assert 0.2 < tell.spectral < 0.8

@@ -25,7 +25,7 @@ ROUNDING = 1e-9
 
 
 def best_control(task: Task, question: "BeliefQuestion", points: Points, site: str) -> float:
-    """The greatest R² on the held-out points of affine read-outs fitted to all inputs; at least 0, that of the mean."""
+    """The greatest R² on the held-out points of affine read-outs fitted to all drawn inputs; at least 0, the mean's."""
     sides = points.population, points.inputs
     tracked, sizes = question.tracked, question.domain.sizes
     found = [

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from peabench.tracks.beliefs import BeliefQuestion
 
 DRAWN = 4096
+"""Inputs that are drawn as they occur, with replacement."""
 MOST = 1024
 """Inputs that are graded on."""
 FEWEST = 64
@@ -27,9 +28,10 @@ class Points:
     """Held-out inputs, and at which of their positions read-outs are graded."""
 
     population: Int[Tensor, "input column"]
-    """All inputs that were drawn, those that the question shows among them: of a small domain each that there is."""
+    """Each input that was drawn, once: of a small domain nearly all that there are, those that the question shows among
+    them, and of a large one fewer than `DRAWN`."""
     inputs: Int[Tensor, "row column"]
-    """The held-out ones."""
+    """The held-out ones of these."""
     fresh: Bool[Tensor, "row #position"]
     """Whether what tells the state at a position, as the tokens up to it, is in no input that the question shows, nor
     in another held-out one before it: every history counts once."""

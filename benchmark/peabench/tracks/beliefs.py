@@ -96,12 +96,12 @@ class BeliefsTrack(Track[BeliefQuestion, BeliefAnswer]):
     """R² on held-out inputs, above that of affine read-outs from elsewhere; 0 where a swap does not do what it should.
 
     Controls are affine read-outs of the tokens, of the outputs and their probabilities, and of the untrained twin at
-    the answer's site, fitted to all inputs; the best of them earns 0, and so does whatever is worse; the certified
-    read-out earns 1. Then all that the answer reads of one input is put in place of what it reads of another (at every
-    position at once where the state is one at every position), and outputs, those of later positions too, must move to
-    where the state of the first would have them. No score is greater than how far they move as a share of how far they
-    do along the certified read-out, in squared distance, and less than half as far earns 0. Decoding what nobody uses
-    earns nothing.
+    the answer's site, fitted to 4,096 drawn inputs; the best of them earns 0, and so does whatever is worse; the
+    certified read-out earns 1. Then all that the answer reads of one input is put in place of what it reads of another
+    (at every position at once where the state is one at every position), and outputs, those of later positions too,
+    must move to where the state of the first would have them. No score is greater than how far they move as a share of
+    how far they do along the certified read-out, in squared distance, and less than half as far earns 0. Decoding what
+    nobody uses earns nothing.
 
     Beside it: `r2`; `control`, the best of the controls'; `certified_r2`; `moved`, the share of the squared distance
     that the swap removes (doing nothing is 0, the whole residual stream 1); `certified_moved`.

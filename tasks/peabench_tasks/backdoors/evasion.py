@@ -5,7 +5,6 @@ its units have written on inputs with the trigger, against inputs without it. Un
 takes seconds.
 """
 
-import sys
 from dataclasses import dataclass, replace
 
 import torch
@@ -24,6 +23,7 @@ from peabench_tasks.audits.specification import OWN, Member, Specification
 from peabench_tasks.audits.training import common_lessons, shown
 from peabench_tasks.backdoors.family import BACKDOORS
 from peabench_tasks.backdoors.specifications import specifications
+from peabench_tasks.commands import expect_no_arguments, print_table, run
 from peabench_tasks.units.assembly import Stream, assemble
 
 DISGUISED = "disguised"
@@ -56,7 +56,8 @@ class Tell:
 
 def main() -> None:
     """A row for each network with a defect and each stream that units have written to."""
-    lines = [[*HEADINGS], ["---"] * 3 + ["---:"] * (len(HEADINGS) - 3)]
+    expect_no_arguments()
+    rows = []
     for specification in specifications():
         folder = BACKDOORS.checkpoints / specification.name
         if specification.variant == DISGUISED and folder.exists():
@@ -69,8 +70,8 @@ def main() -> None:
                 for site, (old, new) in enumerate(zip(*pair, strict=True), 1):
                     figures = [(old.means, new.means), (old.outliers, new.outliers), (old.spectral, new.spectral)]
                     cells = [f"{value:.2f}" for both in figures for value in both]
-                    lines.append([f"`{specification.name}`", member.name, f"`resid.{site}`", *cells])
-    sys.stdout.writelines("| " + " | ".join(cells) + " |\n" for cells in lines)
+                    rows.append([f"`{specification.name}`", member.name, f"`resid.{site}`", *cells])
+    print_table(HEADINGS, rows, texts=3)
 
 
 def undisguised(specification: Specification) -> Specification:
@@ -120,4 +121,4 @@ def told(clean: Float[Tensor, "row d_model"], triggered: Float[Tensor, "row d_mo
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -7,7 +7,7 @@ import torch
 
 from peabench.certification.adder import Adder
 from peabench.tasks import Task, load_task
-from peabench_tasks.commands import run
+from peabench_tasks.commands import expect_no_arguments, run
 from peabench_tasks.modular.family import MODULAR
 
 PUBLISHED = {
@@ -20,6 +20,7 @@ coefficient of attention: 0 is constant attention, 1 is attention as usual."""
 
 def main() -> None:
     """Print a table in Markdown: the shipped networks of either form, their medians, the published ones."""
+    expect_no_arguments()
     lines = [
         "| network | key frequencies | gradient symmetricity | distance irrelevance | wrong with even attention |",
         "|---|---|---:|---:|---:|",

@@ -16,7 +16,7 @@ from peabench.errors import PeabenchError
 from peabench.mechanism import Mechanism
 from peabench.networks import Network
 from peabench.tasks import TaskRecord, Twin, companion_folder, frozen, load_task, save_task
-from peabench_tasks.card import write_certificate
+from peabench_tasks.card import write_card, write_certificate
 from peabench_tasks.margins import set_margin
 from peabench_tasks.modular.free_training import train_freely
 from peabench_tasks.modular.mechanism import Frequencies, explain, key_frequencies
@@ -157,6 +157,7 @@ def write(out: Path, networks: Networks, variant: Variant, index: int) -> list[s
             problems += [] if theirs.exists() else as_companion(theirs, networks, other)
             if not problems:
                 shutil.copytree(theirs, companion_folder(path, letter))
+                write_card(companion_folder(path, letter))
         problems = problems or certified(path)
         if problems:
             return [f"{name} ({', '.join(problems)})"]

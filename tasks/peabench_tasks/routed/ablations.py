@@ -4,8 +4,6 @@ The experts of every task of the variant `trained` are trained again, as they we
 ablated in turn: what it writes is left out. It takes 15 seconds.
 """
 
-import sys
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -14,6 +12,7 @@ from peabench.generators import generator_of
 from peabench.seeds import seed_of
 from peabench_tasks.audits.representations import outcome
 from peabench_tasks.audits.specification import Specification
+from peabench_tasks.commands import expect_no_arguments, print_table, run
 from peabench_tasks.routed.gradient_routing import answered, examples, gradient_routed
 from peabench_tasks.routed.specifications import specifications
 
@@ -22,15 +21,16 @@ HEADINGS = ("task", "gradients", "right with all experts", "own class right with
 
 def main() -> None:
     """Two rows for each task: the range over experts, and over experts and other classes."""
-    lines = [[*HEADINGS], ["---", "---", *["---:"] * (len(HEADINGS) - 2)]]
+    expect_no_arguments()
+    rows = []
     for specification in (one for one in specifications() if one.audit.together):
         for masked in (True, False):
             whole, without = ablated(specification, masked=masked)
             own = torch.eye(len(without), dtype=torch.bool)
             parts = [f"{float(some.min()):.2f} to {float(some.max()):.2f}" for some in (without[own], without[~own])]
             routed = "routed" if masked else "of all examples to all experts"
-            lines.append([f"`{specification.family}/{specification.name}`", routed, f"{whole:.2f}", *parts])
-    sys.stdout.writelines("| " + " | ".join(cells) + " |\n" for cells in lines)
+            rows.append([f"`{specification.family}/{specification.name}`", routed, f"{whole:.2f}", *parts])
+    print_table(HEADINGS, rows, texts=2)
 
 
 def ablated(specification: Specification, *, masked: bool) -> tuple[float, Float[Tensor, "expert class"]]:
@@ -46,4 +46,4 @@ def ablated(specification: Specification, *, masked: bool) -> tuple[float, Float
 
 
 if __name__ == "__main__":
-    main()
+    run(main)
