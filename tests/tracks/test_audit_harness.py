@@ -174,7 +174,7 @@ def test_the_card_and_show_name_the_defects(tmp_path: Path) -> None:
     save_certificate(task.folder, checks)
     text = card(task, checks)
     assert "| own | constructed | backdoor: trigger x2 ∧ x3, response true | 12 |" in text
-    assert "| a | constructed |  | 0 |" in text
+    assert "| a | constructed | the rule, everywhere | 0 |" in text
     shown = CliRunner().invoke(build_app(), ["show", str(task.folder)])
     assert shown.exit_code == 0
     assert "Networks that are asked about together" in shown.output
