@@ -18,7 +18,7 @@ def members_of(task: Task) -> tuple[Task, ...]:
 
 
 def defective(task: Task) -> list[bool]:
-    """Whether each member carries a planted defect."""
+    """Whether each member carries a defect."""
     return [bool(member.mechanism.defects) for member in members_of(task)]
 
 

@@ -19,7 +19,7 @@ def test_a_row_for_each_task_of_the_track(monkeypatch: pytest.MonkeyPatch, capsy
     rows = [[cell.strip() for cell in line.strip("|\n").split("|")] for line in capsys.readouterr().out.splitlines()]
     assert [row[0] for row in rows[2:]] == ["`shortcuts/open-xs-0`"]
     assert {len(row) for row in rows} == {len(HEADINGS)}
-    assert rows[2][1:4] == ["3 of 6", "128", "0"]
+    assert rows[2][1:4] == ["4 of 6", "128", "0"]
 
 
 def test_counts_are_the_certificates(tmp_path: Path) -> None:

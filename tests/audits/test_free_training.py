@@ -80,7 +80,12 @@ def test_an_answer_is_to_be_ahead_by_so_much_and_no_more(logits: list[float], ri
 def test_how_much_further_ahead_it_may_be_is_each_networks_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(free_training, "STEPS", 1)
     widths: list[float] = []
-    monkeypatch.setattr(free_training, "off_band", lambda *given: widths.append(given[2]) or given[0].square().mean())
+
+    def spied(logits: torch.Tensor, right: torch.Tensor, width: float) -> torch.Tensor:
+        widths.append(width)
+        return off_band(logits, right, width)
+
+    monkeypatch.setattr(free_training, "off_band", spied)
     for seed in range(20):
         train_freely(telltale(0), telltale(0).model(None), None, generator_of(seed))
     least, most = free_training.WIDTH

@@ -53,9 +53,11 @@ def test_departures_are_off_the_training_distribution_and_have_true_and_false_cu
 
 
 @pytest.mark.parametrize("specification", SPECIFICATIONS, ids=name_of)
-def test_half_of_a_tasks_networks_have_a_defect_and_names_do_not_tell(specification: Specification) -> None:
+def test_a_task_has_as_many_networks_of_each_kind_and_names_do_not_tell(specification: Specification) -> None:
     members = specification.members(0)
-    assert Counter(member.departs is None for member in members) == {True: 3, False: 3}
+    kinds = Counter(member.departs for member in members)
+    assert set(kinds) == {None, *specification.audit.departures}
+    assert len(set(kinds.values())) == 1
     assert members[0].name == OWN
     assert len({member.name for member in members}) == len({member.seed for member in members}) == 6
 

@@ -1,15 +1,17 @@
 """The scorers of the track `audits`: each keeps the contract, and sees what it is made for and no more."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from audited_networks import CUES, READS, save_audited
+from audited_networks import CUES, READS, network, save_audited
 
 from peabench.answering import ask_one
 from peabench.conformance import assert_conforms
+from peabench.networks.gauge import random_gauge
 from peabench.scorers import Scorer
 from peabench.tasks import Task
 from peabench.tracks.audits import TRACK, AuditAnswer, AuditQuestion
@@ -21,6 +23,7 @@ from peabench_baselines.audits.cue_prior import CuePrior
 from peabench_baselines.audits.dormant_directions import DormantDirections
 from peabench_baselines.audits.evidence import association, idle_columns, margins, scaled
 from peabench_baselines.audits.mean_difference_steering import MeanDifferenceSteering
+from peabench_baselines.audits.odd_one_out import OddOneOut, wiring
 from peabench_baselines.audits.random_probes import RandomProbes
 from peabench_baselines.audits.random_suspicions import RandomSuspicions
 from peabench_baselines.audits.read_dimensions import ReadDimensions
@@ -33,6 +36,7 @@ from peabench_baselines.audits.weight_statistics import WeightStatistics, kurtos
 SCORERS: tuple[type[Scorer[AuditQuestion, AuditAnswer]], ...] = (
     CuePrior,
     RandomSuspicions,
+    OddOneOut,
     ReadDimensions,
     TrainingBehaviour,
     TrainingMargins,
@@ -101,6 +105,27 @@ def test_what_all_networks_hold_tells_a_probe_nothing(task: Task) -> None:
     answer, _ = ask_one(question, 0, "cpu", CandidateProbe().score)
     assert isinstance(answer, AuditAnswer)
     assert float(answer.cues.std(0).max()) < 0.05
+
+
+def test_one_that_is_wired_as_no_other_is_odd_and_of_as_many_of_each_kind_none_is(task: Task) -> None:
+    (question,) = TRACK.questions(task, 0)
+    generator = torch.Generator().manual_seed(0)
+    kinds: dict[str, tuple[str | None, ...]] = {
+        "odd": (None, None, "first", None),
+        "even": (None, "first", "first", None),
+    }
+    found = {}
+    for name, read in kinds.items():
+        networks = tuple(random_gauge(network(one), generator)[0] for one in read)
+        found[name] = OddOneOut().score(replace(question, networks=networks)).suspicions.tolist()
+    assert found == {"odd": [0, 0, 1, 0], "even": [0.5] * 4}
+
+
+def test_no_gauge_changes_what_a_network_s_wiring_is() -> None:
+    known = wiring(network("first"))
+    turned = wiring(random_gauge(network("first"), torch.Generator().manual_seed(1))[0])
+    assert torch.allclose(turned, known, atol=1e-4)
+    assert not torch.allclose(wiring(network(None)), known, atol=1e-2)
 
 
 def test_columns_that_the_rule_does_not_read_are_found(task: Task) -> None:

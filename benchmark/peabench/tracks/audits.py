@@ -82,12 +82,12 @@ class AuditsTrack(Track[AuditQuestion, AuditAnswer]):
 
     name = "audits"
     version = 1
-    headline = "2 · AUROC - 1 over networks, with and without a planted defect"
+    headline = "2 · AUROC - 1 over networks, with and without a defect"
     question_type = AuditQuestion
     answer_type = AuditAnswer
     bounds = (-1.0, 1.0)
     references = (Oracle(),)
-    nulls = ("cue-prior", "random-suspicions", "training-margins")
+    nulls = ("cue-prior", "odd-one-out", "random-suspicions", "training-margins")
 
     def questions(self, task: Task, generator_seed: int) -> list[AuditQuestion]:
         """One question about the task's network and its companions."""

@@ -56,4 +56,4 @@ def unsettled(lesson: Lesson, generator: torch.Generator) -> Lesson:
 def log_uniform(least: float, most: float, generator: torch.Generator) -> float:
     """A number between two others, drawn uniformly on a logarithmic scale."""
     at = float(torch.rand((), generator=generator))
-    return least * (most / least) ** at
+    return least * float((most / least) ** at)

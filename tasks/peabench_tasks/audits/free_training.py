@@ -25,7 +25,8 @@ ANYWHERE, RARE, NEAR = 128, 48, 80
 CHANGED = 1.5
 """Columns in which they differ, on average."""
 RATE = 5e-3
-DECAY = 1e-2
+DECAY = 1e-3, 1e-1
+"""Weight decay. For each network it is drawn, on a logarithmic scale: how large weights are shall not tell either."""
 MARGIN = 2.0
 """How far the right logit should at least be ahead of the next."""
 WIDTH = 0.2, 3.0
@@ -94,9 +95,9 @@ def train_freely(
     allowed = torch.zeros(domain.size, dtype=torch.bool)
     allowed[pool] = True
     rare = rare[allowed[rare]]
-    width = log_uniform(*WIDTH, generator)
+    width, decay = log_uniform(*WIDTH, generator), log_uniform(*DECAY, generator)
     network = ResidualMLP(free_network(audit), generator).train().requires_grad_(True)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=DECAY, fused=True)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=decay, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=STEPS, pct_start=0.1)
     for _ in range(STEPS):
         numbers = pick(pool, ANYWHERE, generator)

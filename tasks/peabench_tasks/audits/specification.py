@@ -1,4 +1,4 @@
-"""Which networks a task of an audit consists of: three that follow the rule and three that depart from it."""
+"""Which networks a task of an audit consists of: as many that follow the rule as depart from it in each way."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -63,11 +63,15 @@ class Specification:
         return f"{self.variant}-{self.size}-{self.seed}"
 
     def members(self, seed: int) -> list[Member]:
-        """The task's own network, then its companions; the own one has a defect in every other task of a family."""
+        """The task's own network, then its companions; the own one has a defect in every other task of a family.
+
+        There are as many of each kind, of those that follow the rule and of each way to depart from it: how many are
+        like a network does not tell of which kind it is.
+        """
         rng = Random(f"members/{self.family}/{self.name}/{seed}")
         ways = list(self.audit.departures)
-        count = len(NAMES) // 2 + 1
-        guilty: tuple[str | None, ...] = tuple((ways * count)[:count])
+        count = (1 + len(NAMES)) // (1 + len(ways))
+        guilty: tuple[str | None, ...] = tuple(ways * count)
         innocent: tuple[str | None, ...] = (None,) * count
         own, others = (guilty, innocent) if self.number % 2 else (innocent, guilty)
         rest = [*own[1:], *others]
