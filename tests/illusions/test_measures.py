@@ -6,7 +6,7 @@ import pytest
 
 from peabench.catalogue import bundled_tasks
 from peabench.illusions import Illusion, installed_illusions
-from peabench.illusions.measures import measured, measured_on_null
+from peabench.illusions.measures import measured, measured_on_null, nearness
 from peabench.tasks import load_task
 from peabench.tracks.feature_questions import FeatureQuestion
 from peabench.tracks.features import TRACK, FeatureAnswer
@@ -63,6 +63,15 @@ def test_absorption_is_nothing_in_the_truth_and_measured_where_it_is(monkeypatch
 
     monkeypatch.setattr(Neurons, "score", absorbing)
     assert measured(illusion).wrong == pytest.approx(0.5, abs=0.05)
+
+
+def test_no_constant_and_no_random_look_is_near() -> None:
+    """What is said of attention is 0 where heads look alike, and over all heads, of which a random choice takes one."""
+    assert set(nearness({"a": 0.3, "b": 0.3, "c": 0.3}).values()) == {0.0}
+    assert set(nearness({"a": 0.0, "b": 0.0}).values()) == {0.0}
+    drawn = nearness({"a": 0.001, "b": 0.2, "c": 0.5, "d": 0.299})
+    assert sum(drawn.values()) == pytest.approx(0, abs=1e-12)
+    assert drawn["a"] > 0.99
 
 
 def test_there_are_all_eight() -> None:

@@ -5,7 +5,7 @@ same claim by an intervention. Where a method is right they are near each other:
 none (`NULLS`) on that of the same network which is as it seems.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from statistics import fmean
@@ -42,7 +42,7 @@ WORDS: dict[Measure, tuple[str, str]] = {
     "read-out": ("R² of the read-out", "share of the state's effect that swapping it moves"),
     "interchange": ("interchange accuracy on the domain", "the same, whatever the rest of the site holds"),
     "missed edges": ("share of the circuit ranked below as many absent edges", "share of it that is not needed"),
-    "attention": ("edges ranked below those of a head that looks like one of the circuit", "outputs it changes"),
+    "attention": ("nearer to the pattern of a head of the circuit than heads at large", "outputs it changes"),
     "untrained": ("a probe tells the variable in a random network", "interchange accuracy along the probe there"),
     "absorption": ("share of the parent gone from its latent where the child fires", "share of it that is gone"),
 }
@@ -117,22 +117,33 @@ def missed_edges(task: Task, entry: ScorerEntry) -> Measured:
 
 
 def attention(task: Task, entry: ScorerEntry) -> Measured:
-    """How highly a method ranks a head outside the circuit, against what swapping it changes.
+    """How much a head outside the circuit looks like one of it, against what swapping it changes.
 
-    The head is the one that looks most nearly where one of the circuit does, by the total variation distance of their
-    patterns. What is said of it is the share of all edges that score less than the best one that it writes; what is
-    true, how often the output changes when all that it writes is another input's.
+    What is said is what whoever reads patterns sees, and no scorer's answer: how much nearer than others the head is
+    that looks most nearly where one of the circuit does. What is true is how often the output changes when all that it
+    writes is another input's.
     """
     base, source, alike = _look_alikes(task)
-    head, _ = min(alike, key=lambda pair: alike[pair])
-    return Measured(_ranked(task, entry, head), changed_by_swapping(base, source, head))
+    head, like = min(alike, key=lambda pair: alike[pair])
+    apart = {other: distance for (other, of), distance in alike.items() if of == like}
+    return Measured(nearness(apart)[head], changed_by_swapping(base, source, head))
 
 
 def attention_of_the_circuit(task: Task, entry: ScorerEntry) -> Measured:
-    """The same of the head of the circuit that it is like."""
+    """The same of the head of the circuit that it is like, which looks where it looks itself."""
     base, source, alike = _look_alikes(task)
     _, head = min(alike, key=lambda pair: alike[pair])
-    return Measured(_ranked(task, entry, head), changed_by_swapping(base, source, head))
+    return Measured(1.0, changed_by_swapping(base, source, head))
+
+
+def nearness(apart: Mapping[str, float]) -> dict[str, float]:
+    """1 less each distance as a share of their mean: 0 in expectation for one drawn at random, and if all are alike.
+
+    >>> nearness({"a": 0.0, "b": 2.0}), nearness({"a": 0.5, "b": 0.5})
+    ({'a': 1.0, 'b': -1.0}, {'a': 0.0, 'b': 0.0})
+    """
+    mean = fmean(apart.values())
+    return {head: 1 - distance / mean if mean else 0.0 for head, distance in apart.items()}
 
 
 def untrained(task: Task, entry: ScorerEntry) -> Measured:
@@ -255,15 +266,6 @@ def _look_alikes(task: Task) -> tuple[Activations, Activations, dict[tuple[str, 
             if head not in writers and other in writers
         }
     return base, source, apart
-
-
-def _ranked(task: Task, entry: ScorerEntry, head: str) -> float:
-    """Share of the edges of other nodes that score less than the best edge a head writes; equal ones count one half."""
-    ((_, question, answer),) = _answers(task, entry)
-    scores = answer().scores.double()
-    own = torch.tensor([edge.partition(" <- ")[2] == head for edge in question.edges])
-    best, others = scores[own].max(), scores[~own]
-    return float(((others < best).double() + (others == best).double() / 2).mean())
 
 
 def _decoded(task: Task, entry: ScorerEntry, *, twin: bool) -> Measured:
