@@ -115,23 +115,44 @@ def _render(expression: Expression, definitions: Mapping[str, Text]) -> Text:
 
 
 def _table(table: Table, arguments: Sequence[Text]) -> Text:
-    """What is looked up, as logic where it is no more than that; of a long table only how much it holds."""
-    values = table.values
-    if len(arguments) == 1 and table.dimension is None and values == tuple(range(len(values))):
-        return arguments[0]
+    """What is looked up, as logic where it is no more than that; of a long table only how much it holds.
+
+    Arguments on which no entry depends are left out.
+    """
+    values: Sequence[bool] | Sequence[int] | Sequence[float] = table.values
+    shape = table.shape
+    if table.dimension is None:
+        values, shape, arguments = _needed(table, arguments)
+        if not arguments:
+            return Text(_literal(values[0]))
+        if len(arguments) == 1 and values == tuple(range(len(values))):
+            return arguments[0]
     logical = isinstance(values[0], bool)
     for odd, sign in ((True, "and"), (False, "or")):
         if logical and len(values) > 1 and values.count(odd) == 1:
-            row = np.unravel_index(values.index(odd), table.shape)
-            held = [_holding(*one, odd) for one in zip(arguments, table.shape, map(int, row), strict=True)]
+            row = np.unravel_index(values.index(odd), shape)
+            held = [_holding(*one, odd) for one in zip(arguments, shape, map(int, row), strict=True)]
             return held[0] if len(held) == 1 else Text(_INFIX[sign].join(one.operand for one in held), closed=False)
-    if logical and set(table.shape) == {2} and values in (both := parities(len(arguments))):
+    if logical and set(shape) == {2} and values in (both := parities(len(arguments))):
         whole = Text(_INFIX["xor"].join(argument.operand for argument in arguments), closed=False)
         return whole if values == both[0] else Text(f"¬{whole.operand}")
     entries = _listed(values)
     if len(values) > SHOWN_ENTRIES:
         entries = f"({f'true at {sum(values)} of {len(values)}' if logical else f'{len(values)} entries'})"
     return Text(f"table{entries}[{', '.join(argument.text for argument in arguments)}]")
+
+
+def _needed(
+    table: Table, arguments: Sequence[Text]
+) -> tuple[Sequence[bool] | Sequence[int] | Sequence[float], tuple[int, ...], Sequence[Text]]:
+    """Entries, sizes and arguments of a table without what its entries do not depend on."""
+    entries, kept = np.array(table.values).reshape(table.shape), list(arguments)
+    for axis in reversed(range(len(kept))):
+        first = entries.take(0, axis)
+        if bool((entries == np.expand_dims(first, axis)).all()):
+            entries = first
+            del kept[axis]
+    return tuple(entries.reshape(-1).tolist()), entries.shape, kept
 
 
 def parities(count: int) -> tuple[tuple[bool, ...], tuple[bool, ...]]:
