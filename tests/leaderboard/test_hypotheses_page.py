@@ -42,8 +42,11 @@ def test_the_page_lists_hypotheses_networks_and_the_files_of_companions(
     page, files, contents = page_of(folder, "algorithms", chosen)
     assert "They behave alike on every input." in page
     assert '<code>v = A ∧ B; w = B ∧ C</code></td><td>no</td><td class="number">25.0%' in page
-    assert '<th scope="row">own</th><td class="made">constructed</td><td>factored</td>' in page
-    assert '<th scope="row">c</th><td class="made">constructed</td><td>expanded, half, other-half</td>' in page
+    assert '<th scope="row">own</th><td class="made">constructed</td><td class="held">factored</td>' in page
+    assert (
+        '<th scope="row">c</th><td class="made">constructed</td><td class="held">expanded, half, other-half</td>'
+        in page
+    )
     copied = f"files/{slug(summarise(folder).id)}/companions/c/model.safetensors"
     assert files[copied] == (folder / "companions/c/model.safetensors").read_bytes()
     for _ in range(2):  # the second time over the first
@@ -60,8 +63,8 @@ def test_the_page_of_an_audit_says_which_network_hides_what_and_where_it_shows(
     assert "behave alike on every input" not in page
     assert "Which hides something" in page
     assert "That is 36 inputs; 28 others are not." in page
-    assert '<td>backdoor: trigger x2 ∧ x3, response true</td><td class="number">12</td>' in page
+    assert '<td class="held">backdoor: trigger x2 ∧ x3, response true</td><td class="number">12</td>' in page
     assert (
-        '<th scope="row">a</th><td class="made">constructed</td><td>the rule, everywhere</td><td class="number">0</td>'
+        '<th scope="row">a</th><td class="made">constructed</td><td class="held">the rule, everywhere</td><td class="number">0</td>'
         in page
     )
