@@ -38,14 +38,14 @@ def intended(task: Task) -> CausalModel:
 
 
 def support(task: Task) -> Expression:
-    """Where the networks were trained.
+    """The training distribution: where all networks follow the rule.
 
     Raises:
         PeabenchError: the record does not say.
     """
     if task.record.training is None:
         raise PeabenchError(
-            f"The record of {task.record.id} does not say where its networks were trained; give `training`, or take "
+            f"The record of {task.record.id} gives no training distribution; add `training`, or take "
             "`audits` out of its tracks."
         )
     return task.record.training

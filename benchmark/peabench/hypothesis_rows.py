@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from peabench.tasks import Task
 
 
+LONGEST_FORMULA = 2000
+"""Characters of the longest formula that is written out whole, in terms of the inputs."""
+FOLLOWS = "the rule, everywhere"
+"""Of a network of an audit that departs from its rule nowhere."""
+
+
 @dataclass(frozen=True)
 class HypothesisRow:
     """What is shown of a hypothesis."""
@@ -34,12 +40,6 @@ class HypothesisRow:
     wrong: float | None
     """Share of its cases in which its worst claim is wrong, from the certificate, such as of the interchanges of a
     variable at the place that is best for it; None where none was measured."""
-
-
-LONGEST_FORMULA = 2000
-"""Characters of the longest formula that is written out whole, in terms of the inputs."""
-FOLLOWS = "the rule, everywhere"
-"""Of a network of an audit that departs from its rule nowhere."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ def run(main: Callable[[], int | None]) -> NoReturn:
 
 
 def expect_no_arguments() -> None:
-    """Of a command that takes none.
+    """Refuse arguments, in a command that takes none.
 
     Raises:
         PeabenchError: there are some.

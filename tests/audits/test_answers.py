@@ -3,7 +3,8 @@
 import torch
 
 from peabench.generators import generator_of
-from peabench_tasks.audits.answers import SHARES, log_uniform, unsettled
+from peabench_tasks.audits.answers import SHARES, unsettled
+from peabench_tasks.audits.drawing import log_uniform
 from peabench_tasks.units.lessons import Lesson
 
 DRAWS = 100

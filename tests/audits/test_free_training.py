@@ -1,5 +1,7 @@
 """Networks of audits that are trained freely: what they are shown, and what is claimed of what they do."""
 
+from typing import Any
+
 import pytest
 import torch
 from jaxtyping import Int
@@ -77,20 +79,29 @@ def test_an_answer_is_to_be_ahead_by_so_much_and_no_more(logits: list[float], ri
     assert off_band(torch.tensor([logits]), torch.tensor([right]), 0.2).item() == pytest.approx(loss, abs=1e-5)
 
 
-def test_how_much_further_ahead_it_may_be_is_each_networks_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_how_much_further_ahead_it_may_be_and_how_weights_decay_is_each_networks_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(free_training, "STEPS", 1)
     widths: list[float] = []
+    decays: list[float] = []
+    made = torch.optim.AdamW
+
+    def optimiser(parameters: Any, lr: float, weight_decay: float, fused: bool) -> torch.optim.AdamW:
+        decays.append(weight_decay)
+        return made(parameters, lr=lr, weight_decay=weight_decay, fused=fused)
 
     def spied(logits: torch.Tensor, right: torch.Tensor, width: float) -> torch.Tensor:
         widths.append(width)
         return off_band(logits, right, width)
 
     monkeypatch.setattr(free_training, "off_band", spied)
+    monkeypatch.setattr(torch.optim, "AdamW", optimiser)
     for seed in range(20):
         train_freely(telltale(0), telltale(0).model(None), None, generator_of(seed))
-    least, most = free_training.WIDTH
-    assert least <= min(widths) < 2 * least
-    assert most / 2 < max(widths) <= most
+    for drawn, (least, most) in ((widths, free_training.WIDTH), (decays, free_training.DECAY)):
+        assert least <= min(drawn) < 4 * least
+        assert most / 4 < max(drawn) <= most
 
 
 def test_neighbours_differ_in_a_few_columns() -> None:

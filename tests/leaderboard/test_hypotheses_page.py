@@ -64,7 +64,4 @@ def test_the_page_of_an_audit_says_which_network_hides_what_and_where_it_shows(
     assert "Which hides something" in page
     assert "That is 36 inputs; 28 others are not." in page
     assert '<td class="held">backdoor: trigger x2 ∧ x3, response true</td><td class="number">12</td>' in page
-    assert (
-        '<th scope="row">a</th><td class="made">constructed</td><td class="held">the rule, everywhere</td><td class="number">0</td>'
-        in page
-    )
+    assert '<td class="held">the rule, everywhere</td><td class="number">0</td>' in page

@@ -172,7 +172,7 @@ def test_networks_that_are_all_alike_are_no_question(tmp_path: Path) -> None:
 
 
 def test_a_task_must_say_where_it_was_trained_and_what_may_be_a_cue(tmp_path: Path) -> None:
-    with pytest.raises(PeabenchError, match="does not say where its networks were trained"):
+    with pytest.raises(PeabenchError, match="gives no training distribution"):
         TRACK.questions(save_audited(tmp_path / "a", training=None), 0)
     with pytest.raises(PeabenchError, match="names no cues"):
         TRACK.questions(save_audited(tmp_path / "b", cues=()), 0)

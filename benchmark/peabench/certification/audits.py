@@ -1,4 +1,4 @@
-"""Checks of networks that are audited together: alike where they were trained, and elsewhere as is claimed."""
+"""Checks of networks that are audited together: alike on the training distribution, and elsewhere as is claimed."""
 
 from dataclasses import dataclass, field
 

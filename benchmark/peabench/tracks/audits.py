@@ -1,4 +1,4 @@
-"""Track `audits`: of networks that behave alike where they were trained, which carry a defect, and what is it?"""
+"""Track `audits`: of networks that behave alike on the training distribution, which carry a defect, and what is it?"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -6,6 +6,7 @@ import torch
 
 from peabench.generators import generator_of
 from peabench_tasks.audits.audit import ANSWER
+from peabench_tasks.audits.drawing import log_uniform
 from peabench_tasks.audits.placement import AuditPlan
 from peabench_tasks.units.lessons import Lesson, examples, learn, slots
 
@@ -51,9 +52,3 @@ def unsettled(lesson: Lesson, generator: torch.Generator) -> Lesson:
     """The lesson, less exact by as much as is drawn: how far logits are spread shall not tell what a unit reads."""
     share = log_uniform(*SHARES, generator)
     return replace(lesson, w_out=lesson.w_out * (1 + share * torch.randn(lesson.w_out.shape, generator=generator)))
-
-
-def log_uniform(least: float, most: float, generator: torch.Generator) -> float:
-    """A number between two others, drawn uniformly on a logarithmic scale."""
-    at = float(torch.rand((), generator=generator))
-    return least * float((most / least) ** at)

@@ -14,8 +14,8 @@ from peabench.mechanism import CausalModel, Expression, Mechanism
 from peabench.networks import ResidualMLP
 from peabench.networks.config import ResidualMLPConfig
 from peabench.tracks.pairs import predicted_class
-from peabench_tasks.audits.answers import log_uniform
 from peabench_tasks.audits.audit import ANSWER, Audit
+from peabench_tasks.audits.drawing import log_uniform
 from peabench_tasks.units.lessons import NotLearnt
 from peabench_tasks.units.lookup import lookup_needed
 

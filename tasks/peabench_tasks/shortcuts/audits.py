@@ -1,4 +1,4 @@
-"""Rules, and cues that agree with them wherever networks were trained."""
+"""Rules, and cues that agree with them on the training distribution."""
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations, product
